@@ -1,0 +1,65 @@
+"""What people and other processes want of a run: a closed union, appended to a second stream.
+
+The runtime turns each into an event; a command changes nothing by itself.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from autoagent.messages import Frozen
+
+
+class Approve(Frozen):
+    """Yes to a question."""
+
+    kind: Literal["approve"] = "approve"
+    question: str
+    digest: str
+    """What was shown; a question that has changed since voids the answer."""
+    covers: int = Field(default=1, ge=1, le=1000)
+    """`y -N`: also the next N-1 questions of this tool and destination in this run."""
+    edit: JsonValue = None
+    """Other arguments, or another plan, than the ones asked about."""
+
+
+class Deny(Frozen):
+    """No to a question."""
+
+    kind: Literal["deny"] = "deny"
+    question: str
+    digest: str
+    why: str = ""
+    """Feedback; the agent reads it."""
+
+
+class Answer(Frozen):
+    """A choice or a text, for questions that are not yes or no."""
+
+    kind: Literal["answer"] = "answer"
+    question: str
+    digest: str
+    text: str
+
+
+class Cancel(Frozen):
+    """End the run for good; a running tool or reply ends at once."""
+
+    kind: Literal["cancel"] = "cancel"
+    why: str = ""
+
+
+class RaiseLimits(Frozen):
+    """New limits; `None` keeps the old one."""
+
+    kind: Literal["raise_limits"] = "raise_limits"
+    usd: Decimal | None = None
+    steps: int | None = None
+    minutes: float | None = None
+    tokens: int | None = None
+
+
+Command = Annotated[Approve | Deny | Answer | Cancel | RaiseLimits, Field(discriminator="kind")]

@@ -1,0 +1,105 @@
+"""What can go wrong, sorted by who reads it.
+
+Owns every error that people or the model see. Endings of a run (proved, parked, limit) are values in the
+journal, never exceptions; an ``assert`` is a bug of ours.
+
+    Exception
+    ├── ToolError                  read by the model; the run goes on
+    └── AutoagentError             read by the operator; carries the exit code
+        ├── UsageError      (2)    the call is wrong
+        │   └── GoalError          the goal file is wrong; names file and line
+        ├── Unavailable     (5)    something the run needs could not be had
+        │   ├── ModelUnavailable
+        │   ├── SandboxUnavailable
+        │   ├── StoreUnavailable   journal, objects or memory
+        │   └── RecordingMiss      a recording has no reply for what happened
+        ├── RunOwned        (2)    another process carries this run or folder
+        ├── JournalConflict (5)    another writer appended first
+        └── NewerVersion    (5)    written by a newer autoagent
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ToolError(Exception):
+    """A tool could not do what was asked; the text becomes the model's observation."""
+
+
+class AutoagentError(Exception):
+    """Something the operator must know; the run stops or parks, and nothing is lost."""
+
+    exit_code = 1
+
+
+class UsageError(AutoagentError):
+    """The call is wrong: an unknown run, a missing file, an answer of the wrong kind."""
+
+    exit_code = 2
+
+
+class GoalError(UsageError):
+    """A goal file is wrong: where, what is so, what was expected."""
+
+    def __init__(self, problem: str, *, path: Path | None = None, line: int | None = None) -> None:
+        self.problem, self.path, self.line = problem, path, line
+        where = "" if path is None else str(path) + ("" if line is None else f":{line}") + ": "
+        super().__init__(where + problem)
+
+
+class Unavailable(AutoagentError):
+    """Something that the run needs could not be had; resume when it is back."""
+
+    exit_code = 5
+
+
+class ModelUnavailable(Unavailable):
+    """No model answered, after every try and fallback."""
+
+
+class SandboxUnavailable(Unavailable):
+    """No sandbox can run what the goal needs."""
+
+
+class StoreUnavailable(Unavailable):
+    """The journal, the objects or the memory can't be read or written."""
+
+
+class RecordingMiss(Unavailable):
+    """A recording holds no reply for what happened in this run."""
+
+
+class RunOwned(AutoagentError):
+    """Another living process carries the run or works in its folder."""
+
+    exit_code = 2
+
+    def __init__(self, what: str, holder: str) -> None:
+        super().__init__(
+            f"{what} is being worked on by {holder}; wait for it, or stop it with 'autoagent cancel'"
+        )
+
+
+class JournalConflict(AutoagentError):
+    """Another writer appended to this run first."""
+
+    exit_code = 5
+
+    def __init__(self, run_id: str, expected: int, found: int) -> None:
+        super().__init__(
+            f"run {run_id!r}: expected to write entry {expected}, but {found} are already there; "
+            "another process owns this run now"
+        )
+
+
+class NewerVersion(AutoagentError):
+    """The data was written by a newer autoagent than this one."""
+
+    exit_code = 5
+
+    def __init__(self, what: str, found: int, known: int) -> None:
+        super().__init__(
+            f"{what} is of version {found}, and this autoagent knows versions up to {known}; "
+            "nothing was changed: upgrade autoagent to read it"
+        )

@@ -1,0 +1,466 @@
+"""Every fact of a run: a closed union. An event never changes, never draws itself, never knows who reads it.
+
+The state of a run is `autoagent.state.fold` over these. A stored event carries its kind and the version of
+that kind (`VERSIONS`); `autoagent.journal.codec` reads old versions by upcasting and never rewrites them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from autoagent.goal import Criterion, Goal, Limits, SubTask
+from autoagent.messages import Frozen, Reply
+from autoagent.questions import Question
+
+Effect = Literal["read", "write", "external"]
+Label = Literal["outside", "private"]
+
+
+# --- the life of a run ---------------------------------------------------------------------------------------
+
+
+class RunStarted(Frozen):
+    """The first entry of every run."""
+
+    kind: Literal["run_started"] = "run_started"
+    goal: Goal
+    workspace: str
+    """The user's folder, absolute."""
+    tree: str
+    """The folder as it was found; also the source of protected files."""
+    goal_digest: str
+    model: str
+    """Name of the worker model, or `recorded`."""
+    sandbox: str
+    """What runs code: `docker`, `monty`."""
+    version: str
+    recorded: bool = False
+    plugins: dict[str, str] = {}
+    """Enabled plugin -> content hash."""
+
+
+class OwnerChanged(Frozen):
+    """A process took the lease: at the start, at a resume, at a takeover."""
+
+    kind: Literal["owner_changed"] = "owner_changed"
+    epoch: int
+    holder: str
+    attended: bool = False
+    """Whether a person can answer at this process's terminal."""
+    sandbox: str = ""
+    model: str = ""
+
+
+class LimitsRaised(Frozen):
+    """The limits from now on, whole."""
+
+    kind: Literal["limits_raised"] = "limits_raised"
+    limits: Limits
+
+
+class CommandTaken(Frozen):
+    """The run has read its command stream up to here; no command is obeyed twice."""
+
+    kind: Literal["command_taken"] = "command_taken"
+    number: int
+
+
+class CommandRefused(Frozen):
+    """A command could not be obeyed."""
+
+    kind: Literal["command_refused"] = "command_refused"
+    number: int
+    why: str
+
+
+class FolderChanged(Frozen):
+    """A person changed the workspace; the change is theirs and now part of `main`."""
+
+    kind: Literal["folder_changed"] = "folder_changed"
+    tree: str
+    paths: tuple[str, ...]
+
+
+class TimeSpent(Frozen):
+    """Active seconds of this owner since its last such entry; waiting for a person does not count."""
+
+    kind: Literal["time_spent"] = "time_spent"
+    seconds: float = Field(ge=0)
+
+
+class RunParked(Frozen):
+    """Every lane waits for a person. Not an end: an answer and `resume` go on."""
+
+    kind: Literal["run_parked"] = "run_parked"
+    waiting: tuple[str, ...]
+
+
+class RunInterrupted(Frozen):
+    """Stopped by Ctrl-C or SIGTERM; `resume` goes on."""
+
+    kind: Literal["run_interrupted"] = "run_interrupted"
+
+
+Ending = Literal["proved", "finished", "unproved", "limit", "cancelled"]
+
+
+class RunEnded(Frozen):
+    """The verdict on the whole run. After `limit`, raised limits and `resume` go on."""
+
+    kind: Literal["run_ended"] = "run_ended"
+    ending: Ending
+    reason: str
+    result: str = ""
+
+
+# --- plan ----------------------------------------------------------------------------------------------------
+
+
+class MemoryRecalled(Frozen):
+    """What earlier runs did for goals like this."""
+
+    kind: Literal["memory_recalled"] = "memory_recalled"
+    texts: tuple[str, ...]
+    labels: tuple[Label, ...] = ()
+
+
+class PlanMade(Frozen):
+    """A checked plan replaces the former one."""
+
+    kind: Literal["plan_made"] = "plan_made"
+    version: int
+    source: Literal["goal", "model", "person"]
+    sub_tasks: tuple[SubTask, ...]
+    why: str = ""
+    """For a later version: what made it necessary."""
+
+
+class PlanRefused(Frozen):
+    """The model's plan was wrong, or a person said no; the planner reads why."""
+
+    kind: Literal["plan_refused"] = "plan_refused"
+    why: str
+
+
+class PlanApproved(Frozen):
+    """The plan of this version may be carried out (by a person, or because nobody wanted to be asked)."""
+
+    kind: Literal["plan_approved"] = "plan_approved"
+    version: int
+    criteria: tuple[Criterion, ...] = ()
+    """Proposed criteria that a person accepted with it; they count as the goal's."""
+
+
+class SubTaskStarted(Frozen):
+    """A sub-task begins in a lane, from a tree."""
+
+    kind: Literal["sub_task_started"] = "sub_task_started"
+    sub_task: str
+    lane: str
+    tree: str
+    listing: str
+    """The workspace as the worker is told of it, as of now."""
+    style: Literal["tools", "code"]
+    tools: tuple[str, ...] = ()
+    """Names of the tools offered."""
+    alone: bool = False
+
+
+class SubTaskEnded(Frozen):
+    """A sub-task is over."""
+
+    kind: Literal["sub_task_ended"] = "sub_task_ended"
+    sub_task: str
+    lane: str
+    outcome: Literal["done", "failed", "skipped"]
+    result: str = ""
+    """For the sub-tasks that depend on it, and for memory."""
+
+
+class LaneMerged(Frozen):
+    """A lane's tree became part of `main`."""
+
+    kind: Literal["lane_merged"] = "lane_merged"
+    lane: str
+    tree: str
+    """`main`'s new head."""
+
+
+class LaneConflicted(Frozen):
+    """Two lanes changed the same paths; nothing was merged. The sub-task goes on from the new `main`."""
+
+    kind: Literal["lane_conflicted"] = "lane_conflicted"
+    lane: str
+    tree: str
+    """The lane's new head: `main` with the lane's own versions kept beside it."""
+    base: str
+    """`main`'s head that the lane now starts from."""
+    kept: dict[str, str]
+    """Path in conflict -> path where the lane's own version is."""
+
+
+# --- a lane: act, observe, reflect ---------------------------------------------------------------------------
+
+
+class ModelCalled(Frozen):
+    """A request is about to be sent; its cost is reserved."""
+
+    kind: Literal["model_called"] = "model_called"
+    call: str
+    lane: str
+    role: Literal["planner", "worker", "judge"]
+    model: str
+    number: int
+    """Counts the requests of this lane and role, from 1; what a recording matches."""
+    reserved_usd: Decimal = Decimal(0)
+    reserved_tokens: int = 0
+
+
+class ModelReplied(Frozen):
+    """A request is settled by a whole reply."""
+
+    kind: Literal["model_replied"] = "model_replied"
+    call: str
+    lane: str
+    reply: Reply
+    tokens: int
+    """What the request is charged: as the server counted, or as reserved where that can't be believed."""
+    cost_usd: Decimal
+    prompt_bytes: int = 0
+
+
+class ModelFailed(Frozen):
+    """A request ended without a usable reply."""
+
+    kind: Literal["model_failed"] = "model_failed"
+    call: str
+    lane: str
+    why: str
+    cost_usd: Decimal = Decimal(0)
+    tokens: int = 0
+
+
+class CallDecided(Frozen):
+    """A tool call was read, its effect determined, and policy has spoken."""
+
+    kind: Literal["call_decided"] = "call_decided"
+    call: str
+    lane: str
+    tool: str
+    args: dict[str, JsonValue]
+    effect: Effect
+    destination: str | None = None
+    files: dict[str, str] = {}
+    """Files to be sent: path -> SHA-256, fixed now and read from the store later."""
+    decision: Literal["allow", "ask", "deny"]
+    why: str
+    script: str | None = None
+    """The script call that made this one; `None` for the model's own."""
+    question: str | None = None
+    key: str = ""
+    """Idempotency key: the same in every try of this call."""
+
+
+class CallStarted(Frozen):
+    """The effect may begin: durable before it does; consumes the call's approval."""
+
+    kind: Literal["call_started"] = "call_started"
+    call: str
+    lane: str
+    tree: str
+    """The head that it works on."""
+
+
+class CallEnded(Frozen):
+    """A call's observation."""
+
+    kind: Literal["call_ended"] = "call_ended"
+    call: str
+    lane: str
+    ok: bool
+    output: str
+    """What the model will read; cut to the tool's limit."""
+    tree: str | None = None
+    """The lane's new head, where a write ended well."""
+    labels: tuple[Label, ...] = ()
+    seconds: float = 0
+    cost_usd: Decimal = Decimal(0)
+    urls: tuple[str, ...] = ()
+    """URLs that stand verbatim in the output."""
+
+
+class Observed(Frozen):
+    """Something that isn't a tool's result but that the worker must read next."""
+
+    kind: Literal["observed"] = "observed"
+    lane: str
+    text: str
+    source: Literal["reply", "finish", "person", "folder", "conflict", "nudge", "reset", "limit"]
+
+
+class LaneReset(Frozen):
+    """No progress: the lane's head and conversation go back to the sub-task's start, told why."""
+
+    kind: Literal["lane_reset"] = "lane_reset"
+    lane: str
+    tree: str
+    why: str
+
+
+class LadderClimbed(Frozen):
+    """No progress was made: the next rung of the ladder."""
+
+    kind: Literal["ladder_climbed"] = "ladder_climbed"
+    lane: str
+    rung: Literal["nudge", "reset", "replan", "stronger", "ask"]
+    why: str
+
+
+class ContextCompacted(Frozen):
+    """Observations up to a message were shortened to handles that can be reopened."""
+
+    kind: Literal["context_compacted"] = "context_compacted"
+    lane: str
+    upto: int
+    """Index into the lane's messages."""
+
+
+# --- questions -----------------------------------------------------------------------------------------------
+
+
+class QuestionAsked(Frozen):
+    """A person is asked; only the lane waits."""
+
+    kind: Literal["question_asked"] = "question_asked"
+    question: Question
+    asked_at: datetime
+
+
+class QuestionAnswered(Frozen):
+    """The first answer wins."""
+
+    kind: Literal["question_answered"] = "question_answered"
+    question: str
+    digest: str
+    verdict: Literal["yes", "no", "text"]
+    text: str = ""
+    edit: JsonValue = None
+    covers: int = 1
+    by: str
+    """`terminal`, `command`, `approver`, `nobody` (if_nobody_answers) or `rule` (an earlier y -N)."""
+
+
+class QuestionVoided(Frozen):
+    """The question no longer stands as it was shown."""
+
+    kind: Literal["question_voided"] = "question_voided"
+    question: str
+    why: str
+
+
+# --- proof and memory ----------------------------------------------------------------------------------------
+
+
+class Evidence(Frozen):
+    """Why a criterion has its verdict, so that someone else can check it again."""
+
+    text: str
+    by: str
+    """Who judged: `file check`, `sandbox (docker)`, the judge model's name, `person`."""
+    quotes: tuple[tuple[str, str], ...] = ()
+    """(path, exact text)."""
+
+
+class CriterionChecked(Frozen):
+    """A verdict on one criterion over one tree."""
+
+    kind: Literal["criterion_checked"] = "criterion_checked"
+    number: int
+    """Index into the criteria of the goal, or of the sub-task where one is named."""
+    sub_task: str | None = None
+    verdict: Literal["proved", "refuted", "unchecked"]
+    evidence: Evidence
+    tree: str
+
+
+class FinishRefuted(Frozen):
+    """The worker said done, and a criterion says otherwise."""
+
+    kind: Literal["finish_refuted"] = "finish_refuted"
+    lane: str
+    sub_task: str
+    tree: str
+
+
+class MemoryIndexed(Frozen):
+    """An outcome stands in long-term memory."""
+
+    kind: Literal["memory_indexed"] = "memory_indexed"
+    sub_task: str
+    point: str
+
+
+class MemoryDeferred(Frozen):
+    """Memory is locked or down; the outcome is indexed later."""
+
+    kind: Literal["memory_deferred"] = "memory_deferred"
+    sub_task: str
+    why: str
+
+
+Event = Annotated[
+    RunStarted
+    | OwnerChanged
+    | LimitsRaised
+    | CommandTaken
+    | CommandRefused
+    | FolderChanged
+    | TimeSpent
+    | RunParked
+    | RunInterrupted
+    | RunEnded
+    | MemoryRecalled
+    | PlanMade
+    | PlanRefused
+    | PlanApproved
+    | SubTaskStarted
+    | SubTaskEnded
+    | LaneMerged
+    | LaneConflicted
+    | ModelCalled
+    | ModelReplied
+    | ModelFailed
+    | CallDecided
+    | CallStarted
+    | CallEnded
+    | Observed
+    | LaneReset
+    | LadderClimbed
+    | ContextCompacted
+    | QuestionAsked
+    | QuestionAnswered
+    | QuestionVoided
+    | CriterionChecked
+    | FinishRefuted
+    | MemoryIndexed
+    | MemoryDeferred,
+    Field(discriminator="kind"),
+]
+
+VERSIONS: dict[str, int] = {}
+"""Kind -> version, where it isn't 1. Raise it when a kind's fields change, and add an upcaster."""
+
+
+class Entry(Frozen):
+    """An event as it stands in a run's journal."""
+
+    seq: int = Field(ge=1)
+    """From 1, without gaps."""
+    at: datetime
+    epoch: int = Field(ge=1)
+    """Which owner wrote it."""
+    event: Event

@@ -1,0 +1,1 @@
+"""The user's folder: the only code that opens it."""

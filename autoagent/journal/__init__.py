@@ -1,0 +1,1 @@
+"""The journal on disk: entries, commands, leases and objects in SQLite."""

@@ -1,0 +1,1 @@
+"""Models: OpenAI-compatible servers, recordings, fallbacks and prices."""

@@ -1,0 +1,1 @@
+"""Long-term memory in Qdrant, embedded or on a server."""

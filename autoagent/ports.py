@@ -1,0 +1,371 @@
+"""The ports: everything that the core asks of the world, on one page.
+
+Implementations live at the edge (`journal/`, `folder/`, `llm/`, `memory/`, `sandboxes/`) and each runs its
+port's contract suite from `autoagent.testing.contracts`. Only `autoagent.wiring` picks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import BinaryIO, Literal, Protocol
+
+from autoagent.commands import Command
+from autoagent.events import Entry
+from autoagent.messages import Frozen, Message, Reply
+from autoagent.trees import Tree, WorkingCopy
+
+# --- journal and objects -------------------------------------------------------------------------------------
+
+
+class RunHead(Frozen):
+    """A run as a list shows it."""
+
+    id: str
+    workspace: str
+    created_at: datetime
+    entries: int
+    last_at: datetime | None
+    last_kind: str | None
+
+
+class Lease(Frozen):
+    """The right to write a run; fenced by its epoch."""
+
+    run_id: str
+    workspace: str
+    epoch: int
+    holder: str
+    """Who has it, for people: `host:pid`."""
+
+
+class SentCommand(Frozen):
+    """A command as it stands in the second stream."""
+
+    number: int
+    """From 1, without gaps, a run."""
+    at: datetime
+    by: str
+    command: Command
+
+
+class Objects(Protocol):
+    """Immutable bytes named by their SHA-256 (hex).
+
+    An object is readable at once after `put`, and durable no later than any entry appended after it.
+    """
+
+    def put(self, data: bytes) -> str: ...
+
+    def put_stream(self, stream: BinaryIO) -> tuple[str, int]:
+        """Store all of `stream` without holding it in memory; (hash, size in bytes)."""
+        ...
+
+    def get(self, sha256: str) -> bytes:
+        """Raises `StoreUnavailable` where it isn't there or its bytes don't match its name."""
+        ...
+
+    def open(self, sha256: str) -> BinaryIO:
+        """As `get`, for large objects."""
+        ...
+
+    def has(self, sha256: str) -> bool: ...
+
+
+class Journal(Protocol):
+    """Append-only entries and commands of runs. One writer a run, many readers.
+
+    Reading is synchronous and sees every entry appended through this object. `append` is synchronous and
+    returns at once; `durable` waits until all of it is on disk.
+    """
+
+    @property
+    def objects(self) -> Objects: ...
+
+    def runs(self) -> Sequence[RunHead]:
+        """All runs, newest first."""
+        ...
+
+    def create(self, run_id: str, workspace: str) -> None:
+        """A new, empty run. Raises `UsageError` where the id is taken."""
+        ...
+
+    def head(self, run_id: str) -> RunHead:
+        """Raises `UsageError` for an unknown run."""
+        ...
+
+    def read(self, run_id: str, after: int = 0) -> list[Entry]:
+        """Entries with `seq > after`, in order. Raises `NewerVersion`."""
+        ...
+
+    def acquire(self, run_id: str, holder: str) -> Lease:
+        """The lease of the run and of its folder, with the next epoch.
+
+        A living holder's lease isn't taken: raises `RunOwned`. A dead holder's is.
+        """
+        ...
+
+    def renew(self, lease: Lease) -> None:
+        """Heartbeat. Raises `JournalConflict` where the lease was lost."""
+        ...
+
+    def release(self, lease: Lease) -> None: ...
+
+    def append(self, lease: Lease, entries: Sequence[Entry], *, sync: bool = False) -> None:
+        """Queue entries, in order and all or none; with `sync` they are fsynced when `durable` returns.
+
+        Raises `JournalConflict` if the run has other entries than expected or the epoch is stale, here or at
+        the next call.
+        """
+        ...
+
+    async def durable(self) -> None:
+        """Return when everything appended so far is committed. Raises what `append` could not."""
+        ...
+
+    def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Entry]:
+        """Entries as they come, from any process, without end."""
+        ...
+
+    def send(self, run_id: str, command: Command, by: str) -> SentCommand:
+        """Append a command; durable when it returns. Raises `UsageError` for an unknown run."""
+        ...
+
+    def commands(self, run_id: str, after: int = 0) -> list[SentCommand]: ...
+
+    def close(self) -> None:
+        """Write what is queued and let go."""
+        ...
+
+
+# --- the user's folder ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Projection:
+    """What `project` did."""
+
+    written: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
+    """Paths that held neither the old nor the new content: a person's, left alone."""
+
+
+class Folder(Protocol):
+    """The user's folder: the only door to it."""
+
+    def scan(self) -> Tree:
+        """The folder as it is, its contents stored as objects. Cheap where nothing changed."""
+        ...
+
+    def project(self, old: Tree, new: Tree) -> Projection:
+        """Make the folder hold `new` where it held `old`. Idempotent; never overwrites a person's change."""
+        ...
+
+
+# --- models --------------------------------------------------------------------------------------------------
+
+ModelRole = Literal["planner", "worker", "judge"]
+
+
+@dataclass(frozen=True)
+class ToolSchema:
+    """A tool as a model sees it."""
+
+    name: str
+    description: str
+    parameters: Mapping[str, object]
+    """JSON schema of an object."""
+
+
+@dataclass(frozen=True)
+class ModelRequest:
+    """Everything that one completion needs."""
+
+    role: ModelRole
+    messages: tuple[Message, ...]
+    tools: tuple[ToolSchema, ...]
+    max_tokens: int
+    temperature: float = 0.0
+    lane: str = "main"
+    number: int = 1
+    """Counts the requests of (lane, role), from 1."""
+    outcomes: tuple[bool, ...] = ()
+    """How each call of the reply before this one ended; with lane, role and number, a recording's key."""
+    require_tool: bool = False
+    """The reply must be a tool call, where the server can enforce it."""
+
+
+@dataclass(frozen=True)
+class Price:
+    """US dollars for a million tokens."""
+
+    prompt: Decimal = Decimal(0)
+    completion: Decimal = Decimal(0)
+
+
+class Model(Protocol):
+    """A model behind one connection.
+
+    `reply` retries what is worth retrying, and raises `ModelUnavailable` when it gives up (`RecordingMiss` for
+    a recording). A malformed reply is repaired where its meaning is certain, else it comes back as text.
+    Cancelling ends the stream at once.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def style(self) -> Literal["tools", "code"]:
+        """How it acts best: native tool calls, or one Python script a turn."""
+        ...
+
+    @property
+    def price(self) -> Price: ...
+
+    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply: ...
+
+    async def close(self) -> None: ...
+
+
+# --- sandbox -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What a sandbox can run; tools, prompts and criteria follow it."""
+
+    name: str
+    """`docker`, `monty`."""
+    python: Literal["full", "subset"]
+    shell: bool
+    packages: tuple[str, ...] = ()
+    """Importable besides the standard library."""
+    notes: str = ""
+    """For the prompt: what is missing, in a sentence or two."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One fresh process."""
+
+    kind: Literal["python", "shell", "script", "check"]
+    """`check` is a command line whose exit status is a verdict; its files are thrown away."""
+    source: str
+    timeout_s: float = 60
+    output_limit_bytes: int = 64_000
+
+
+CallTool = Callable[[str, Mapping[str, object]], Awaitable[str]]
+"""(tool name, arguments) -> observation, for the functions that a script sees. A `ToolError` that it raises
+becomes an exception in the script; a `StopScript` ends the script at once."""
+
+
+class StopScript(Exception):
+    """Raised by a `CallTool`: the script must end now, nothing of it is kept."""
+
+
+@dataclass(frozen=True)
+class ScriptFunction:
+    """A tool as a function inside a script: parameters in order, for positional calls."""
+
+    name: str
+    parameters: tuple[str, ...]
+    doc: str = ""
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """How a job ended. `ok` means: it ended by itself and its files are in the working copy."""
+
+    ok: bool
+    output: str
+    """stdout and stderr as they came, cut in the middle at the limit."""
+    ended: Literal["exit", "error", "timeout", "killed", "stopped", "files"]
+    """`error`: an uncaught exception. `files`: what it left can't be taken (too large, odd kinds)."""
+    exit_code: int | None = None
+    images: tuple[bytes, ...] = ()
+    """Figures that the code drew, PNG."""
+    seconds: float = 0
+    problem: str = ""
+    """Why `ok` is false, in a sentence for the model; says that nothing was changed."""
+
+
+class Sandbox(Protocol):
+    """Runs untrusted code on a working copy: no network, no host files, fresh process each time.
+
+    When a job ends well its changed files are applied to `files`; otherwise `files` is untouched. A shell
+    command's non-zero exit is a result and keeps its files. Raises `SandboxUnavailable`, never runs elsewhere.
+    """
+
+    @property
+    def abilities(self) -> Abilities: ...
+
+    async def run(
+        self,
+        lane: str,
+        job: Job,
+        files: WorkingCopy,
+        functions: Sequence[ScriptFunction] = (),
+        call_tool: CallTool | None = None,
+    ) -> JobResult:
+        """Run `job` in `lane`'s container. While a script waits for `call_tool`, `files` shows what the script
+        has written so far, and the script sees what `call_tool` wrote. Cancelling kills the job."""
+        ...
+
+    def refuses(self, source: str, kind: Literal["python", "check"]) -> str | None:
+        """Why this sandbox can't run the source at all ("needs Docker: …"); `None` if it seems to."""
+        ...
+
+    async def close_lane(self, lane: str) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+# --- memory --------------------------------------------------------------------------------------------------
+
+
+class MemoryPoint(Frozen):
+    """One remembered outcome, with where it comes from."""
+
+    id: str
+    text: str
+    run: str
+    sub_task: str | None = None
+    source: str
+    """`outcome`, `remembered`, `person`."""
+    labels: tuple[str, ...] = ()
+    goal: str = ""
+    sha256: str = ""
+    at: datetime
+
+
+@dataclass(frozen=True)
+class MemoryHit:
+    """A point and how well it fits (larger is better)."""
+
+    point: MemoryPoint
+    score: float
+
+
+class Memory(Protocol):
+    """Long-term memory. Storing a point twice is storing it once. Raises `StoreUnavailable` when locked or down."""
+
+    async def store(self, points: Sequence[MemoryPoint]) -> None: ...
+
+    async def search(self, query: str, limit: int = 8, without_run: str | None = None) -> list[MemoryHit]: ...
+
+    async def get(self, point_id: str) -> MemoryPoint | None: ...
+
+    async def forget(self, point_id: str) -> bool:
+        """Whether it was there."""
+        ...
+
+    async def close(self) -> None: ...
+
+
+# --- people --------------------------------------------------------------------------------------------------
+
+OnEntry = Callable[[Entry], None]
+

@@ -1,0 +1,64 @@
+"""A question to a person: one kind of thing, whatever it is about. Pure data.
+
+Its digest covers everything that the answer authorises; a question whose digest changed is asked anew.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import JsonValue
+
+from autoagent.ids import digest
+from autoagent.messages import Frozen
+
+QuestionKind = Literal["call", "plan", "task", "finish", "spend", "criterion", "question", "recovery", "folder"]
+
+YES_NO = ("yes", "no")
+
+
+class Subject(Frozen):
+    """What a question is about, exactly: the part that its digest covers."""
+
+    run: str
+    kind: QuestionKind
+    call: str | None = None
+    tool: str | None = None
+    plugin_hash: str | None = None
+    """Content hash of the plugin that holds the tool."""
+    destination: str | None = None
+    args: JsonValue = None
+    """The exact arguments, plan, criterion or text."""
+    files: dict[str, str] = {}
+    """Files to be sent: path -> SHA-256."""
+    tree: str | None = None
+    """The lane's tree, where code runs or a criterion is judged."""
+    labels: tuple[str, ...] = ()
+    """`outside`, `private`: what the run has read."""
+    rules: str = ""
+    """Digest of the goal's powers as they are."""
+
+
+class Question(Frozen):
+    """A durable record; blocks only its lane."""
+
+    id: str
+    subject: Subject
+    why: str
+    """Why it is asked, in our words, never the model's."""
+    choices: tuple[str, ...] = YES_NO
+    """Empty: any text is an answer."""
+    lane: str | None = None
+    sub_task: str | None = None
+    expires_at: datetime | None = None
+
+    @property
+    def digest(self) -> str:
+        """What an answer is bound to: the subject and its expiry."""
+        expiry = None if self.expires_at is None else self.expires_at.isoformat()
+        return digest({"subject": self.subject.model_dump(mode="json"), "expires_at": expiry})
+
+    @property
+    def is_yes_no(self) -> bool:
+        return self.choices == YES_NO

@@ -1,0 +1,1 @@
+"""Files of the workspace: list, read, search, write, edit, move, delete."""

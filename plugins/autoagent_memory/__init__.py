@@ -1,0 +1,1 @@
+"""Long-term memory as tools: recall and remember."""

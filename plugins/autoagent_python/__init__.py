@@ -1,0 +1,1 @@
+"""Python and shell in the sandbox."""
