@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from autoagent.goal import Criterion, Goal, Limits, SubTask
-from autoagent.messages import Frozen, Reply
+from autoagent.messages import Frozen, Reply, RequestedCall
 from autoagent.questions import Question
 
 Effect = Literal["read", "write", "external"]
@@ -167,7 +167,8 @@ class SubTaskStarted(Frozen):
     style: Literal["tools", "code"]
     tools: tuple[str, ...] = ()
     """Names of the tools offered."""
-    alone: bool = False
+    on_main: bool = True
+    """It works on `main` itself, alone; otherwise in a fork that is merged when it ends."""
 
 
 class SubTaskEnded(Frozen):
@@ -291,6 +292,8 @@ class CallEnded(Frozen):
     cost_usd: Decimal = Decimal(0)
     urls: tuple[str, ...] = ()
     """URLs that stand verbatim in the output."""
+    queued: tuple[RequestedCall, ...] = ()
+    """What a script asked for that runs after it: external calls, and how it wants to end."""
 
 
 class Observed(Frozen):
