@@ -32,7 +32,8 @@ class WorkingCopy:
     """
 
     def __init__(self, tree: Tree, objects: ObjectSource) -> None:
-        self._objects = objects
+        self.objects = objects
+        """Where this copy's bytes are; anything stored there can be placed."""
         self.replace(tree)
 
     # --- reading
@@ -69,8 +70,8 @@ class WorkingCopy:
         if offset >= end:
             return b""
         if entry.size <= _WHOLE_READ_BYTES:
-            return self._objects.get(entry.sha256)[offset:end]
-        with self._objects.open(entry.sha256) as stream:
+            return self.objects.get(entry.sha256)[offset:end]
+        with self.objects.open(entry.sha256) as stream:
             stream.seek(offset)
             return stream.read(end - offset)
 
@@ -79,7 +80,7 @@ class WorkingCopy:
         entry = self._entry(path)
         if entry.kind != "link":
             raise ToolError(f"{shown(path)} is a {entry.kind}, not a link")
-        return self._objects.get(entry.sha256)
+        return self.objects.get(entry.sha256)
 
     # --- writing
 
@@ -91,13 +92,13 @@ class WorkingCopy:
         before = self._writable(path)
         if mode is None:
             mode = FILE_MODE if before is None else before.mode
-        self._put(path, TreeEntry("file", mode & PLAIN_BITS, len(data), self._objects.put(data)))
+        self._put(path, TreeEntry("file", mode & PLAIN_BITS, len(data), self.objects.put(data)))
 
     def link(self, path: str, target: bytes) -> None:
         """Make `path` a symbolic link; where it leads is nobody's concern here."""
         if (before := self.stat(path)) is not None and before.kind == "folder":
             raise ToolError(f"{shown(path)} is a folder; delete it first")
-        self._put(path, TreeEntry("link", LINK_MODE, len(target), self._objects.put(target)))
+        self._put(path, TreeEntry("link", LINK_MODE, len(target), self.objects.put(target)))
 
     def place(self, path: str, entry: TreeEntry) -> None:
         """Put an entry whose object is stored already, whatever was at the path.
@@ -177,7 +178,7 @@ class WorkingCopy:
         for folder in sorted(dirty, key=len, reverse=True):
             names = in_order(self._names(folder))
             data = encode_folder(folder, names, self._entries, self._folders)
-            self._folders[folder] = FolderIndex(names, self._objects.put(data))
+            self._folders[folder] = FolderIndex(names, self.objects.put(data))
         self.replace(Tree(self._entries, self._folders[""].sha256, self._folders))
         return self._tree
 
@@ -258,7 +259,7 @@ class WorkingCopy:
         return entry
 
     def _link_text(self, entry: TreeEntry) -> str:
-        target = from_raw(self._objects.get(entry.sha256))
+        target = from_raw(self.objects.get(entry.sha256))
         return f"a link to {shown(target)}, and links are not followed"
 
     def _missing(self, path: str) -> str:
