@@ -20,7 +20,7 @@ Effect = Literal["read", "write", "external"]
 Label = Literal["outside", "private"]
 
 
-# --- the life of a run ---------------------------------------------------------------------------------------
+# --- the life of a run --------------------------------------------------------------------------------------
 
 
 class RunStarted(Frozen):
@@ -39,7 +39,7 @@ class RunStarted(Frozen):
     """What runs code: `docker`, `monty`."""
     version: str
     recorded: bool = False
-    plugins: dict[str, str] = {}
+    plugins: dict[str, str] = Field(default_factory=dict)
     """Enabled plugin -> content hash."""
 
 
@@ -117,7 +117,7 @@ class RunEnded(Frozen):
     result: str = ""
 
 
-# --- plan ----------------------------------------------------------------------------------------------------
+# --- plan ---------------------------------------------------------------------------------------------------
 
 
 class MemoryRecalled(Frozen):
@@ -204,7 +204,7 @@ class LaneConflicted(Frozen):
     """Path in conflict -> path where the lane's own version is."""
 
 
-# --- a lane: act, observe, reflect ---------------------------------------------------------------------------
+# --- a lane: act, observe, reflect --------------------------------------------------------------------------
 
 
 class ModelCalled(Frozen):
@@ -255,7 +255,7 @@ class CallDecided(Frozen):
     args: dict[str, JsonValue]
     effect: Effect
     destination: str | None = None
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
     """Files to be sent: path -> SHA-256, fixed now and read from the store later."""
     decision: Literal["allow", "ask", "deny"]
     why: str
@@ -332,7 +332,7 @@ class ContextCompacted(Frozen):
     """Index into the lane's messages."""
 
 
-# --- questions -----------------------------------------------------------------------------------------------
+# --- questions ----------------------------------------------------------------------------------------------
 
 
 class QuestionAsked(Frozen):
@@ -365,7 +365,7 @@ class QuestionVoided(Frozen):
     why: str
 
 
-# --- proof and memory ----------------------------------------------------------------------------------------
+# --- proof and memory ---------------------------------------------------------------------------------------
 
 
 class Evidence(Frozen):

@@ -17,7 +17,7 @@ from autoagent.events import Entry
 from autoagent.messages import Frozen, Message, Reply
 from autoagent.trees import Tree, WorkingCopy
 
-# --- journal and objects -------------------------------------------------------------------------------------
+# --- journal and objects ------------------------------------------------------------------------------------
 
 
 class RunHead(Frozen):
@@ -140,7 +140,7 @@ class Journal(Protocol):
         ...
 
 
-# --- the user's folder ---------------------------------------------------------------------------------------
+# --- the user's folder --------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,7 @@ class Folder(Protocol):
         ...
 
 
-# --- models --------------------------------------------------------------------------------------------------
+# --- models -------------------------------------------------------------------------------------------------
 
 ModelRole = Literal["planner", "worker", "judge"]
 
@@ -208,8 +208,8 @@ class Price:
 class Model(Protocol):
     """A model behind one connection.
 
-    `reply` retries what is worth retrying, and raises `ModelUnavailable` when it gives up (`RecordingMiss` for
-    a recording). A malformed reply is repaired where its meaning is certain, else it comes back as text.
+    `reply` retries what is worth retrying, and raises `ModelUnavailable` when it gives up (`RecordingMiss`
+    for a recording). A malformed reply is repaired where its meaning is certain, else it comes back as text.
     Cancelling ends the stream at once.
     """
 
@@ -229,7 +229,7 @@ class Model(Protocol):
     async def close(self) -> None: ...
 
 
-# --- sandbox -------------------------------------------------------------------------------------------------
+# --- sandbox ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -296,7 +296,8 @@ class Sandbox(Protocol):
     """Runs untrusted code on a working copy: no network, no host files, fresh process each time.
 
     When a job ends well its changed files are applied to `files`; otherwise `files` is untouched. A shell
-    command's non-zero exit is a result and keeps its files. Raises `SandboxUnavailable`, never runs elsewhere.
+    command's non-zero exit is a result and keeps its files. Raises `SandboxUnavailable`; never runs
+    elsewhere.
     """
 
     @property
@@ -310,8 +311,11 @@ class Sandbox(Protocol):
         functions: Sequence[ScriptFunction] = (),
         call_tool: CallTool | None = None,
     ) -> JobResult:
-        """Run `job` in `lane`'s container. While a script waits for `call_tool`, `files` shows what the script
-        has written so far, and the script sees what `call_tool` wrote. Cancelling kills the job."""
+        """Run `job` in `lane`'s container.
+
+        While a script waits for `call_tool`, `files` shows what the script has written so far, and the script
+        sees what `call_tool` wrote. Cancelling kills the job.
+        """
         ...
 
     def refuses(self, source: str, kind: Literal["python", "check"]) -> str | None:
@@ -323,7 +327,7 @@ class Sandbox(Protocol):
     async def close(self) -> None: ...
 
 
-# --- memory --------------------------------------------------------------------------------------------------
+# --- memory -------------------------------------------------------------------------------------------------
 
 
 class MemoryPoint(Frozen):
@@ -350,7 +354,10 @@ class MemoryHit:
 
 
 class Memory(Protocol):
-    """Long-term memory. Storing a point twice is storing it once. Raises `StoreUnavailable` when locked or down."""
+    """Long-term memory; storing a point twice is storing it once.
+
+    Raises `StoreUnavailable` when it is locked or down.
+    """
 
     async def store(self, points: Sequence[MemoryPoint]) -> None: ...
 
@@ -365,7 +372,7 @@ class Memory(Protocol):
     async def close(self) -> None: ...
 
 
-# --- people --------------------------------------------------------------------------------------------------
+# --- people -------------------------------------------------------------------------------------------------
 
 OnEntry = Callable[[Entry], None]
-
+"""Hears each entry after it was appended; must not block."""

@@ -8,12 +8,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from autoagent.ids import digest
 from autoagent.messages import Frozen
 
-QuestionKind = Literal["call", "plan", "task", "finish", "spend", "criterion", "question", "recovery", "folder"]
+QuestionKind = Literal[
+    "call", "plan", "task", "finish", "spend", "criterion", "question", "recovery", "folder"
+]
 
 YES_NO = ("yes", "no")
 
@@ -30,7 +32,7 @@ class Subject(Frozen):
     destination: str | None = None
     args: JsonValue = None
     """The exact arguments, plan, criterion or text."""
-    files: dict[str, str] = {}
+    files: dict[str, str] = Field(default_factory=dict)
     """Files to be sent: path -> SHA-256."""
     tree: str | None = None
     """The lane's tree, where code runs or a criterion is judged."""

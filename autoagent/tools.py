@@ -212,7 +212,7 @@ def tool(
     What is undeclared is `external` with an unknown destination: every call asks.
 
     Raises:
-        TypeError: the function isn't async, has no docstring, an untyped parameter, ``*args`` or ``**kwargs``.
+        TypeError: the function isn't async, or has no docstring, an untyped parameter, ``*args``, ``**kwargs``.
     """
 
     def make(function: ToolFunction) -> Tool:

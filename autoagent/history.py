@@ -1,0 +1,76 @@
+"""The run as this process carries it: its state, and the one way to change it.
+
+`record` is synchronous on the loop's thread: between reading the state and recording a decision there is no
+`await`, so two lanes never decide on the same facts. Durability is awaited only before an effect.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from autoagent.clock import Clock
+from autoagent.events import Entry, Event
+from autoagent.ports import Journal, Lease, OnEntry
+from autoagent.state import RunState, advance, fold
+
+T = TypeVar("T")
+
+
+class History:
+    """State and journal of one run, moving together."""
+
+    def __init__(self, journal: Journal, lease: Lease, clock: Clock, on_entry: OnEntry | None = None) -> None:
+        self.journal = journal
+        self.lease = lease
+        self.clock = clock
+        self._on_entry = on_entry or (lambda entry: None)
+        self._waiting: list[asyncio.Future[None]] = []
+        self.state: RunState = fold(lease.run_id, journal.read(lease.run_id))
+
+    @property
+    def run_id(self) -> str:
+        return self.lease.run_id
+
+    def record(self, *events: Event, sync: bool = False) -> RunState:
+        """Append facts, all or none, and return the state after them.
+
+        With `sync` they survive a power cut once `durable` returns.
+        """
+        now, first = self.clock.now(), self.state.seq + 1
+        entries = [
+            Entry(seq=first + i, at=now, epoch=self.lease.epoch, event=event)
+            for i, event in enumerate(events)
+        ]
+        state = self.state
+        for entry in entries:
+            state = advance(state, entry)
+        self.journal.append(self.lease, entries, sync=sync)
+        self.state = state
+        self._tell(entries)
+        return state
+
+    async def durable(self) -> None:
+        """Everything recorded so far is on disk."""
+        await self.journal.durable()
+
+    async def until(self, test: Callable[[RunState], T | None]) -> T:
+        """Wait until `test` finds something true in the state, and return it."""
+        while not (found := test(self.state)):
+            changed = asyncio.get_running_loop().create_future()
+            self._waiting.append(changed)
+            await changed
+        return found
+
+    def wake(self) -> None:
+        """Let everything that waits in `until` look again."""
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if not future.done():
+                future.set_result(None)
+
+    def _tell(self, entries: Sequence[Entry]) -> None:
+        self.wake()
+        for entry in entries:
+            self._on_entry(entry)

@@ -1,0 +1,106 @@
+"""The workspace of a run: its trees, and the user's folder as a projection of `main`.
+
+Every move of `main` goes through here, one at a time: adopt what the person changed, record, project.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from functools import lru_cache
+
+from autoagent.asking import Asking
+from autoagent.events import Event, FolderChanged, Observed
+from autoagent.history import History
+from autoagent.ports import Folder, Objects
+from autoagent.questions import Subject
+from autoagent.trees import Tree, WorkingCopy, diff, load_tree, restrict
+
+CHOICES = ("mine", "theirs", "both")
+
+
+class Workspace:
+    """Trees by id, working copies, and the folder."""
+
+    def __init__(self, history: History, objects: Objects, folder: Folder) -> None:
+        self.history = history
+        self.objects = objects
+        self.folder = folder
+        self.lock = asyncio.Lock()
+        """Held while `main` moves and the folder follows."""
+        self._load = lru_cache(maxsize=32)(lambda id: load_tree(id, objects))
+
+    def tree(self, id: str) -> Tree:
+        return self._load(id)
+
+    def copy(self, tree: str, roots: Iterable[str]) -> WorkingCopy:
+        """A private copy of what the goal lets be seen."""
+        return WorkingCopy(self.visible(tree, roots), self.objects)
+
+    def visible(self, tree: str, roots: Iterable[str]) -> Tree:
+        roots = tuple(roots)
+        return self.tree(tree) if "." in roots else restrict(self.tree(tree), roots)
+
+    async def adopt(self, asking: Asking) -> None:
+        """Take what the person changed in the folder since it was last projected into `main`."""
+        async with self.lock:
+            await self._adopt()
+
+    async def _adopt(self) -> None:
+        found = await asyncio.to_thread(self.folder.scan)
+        main = self.history.state.main
+        if found.id == main:
+            return
+        paths = diff(self.tree(main), found).paths
+        self.history.record(FolderChanged(tree=found.id, paths=paths), *self._tell(paths))
+
+    def _tell(self, paths: tuple[str, ...]) -> list[Event]:
+        shown = ", ".join(repr(p) for p in paths[:20]) + (" and more" if len(paths) > 20 else "")
+        text = f"The person changed files while you work: {shown}. Read them again before you rely on them."
+        lanes = self.history.state.lanes.values()
+        return [
+            Observed(lane=x.name, text=text, source="folder") for x in lanes if x.on_main and x.ended is None
+        ]
+
+    async def project(self, old: str, asking: Asking) -> None:
+        """Make the folder, which held `old`, hold `main`; the caller holds `lock`.
+
+        A path that holds something else was changed by a person; a question offers both versions.
+        """
+        new = self.history.state.main
+        if old == new:
+            return
+        done = await asyncio.to_thread(self.folder.project, self.tree(old), self.tree(new))
+        if done.foreign:
+            await self._disagree(done.foreign, new, asking)
+
+    async def _disagree(self, paths: tuple[str, ...], wanted: str, asking: Asking) -> None:
+        """The same path was changed by the person and by the agent."""
+        found = await asyncio.to_thread(self.folder.scan)
+        subject = Subject(
+            run=self.history.run_id,
+            kind="folder",
+            args={"paths": list(paths), "yours": found.id},
+            tree=wanted,
+        )
+        why = (
+            "you and the agent changed the same files: keep mine (yours), take theirs (the agent's), or both"
+        )
+        answer = await asking.ask(subject, why, choices=CHOICES)
+        target = self._settled(answer.text, paths, self.tree(wanted), found)
+        self.history.record(FolderChanged(tree=target.id, paths=paths), *self._tell(paths))
+        await asyncio.to_thread(self.folder.project, found, target)
+
+    def _settled(self, choice: str, paths: tuple[str, ...], wanted: Tree, found: Tree) -> Tree:
+        """The tree that the answer asks for; anything but `theirs` keeps the person's version in place."""
+        copy = WorkingCopy(found, self.objects)
+        for path in paths:
+            theirs, here = wanted.entries.get(path), copy.stat(path)
+            if choice == "theirs":
+                if here is not None:
+                    copy.delete(path)
+                if theirs is not None:
+                    copy.place(path, theirs)
+            elif choice == "both" and theirs is not None:
+                copy.place(f"{path}.agent", theirs)
+        return copy.tree()
