@@ -1,0 +1,354 @@
+"""`OpenAIModel`: any server that speaks streaming chat completions. The only importer of openai and tenacity.
+
+Sends bodies made of bytes that were serialised once (`llm.body`), puts the stream together (`llm.assembly`),
+tries again what is worth it, and says what to do when it gives up. Importing openai takes 0.5 s, so that
+happens at the first reply, in a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import random
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal, cast
+
+from pydantic import SecretStr
+
+from autoagent.clock import Clock, SystemClock
+from autoagent.errors import ModelUnavailable
+from autoagent.llm.assembly import Assembly, MalformedReply, with_ids
+from autoagent.llm.body import BodyWriter, Dialect
+from autoagent.llm.failures import START_IT, WAIT_FOR_IT, Failure, refusal
+from autoagent.llm.prices import cost_of, is_local, quote
+from autoagent.llm.rescue import rescue
+from autoagent.llm.styles import style_of
+from autoagent.messages import Reply, Usage
+from autoagent.ports import ModelRequest, Price
+from autoagent.redact import one_line
+from autoagent.settings import ModelSettings
+
+if TYPE_CHECKING:
+    from openai import APIError, AsyncOpenAI, AsyncStream
+    from tenacity import RetryCallState
+
+MALFORMED_TRIES = 3
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 30.0
+
+log = logging.getLogger(__name__)
+
+
+class OpenAIModel:
+    """A model behind one OpenAI-compatible address. Belongs to the event loop of its first reply.
+
+    `on_text` gets a preview: the text of a try that fails is said again by the next one, and reasoning is in
+    it that the reply leaves out. `Reply.cost_usd` counts what the server didn't count at three bytes a token.
+    `on_retry` is told, in one line for people, why a reply takes longer.
+    """
+
+    def __init__(
+        self,
+        settings: ModelSettings,
+        key: SecretStr | None = None,
+        *,
+        clock: Clock | None = None,
+        on_retry: Callable[[str], None] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._key = key
+        self._clock = clock or SystemClock()
+        self._on_retry = on_retry or log.warning
+        self._writer = BodyWriter(settings.model, settings.max_tokens, settings.temperature)
+        self._dialect = Dialect()
+        self._price: Price | None = None
+        self._client: AsyncOpenAI | None = None
+        self._connecting = asyncio.Lock()
+
+    @property
+    def name(self) -> str:
+        return self._settings.model
+
+    @property
+    def style(self) -> Literal["tools", "code"]:
+        style = self._settings.style
+        return style_of(self._settings.model) if style == "auto" else style
+
+    @property
+    def price(self) -> Price:
+        if self._price is None:
+            given = self._settings.price
+            configured = None if given is None else Price(given.prompt, given.completion)
+            found = quote(self.name, self._settings.base_url, configured)
+            if found.note:
+                log.warning(found.note)
+            self._price = found.price
+        return self._price
+
+    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
+        tries = _Tries(self._settings.tries, self._on_retry, self._where)
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep,
+            wait=tries.wait_s,
+            stop=stop_after_attempt(self._settings.tries),
+            retry=retry_if_exception(tries.goes_on),
+            before_sleep=tries.tell,
+            reraise=True,
+        )
+        try:
+            return await retrying(self._try, request, on_text)
+        except Failure as failure:
+            text = f"{self._where} gave no reply{tries.counted}: {failure.what}"
+            offers = await self._offers() if failure.unknown_model else ""
+            raise ModelUnavailable(f"{text}; {failure.advice}{offers}") from failure
+
+    async def close(self) -> None:
+        if self._client is not None:
+            await self._client.close()
+            self._client = None
+
+    @property
+    def _where(self) -> str:
+        return f"model {self.name!r} at {self._settings.base_url}"
+
+    async def _try(self, request: ModelRequest, on_text: Callable[[str], None] | None) -> Reply:
+        client = await self._connected()
+        while True:
+            body = self._writer.write(request, self._dialect)
+            try:
+                assembly = await self._receive(client, body, on_text)
+            except _Refused as refused:
+                easier = self._dialect.without(refused.words) if refused.status in (400, 422) else None
+                if easier is None:
+                    raise self._refusal(refused) from refused
+                self._dialect = easier  # each refusal takes a part away, so this ends
+            else:
+                return self._reply(assembly, request, len(body))
+
+    async def _receive(
+        self, client: AsyncOpenAI, body: bytes, on_text: Callable[[str], None] | None
+    ) -> Assembly:
+        """The whole stream, put together, within its three limits."""
+        from openai import APIConnectionError, APIError, APIStatusError, APITimeoutError
+
+        assembly = Assembly()
+        limit = asyncio.timeout(self._settings.timeout_first_byte_s)
+        progress = _Progress(limit, self._settings.timeout_silence_s)
+        try:
+            async with limit:
+                await _stream(client, body, assembly, progress, on_text)
+        except TimeoutError as error:
+            raise self._too_slow(progress) from error
+        except APITimeoutError as error:
+            what = f"no connection within {self._settings.timeout_connect_s:g} s"
+            raise Failure(what, START_IT, again=True) from error
+        except APIConnectionError as error:
+            what = "the connection broke" if progress.begun else "no connection"
+            raise Failure(f"{what} ({_cause(error)})", START_IT, again=True) from error
+        except APIStatusError as error:
+            raise _Refused(
+                error.status_code, _words(error), error.code or "", error.response.headers
+            ) from error
+        except APIError as error:  # an error in the middle of a stream
+            code = error.code or ""
+            raise _Refused(int(code) if code.isdecimal() else 500, _words(error), code, {}) from error
+        except MalformedReply as error:
+            advice = (
+                "the server doesn't speak the protocol of chat completions well; try another version of it"
+            )
+            raise Failure(str(error), advice, again=True, malformed=True) from error
+        return assembly
+
+    def _reply(self, assembly: Assembly, request: ModelRequest, prompt_bytes: int) -> Reply:
+        text, calls = assembly.text(), tuple(assembly.calls())
+        if nameless := assembly.nameless():
+            text = f"{text}\n{nameless}".strip()
+        if not calls and request.tools:
+            calls = rescue(text, request.tools, python=self.style == "tools")
+        said = len(text.encode()) + sum(len(call.name) + len(call.arguments.encode()) for call in calls)
+        usage = assembly.usage(prompt_bytes, self._writer.cap(request))
+        counted = Usage(
+            prompt_tokens=usage.prompt_tokens or prompt_bytes // 3,
+            completion_tokens=usage.completion_tokens or said // 3 + 1,
+        )
+        return Reply(
+            text=text,
+            calls=with_ids(calls, f"{request.lane}/{request.role}/{request.number}"),
+            usage=usage,
+            cost_usd=cost_of(counted, self.price),
+            model=assembly.model or self.name,
+            finish_reason=assembly.finish_reason,
+        )
+
+    async def _connected(self) -> AsyncOpenAI:
+        async with self._connecting:  # lanes share one client
+            if self._client is None:
+                self._client = await asyncio.to_thread(self._connect)
+            return self._client
+
+    def _connect(self) -> AsyncOpenAI:
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
+
+        # reading has no limit here: `_Progress` holds it, which servers that send comments can't stretch
+        timeout = Timeout(None, connect=self._settings.timeout_connect_s)
+        local = is_local(self._settings.base_url)
+        return AsyncOpenAI(
+            base_url=self._settings.base_url,
+            # servers without keys ignore it, and the client insists on one
+            api_key=self._key.get_secret_value() if self._key else "none",
+            admin_api_key="",
+            max_retries=0,
+            timeout=timeout,
+            # a proxy of the environment doesn't know this machine's own addresses
+            http_client=DefaultAsyncHttpxClient(timeout=timeout, trust_env=False) if local else None,
+        )
+
+    def _too_slow(self, progress: _Progress) -> Failure:
+        if progress.begun:
+            what = f"the stream fell silent for {self._settings.timeout_silence_s:g} s"
+            return Failure(what, f"{WAIT_FOR_IT}, or raise timeout_silence_s", again=True)
+        what = f"no token came within {self._settings.timeout_first_byte_s:g} s"
+        return Failure(what, f"{WAIT_FOR_IT}, or raise timeout_first_byte_s", again=True)
+
+    def _refusal(self, refused: _Refused) -> Failure:
+        key_env, now = self._settings.key_env, self._clock.now()
+        return refusal(refused.status, refused.words, refused.code, refused.headers, key_env, now)
+
+    async def _offers(self) -> str:
+        """The models that the server says it has; nothing if it doesn't say."""
+        from openai import APIError
+
+        assert self._client is not None, "a server was asked before"
+        try:
+            async with asyncio.timeout(self._settings.timeout_connect_s):
+                listing = await self._client.get("/models", cast_to=object)
+        except (APIError, TimeoutError, ValueError):
+            return ""  # it is only a hint
+        data = listing.get("data") if isinstance(listing, dict) else None
+        names = [str(m.get("id")) for m in data if isinstance(m, dict)] if isinstance(data, list) else []
+        return f"; it offers {one_line(', '.join(names), 300)}" if names else ""
+
+
+class _Refused(Exception):
+    """The server answered with an error."""
+
+    def __init__(self, status: int, words: str, code: str, headers: Mapping[str, str]) -> None:
+        super().__init__(words)
+        self.status, self.words, self.code, self.headers = status, words, code, headers
+
+
+class _Progress:
+    """Moves a stream's deadline on with each chunk."""
+
+    def __init__(self, limit: asyncio.Timeout, silence_s: float) -> None:
+        self._limit, self._silence_s = limit, silence_s
+        self._time = asyncio.get_running_loop().time
+        self.begun = False
+
+    def made(self) -> None:
+        self.begun = True
+        self._limit.reschedule(self._time() + self._silence_s)
+
+
+class _Tries:
+    """The tries of one reply: whether to go on, how long to wait, what to tell."""
+
+    def __init__(self, most: int, on_retry: Callable[[str], None], where: str) -> None:
+        self._most, self._on_retry, self._where = most, on_retry, where
+        self._made = 0
+        self._malformed = 0
+
+    @property
+    def counted(self) -> str:
+        return f" after {self._made} tries" if self._made > 1 else ""
+
+    def goes_on(self, error: BaseException) -> bool:
+        self._made += 1
+        if not isinstance(error, Failure):
+            return False
+        self._malformed += error.malformed
+        return error.again and self._malformed < MALFORMED_TRIES
+
+    def wait_s(self, state: RetryCallState) -> float:
+        failure = _failure(state)
+        if failure.wait_s is not None:
+            return failure.wait_s
+        if failure.malformed:
+            return 0.0
+        longest = min(FIRST_WAIT_S * 2.0 ** (state.attempt_number - 1), LONGEST_WAIT_S)
+        return longest * random.uniform(0.5, 1.0)
+
+    def tell(self, state: RetryCallState) -> None:
+        wait_s = state.next_action.sleep if state.next_action else 0.0
+        self._on_retry(
+            f"{self._where}: {_failure(state).what}; "
+            f"trying again in {wait_s:.1f} s ({self._made} of {self._most})"
+        )
+
+
+def _failure(state: RetryCallState) -> Failure:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, Failure), "only failures are tried again"
+    return error
+
+
+async def _stream(
+    client: AsyncOpenAI,
+    body: bytes,
+    assembly: Assembly,
+    progress: _Progress,
+    on_text: Callable[[str], None] | None,
+) -> None:
+    """Fill `assembly` from the answer to `body`. Raises `MalformedReply` where it doesn't come to its end."""
+    from openai import AsyncStream
+
+    # chunks stay plain JSON: building the client's pydantic chunks costs several times what they hold
+    stream = await client.post(
+        "/chat/completions", content=body, stream=True, stream_cls=AsyncStream[object], cast_to=object
+    )
+    async with stream:
+        kind = stream.response.headers.get("content-type", "")
+        if kind.startswith("application/json"):  # a server that doesn't stream
+            assembly.take(_decode(await stream.response.aread()))
+        while (chunk := await _next(stream)) is not _END:
+            progress.made()
+            piece = assembly.take(chunk)
+            if piece and on_text is not None:
+                on_text(piece)
+    if not assembly.finished:
+        raise MalformedReply(f"the stream ({kind or 'of no type'}) ended before the reply was complete")
+
+
+_END = object()
+
+
+async def _next(stream: AsyncStream[object]) -> object:
+    """The next chunk, decoded; `_END` after the last one."""
+    try:
+        return await anext(stream)
+    except StopAsyncIteration:
+        return _END
+    except (ValueError, RecursionError) as error:
+        raise MalformedReply(f"a chunk is no JSON: {error}") from error
+
+
+def _decode(data: bytes) -> object:
+    try:
+        return cast(object, json.loads(data))
+    except (ValueError, RecursionError) as error:
+        raise MalformedReply(f"the reply is no JSON: {error}") from error
+
+
+def _words(error: APIError) -> str:
+    """What the server itself wrote, without the client's own words around it."""
+    body = error.body
+    said = body.get("message") if isinstance(body, dict) else body
+    return said if isinstance(said, str) else error.message
+
+
+def _cause(error: BaseException) -> str:
+    cause = error.__cause__ or error
+    return one_line(str(cause) or type(cause).__name__, 200)
