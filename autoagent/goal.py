@@ -73,7 +73,7 @@ class Limits(Frozen):
     usd: Decimal = Field(default=Decimal(3), ge=0, le=1_000_000)
     steps: int = Field(default=100, ge=0, le=1_000_000)
     """Replies of a worker model."""
-    minutes: float = Field(default=60, ge=0, le=1_000_000)
+    minutes: float = Field(default=60.0, ge=0, le=1_000_000)
     """Active time: waiting for a person does not count."""
     tokens: int = Field(default=1_000_000, ge=0, le=10_000_000_000)
     """Prompt and completion tokens together."""
