@@ -15,6 +15,7 @@ journal, never exceptions; an ``assert`` is a bug of ours.
         │   └── RecordingMiss      a recording has no reply for what happened
         ├── RunOwned        (2)    another process carries this run or folder
         ├── JournalConflict (5)    another writer appended first
+        │   └── LeaseLost          another process has taken the run over
         └── NewerVersion    (5)    written by a newer autoagent
 """
 
@@ -90,6 +91,17 @@ class JournalConflict(AutoagentError):
         super().__init__(
             f"run {run_id!r}: expected to write entry {expected}, but {found} are already there; "
             "another process owns this run now"
+        )
+
+
+class LeaseLost(JournalConflict):
+    """The lease of a run passed on; nothing that its former holder writes is taken."""
+
+    def __init__(self, run_id: str, epoch: int) -> None:
+        AutoagentError.__init__(
+            self,
+            f"run {run_id!r}: the lease of epoch {epoch} is over; "
+            "another process owns this run now, or it was released",
         )
 
 

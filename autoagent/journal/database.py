@@ -1,0 +1,183 @@
+"""The one SQLite file of a home: its tables, its connections, and what its errors mean to people.
+
+Nothing else in the project knows the file's name or opens it. WAL mode, so readers never wait for a writer.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from autoagent.errors import NewerVersion, StoreUnavailable
+
+FILE_NAME = "journal.db"
+BUSY_TIMEOUT_S = 30.0
+"""How long a write waits for another process's; theirs take milliseconds."""
+
+# Each step takes the schema one version up; a step that was released is never edited.
+# runs.entries, last_us and last_kind repeat what entries say, so that a list of 10,000 runs is one scan.
+SCHEMA: tuple[tuple[str, ...], ...] = (
+    (
+        """CREATE TABLE runs (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            workspace BLOB NOT NULL,
+            created_us INTEGER NOT NULL,
+            epoch INTEGER NOT NULL DEFAULT 0,
+            entries INTEGER NOT NULL DEFAULT 0,
+            last_us INTEGER,
+            last_kind TEXT)""",
+        """CREATE TABLE entries (
+            run INTEGER NOT NULL,
+            seq INTEGER NOT NULL,
+            at_us INTEGER NOT NULL,
+            epoch INTEGER NOT NULL,
+            kind TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            body TEXT NOT NULL,
+            PRIMARY KEY (run, seq)) WITHOUT ROWID""",
+        """CREATE TABLE commands (
+            run INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            at_us INTEGER NOT NULL,
+            by TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            version INTEGER NOT NULL,
+            body TEXT NOT NULL,
+            PRIMARY KEY (run, number)) WITHOUT ROWID""",
+        """CREATE TABLE leases (
+            run INTEGER PRIMARY KEY,
+            folder BLOB NOT NULL,
+            epoch INTEGER NOT NULL,
+            host TEXT NOT NULL,
+            boot TEXT NOT NULL,
+            pid_space TEXT NOT NULL,
+            pid INTEGER NOT NULL,
+            started TEXT NOT NULL,
+            beat_us INTEGER NOT NULL)""",
+        "CREATE TABLE objects (sha256 BLOB PRIMARY KEY, data BLOB NOT NULL)",
+    ),
+)
+
+_ADVICE = {
+    sqlite3.SQLITE_FULL: "the disk is full; free some space, then resume",
+    sqlite3.SQLITE_BUSY: f"another process kept it locked for {BUSY_TIMEOUT_S:.0f} s; stop it, then resume",
+    sqlite3.SQLITE_LOCKED: f"another process kept it locked for {BUSY_TIMEOUT_S:.0f} s; stop it, then resume",
+    sqlite3.SQLITE_READONLY: "it or its folder can't be written; set AUTOAGENT_HOME to a folder of yours",
+    sqlite3.SQLITE_CANTOPEN: "it or its folder can't be opened; set AUTOAGENT_HOME to a folder of yours",
+    sqlite3.SQLITE_PERM: "it may not be opened; set AUTOAGENT_HOME to a folder of yours",
+    sqlite3.SQLITE_NOTADB: "it is no SQLite database; move it away, or restore it from a copy",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; move it away, or restore it from a copy",
+}
+
+
+def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
+    """What an error of SQLite means, and what to do about it."""
+    code = getattr(error, "sqlite_errorcode", 0)
+    advice = _ADVICE.get(code & 0xFF)  # the low byte; the rest says where in SQLite it arose
+    return StoreUnavailable(f"journal {str(path)!r}: {error}" + (f": {advice}" if advice else ""))
+
+
+def prepare(home: Path) -> Path:
+    """The path of the home's database, which now exists with today's schema.
+
+    Raises `StoreUnavailable`, and `NewerVersion` for the schema of a newer autoagent.
+    """
+    path = home / FILE_NAME
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite would create it readable by all; -wal and -shm take over its mode
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise StoreUnavailable(
+            f"journal {str(path)!r} can't be written: {error.strerror}; "
+            "set AUTOAGENT_HOME to a folder of yours"
+        ) from error
+    connection = connect(path)
+    try:
+        _migrate(connection, path)
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error
+    finally:
+        connection.close()
+    return path
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection that any thread may use, one at a time. Raises `StoreUnavailable`."""
+    try:
+        return sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False)
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing; takes the write lock at the start, so nothing read inside can be stale."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    if _version(connection, path) == len(SCHEMA):
+        return
+    connection.execute("PRAGMA journal_mode=WAL")
+    with transaction(connection):
+        for step in SCHEMA[_version(connection, path) :]:
+            for statement in step:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={len(SCHEMA)}")
+
+
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > len(SCHEMA):
+        raise NewerVersion(f"journal {str(path)!r}", found, len(SCHEMA))
+    return found
+
+
+class Reader:
+    """A connection for reading, shared by threads. Sees what was committed, by any process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._connection: sqlite3.Connection | None = connect(path)
+
+    def rows(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        """All rows at once: an open cursor would keep the WAL from being truncated."""
+        with self._lock:
+            if self._connection is None:
+                raise StoreUnavailable(f"journal {str(self.path)!r} is closed; open it again")
+            try:
+                return self._connection.execute(sql, parameters).fetchall()
+            except sqlite3.Error as error:
+                raise unavailable(self.path, error) from error
+
+    def row(self, sql: str, *parameters: object) -> tuple[Any, ...] | None:
+        """The first row."""
+        rows = self.rows(sql, *parameters)
+        return rows[0] if rows else None
+
+    def version(self) -> int:
+        """A number that changes whenever another connection, ours or a process's, has committed."""
+        row = self.row("PRAGMA data_version")
+        assert row is not None
+        return int(row[0])
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None

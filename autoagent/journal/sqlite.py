@@ -1,0 +1,329 @@
+"""The journal of a home, in SQLite. Owns what this process has queued but not yet committed.
+
+Everything is written by one thread (`writer`), in the order in which it was asked for. asyncio is imported
+where it is awaited: listing runs must not pay for it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import weakref
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from autoagent.commands import Command
+from autoagent.errors import AutoagentError, JournalConflict, LeaseLost, UsageError
+from autoagent.events import Entry
+from autoagent.journal import leases
+from autoagent.journal.codec import COMMANDS, EVENTS, Stored, from_us, to_us
+from autoagent.journal.database import Reader, prepare
+from autoagent.journal.leases import to_bytes, to_path
+from autoagent.journal.objects import SqliteObjects
+from autoagent.journal.process import Process, this_process
+from autoagent.journal.writer import Writer
+from autoagent.ports import Lease, RunHead, SentCommand
+
+POLL_S = 0.05
+"""How long a follower sleeps; a look costs 5 µs while nothing was committed."""
+CHUNK = 500
+"""Entries that a follower reads before it lets others run: 5 ms."""
+
+Row = tuple[int, int, int, str, int, str]
+"""seq, at_us, epoch, kind, version, body"""
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass
+class _Held:
+    """A lease of this object, and what it knows of the run."""
+
+    lease: Lease
+    run: int
+    """The run's number in the database."""
+    entries: int
+    """How many the run has, with those that are queued."""
+    error: Exception | None = None
+    """Why entries could not be written; final for this lease."""
+
+
+class SqliteJournal:
+    """Implements `autoagent.ports.Journal` on `home`/journal.db.
+
+    Cheap to open. Write on one thread; objects, reading and sending may be used on any. `close` releases the
+    leases that are still held, and raises what could not be written.
+    """
+
+    def __init__(
+        self, home: Path, *, process: Process | None = None, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        path = prepare(home)
+        self._process, self._now = process, now
+        self._reader, self._writer = Reader(path), Writer(path)
+        self._objects = SqliteObjects(home / "objects", self._reader, self._writer)
+        self._lock = threading.Lock()
+        self._numbers: dict[str, int] = {}
+        self._held: dict[str, _Held] = {}
+        self._pending: dict[str, deque[Entry]] = {}
+        # runs at the interpreter's exit too: what was queued is written though nobody called `close`
+        self._let_go = weakref.finalize(self, _let_go, self._writer, self._reader)
+
+    @property
+    def objects(self) -> SqliteObjects:
+        return self._objects
+
+    # --- runs -----------------------------------------------------------------------------------------------
+
+    def runs(self) -> Sequence[RunHead]:
+        pending = self._last_pending()
+        rows = self._reader.rows(f"{_HEADS} ORDER BY created_us DESC, number DESC")
+        return [_head(row, pending.get(row[0])) for row in rows]
+
+    def create(self, run_id: str, workspace: str) -> None:
+        if not run_id or not run_id.isprintable():
+            raise UsageError(f"{run_id!r} can't name a run; use letters and digits")
+        row = (run_id, to_bytes(workspace), to_us(self._now()))
+
+        def insert(connection: sqlite3.Connection) -> None:
+            if connection.execute("SELECT 1 FROM runs WHERE id=?", (run_id,)).fetchone():
+                raise UsageError(f"there is already a run {run_id!r}; choose another id")
+            connection.execute("INSERT INTO runs (id, workspace, created_us) VALUES (?,?,?)", row)
+
+        self._writer.call(insert)
+
+    def head(self, run_id: str) -> RunHead:
+        number, pending = self._number(run_id), self._last_pending()
+        (row,) = self._reader.rows(f"{_HEADS} WHERE number=?", number)
+        return _head(row, pending.get(run_id))
+
+    def _number(self, run_id: str) -> int:
+        """The row of a run; rows never go away. Raises `UsageError`."""
+        if run_id not in self._numbers:
+            # what isn't printable may not even be text to SQLite, and names no run
+            found = run_id.isprintable() and self._reader.rows("SELECT number FROM runs WHERE id=?", run_id)
+            if not found:
+                raise UsageError(f"there is no run {run_id!r}; 'autoagent runs' lists them")
+            self._numbers[run_id] = int(found[0][0])
+        return self._numbers[run_id]
+
+    def _last_pending(self) -> dict[str, Entry]:
+        with self._lock:
+            return {run_id: pending[-1] for run_id, pending in self._pending.items()}
+
+    # --- reading --------------------------------------------------------------------------------------------
+
+    def read(self, run_id: str, after: int = 0) -> list[Entry]:
+        with self._lock:  # before the committed ones: an entry is taken from here once it is there
+            pending = list(self._pending.get(run_id, ()))
+        entries = self._committed(run_id, after)
+        last = entries[-1].seq if entries else after
+        return entries + [entry for entry in pending if entry.seq > last]
+
+    async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Entry]:
+        """Yields what is committed, so that nothing shown is ever taken back."""
+        import asyncio
+
+        seen = None
+        while True:
+            if (version := self._reader.version()) != seen:
+                while entries := self._committed(run_id, after, CHUNK):
+                    for entry in entries:
+                        yield entry
+                    after = entries[-1].seq
+                    await asyncio.sleep(0)
+                seen = version
+            await asyncio.sleep(POLL_S)
+
+    def _committed(self, run_id: str, after: int, limit: int = -1) -> list[Entry]:
+        rows = self._reader.rows(
+            "SELECT seq, at_us, epoch, kind, version, body FROM entries"
+            " WHERE run=? AND seq>? ORDER BY seq LIMIT ?",
+            self._number(run_id),
+            after,
+            limit,
+        )
+        return [_entry(run_id, *row) for row in rows]
+
+    # --- the lease ------------------------------------------------------------------------------------------
+
+    def acquire(self, run_id: str, holder: str) -> Lease:
+        number = self._number(run_id)
+        self._process = self._process or this_process()
+        claim = leases.Claim(holder, self._process, self._now())
+        lease, entries = self._writer.call(lambda connection: leases.acquire(connection, number, claim))
+        self._held[run_id] = _Held(lease, number, entries)
+        return lease
+
+    def renew(self, lease: Lease) -> None:
+        number, now = self._number(lease.run_id), self._now()
+        self._writer.call(lambda connection: leases.renew(connection, number, lease, now), sync=False)
+
+    def release(self, lease: Lease) -> None:
+        number = self._number(lease.run_id)
+        self._writer.call(lambda connection: leases.release(connection, number, lease))
+        held = self._held.get(lease.run_id)
+        if held is not None and held.lease.epoch == lease.epoch:
+            del self._held[lease.run_id]
+
+    # --- writing --------------------------------------------------------------------------------------------
+
+    def append(self, lease: Lease, entries: Sequence[Entry], *, sync: bool = False) -> None:
+        if not entries:
+            return
+        held = self._expecting(lease, entries)
+        rows = [_row(entry) for entry in entries]
+        with self._lock:
+            self._pending.setdefault(lease.run_id, deque()).extend(entries)
+        held.entries += len(entries)
+
+        def insert(connection: sqlite3.Connection) -> None:
+            _insert(connection, held, rows)
+
+        def settled(error: Exception | None) -> None:
+            self._settle(held, entries[-1].seq, error)
+
+        try:
+            self._writer.queue(insert, settled, sync=sync)
+        except AutoagentError as error:
+            settled(error)
+            raise
+
+    def _expecting(self, lease: Lease, entries: Sequence[Entry]) -> _Held:
+        """What is known of the run, into which `entries` fit."""
+        held = self._held.get(lease.run_id)
+        if held is None or held.lease.epoch != lease.epoch:
+            raise LeaseLost(lease.run_id, lease.epoch)
+        if held.error is not None:
+            raise held.error
+        first = entries[0].seq
+        if first != held.entries + 1:
+            raise JournalConflict(lease.run_id, first, held.entries)
+        if any(e.seq != first + i or e.epoch != lease.epoch for i, e in enumerate(entries)):
+            raise ValueError(
+                f"entries of run {lease.run_id!r} must count up from {first} in epoch {lease.epoch}"
+            )
+        return held
+
+    def _settle(self, held: _Held, last_seq: int, error: Exception | None) -> None:
+        """Forget entries that are committed, or that never will be. On the writer's thread."""
+        run_id = held.lease.run_id
+        with self._lock:
+            pending = self._pending.setdefault(run_id, deque())
+            if error is not None:  # what was queued behind it fails as well
+                held.error = held.error or error
+                pending.clear()
+            while pending and pending[0].seq <= last_seq:
+                pending.popleft()
+            if not pending:
+                del self._pending[run_id]
+
+    async def durable(self) -> None:
+        import asyncio
+
+        await asyncio.wrap_future(self._writer.barrier())
+        self._raise_errors(self._held.values())
+
+    def _raise_errors(self, runs: Iterable[_Held]) -> None:
+        for held in runs:
+            if held.error is not None:
+                raise held.error
+
+    # --- commands -------------------------------------------------------------------------------------------
+
+    def send(self, run_id: str, command: Command, by: str) -> SentCommand:
+        run, at, stored = self._number(run_id), self._now(), COMMANDS.encode(command)
+        by = by.encode(errors="backslashreplace").decode()
+
+        def insert(connection: sqlite3.Connection) -> int:
+            last = (
+                connection.execute("SELECT max(number) FROM commands WHERE run=?", (run,)).fetchone()[0] or 0
+            )
+            connection.execute(
+                "INSERT INTO commands VALUES (?,?,?,?,?,?,?)",
+                (run, last + 1, to_us(at), by, stored.kind, stored.version, stored.body),
+            )
+            return int(last) + 1
+
+        return SentCommand(number=self._writer.call(insert), at=at, by=by, command=command)
+
+    def commands(self, run_id: str, after: int = 0) -> list[SentCommand]:
+        rows = self._reader.rows(
+            "SELECT number, at_us, by, kind, version, body FROM commands"
+            " WHERE run=? AND number>? ORDER BY number",
+            self._number(run_id),
+            after,
+        )
+        return [_command(run_id, *row) for row in rows]
+
+    def close(self) -> None:
+        held, self._held = list(self._held.values()), {}
+        try:
+            for each in held:
+                self.release(each.lease)
+            self._raise_errors(held)
+        finally:
+            self._let_go()
+
+
+def _let_go(writer: Writer, reader: Reader) -> None:
+    try:
+        writer.close()
+    finally:
+        reader.close()
+
+
+def _insert(connection: sqlite3.Connection, held: _Held, rows: list[Row]) -> None:
+    """Add entries to their run, if it is as `held` says."""
+    lease, first, last = held.lease, rows[0], rows[-1]
+    found = connection.execute("SELECT entries, epoch FROM runs WHERE number=?", (held.run,)).fetchone()
+    if found[1] != lease.epoch:
+        raise LeaseLost(lease.run_id, lease.epoch)
+    if found[0] != first[0] - 1:
+        raise JournalConflict(lease.run_id, first[0], found[0])
+    connection.executemany(f"INSERT INTO entries VALUES ({held.run},?,?,?,?,?,?)", rows)
+    connection.execute(
+        "UPDATE runs SET entries=?, last_us=?, last_kind=? WHERE number=?",
+        (last[0], last[1], last[3], held.run),
+    )
+
+
+def _row(entry: Entry) -> Row:
+    stored = EVENTS.encode(entry.event)
+    return entry.seq, to_us(entry.at), entry.epoch, stored.kind, stored.version, stored.body
+
+
+def _entry(run_id: str, seq: int, at_us: int, epoch: int, kind: str, version: int, body: str) -> Entry:
+    event = EVENTS.decode(Stored(kind, version, body), run_id, seq)
+    return Entry(seq=seq, at=from_us(at_us), epoch=epoch, event=event)
+
+
+def _command(
+    run_id: str, number: int, at_us: int, by: str, kind: str, version: int, body: str
+) -> SentCommand:
+    command = COMMANDS.decode(Stored(kind, version, body), run_id, number)
+    return SentCommand(number=number, at=from_us(at_us), by=by, command=command)
+
+
+_HEADS = "SELECT id, workspace, created_us, entries, last_us, last_kind FROM runs"
+
+
+def _head(row: tuple[Any, ...], pending: Entry | None) -> RunHead:
+    """A run as stored, and as `pending`, its last entry on the way to the disk, makes it."""
+    run_id, workspace, created_us, entries, last_us, last_kind = row
+    if pending is not None and pending.seq > entries:
+        entries, last_us, last_kind = pending.seq, to_us(pending.at), pending.event.kind
+    return RunHead(
+        id=run_id,
+        workspace=to_path(workspace),
+        created_at=from_us(created_us),
+        entries=entries,
+        last_at=None if last_us is None else from_us(last_us),
+        last_kind=last_kind,
+    )
