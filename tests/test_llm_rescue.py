@@ -23,7 +23,8 @@ WANTED = [("files_read", {"path": "a.txt"})]
 
 
 def calls(text: str, *, python: bool = True) -> list[tuple[str, object]]:
-    return [(c.name, json.loads(c.arguments)) for c in rescue(text, OFFERED, python=python)]
+    rescued = rescue(text, OFFERED, python=python)
+    return [(c.name, json.loads(c.arguments)) for c in rescued.calls] if rescued else []
 
 
 @pytest.mark.parametrize(
@@ -108,6 +109,26 @@ def test_several_calls_keep_their_order(text: str) -> None:
     assert calls(text) == [*WANTED, ("finish", {"result": "ok"})]
 
 
+@pytest.mark.parametrize(
+    ("text", "prose"),
+    [
+        (CALL, ""),
+        (f"Let me look.\n\n```json\n{CALL}\n```", "Let me look."),
+        (
+            f"For example:\n```py\nx = 1\n```\nNow:\n```json\n{CALL}\n```",
+            "For example:\n```py\nx = 1\n```\nNow:",
+        ),
+        (f"First <tool_call>{CALL}</tool_call> then more.", "First  then more."),
+    ],
+)
+def test_prose_around_calls_is_kept(text: str, prose: str) -> None:
+    """What stands beside the calls stays text, without them."""
+    rescued = rescue(text, OFFERED)
+
+    assert rescued is not None
+    assert rescued.prose == prose
+
+
 def test_a_script_is_no_call_for_a_model_that_writes_scripts() -> None:
     """In code style a Python block stays a script, and JSON is still a call."""
     assert calls('```python\nfiles_read(path="a.txt")\n```', python=False) == []
@@ -164,6 +185,8 @@ PIECES = st.sampled_from(
 @given(st.lists(PIECES | st.text(max_size=8), max_size=12).map("".join), st.booleans())
 def test_no_text_raises(text: str, python: bool) -> None:
     """Whatever the text is, every call found names an offered tool and holds a JSON object."""
-    for call in rescue(text, OFFERED, python=python):
+    rescued = rescue(text, OFFERED, python=python)
+
+    for call in rescued.calls if rescued else ():
         assert call.name in {"files_read", "files_write", "finish"}
         assert isinstance(json.loads(call.arguments), dict)

@@ -1,7 +1,7 @@
 """The body of a request for chat completions, as bytes. Pure.
 
-Messages are joined from the bytes that each keeps (`Message.wire`); tools are serialised once. What changes
-from step to step stands at the end, so that a server's prompt cache sees the same prefix.
+Joined from the bytes that each message and tool keeps (`wire`). What changes from step to step stands at the
+end, so that a server's prompt cache sees the same prefix.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 
-from autoagent.ports import ModelRequest, ToolSchema
-
-_TOOL_SETS_KEPT = 8
+from autoagent.ports import ModelRequest
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,6 @@ class BodyWriter:
 
     def __init__(self, model: str, max_tokens: int, temperature: float | None) -> None:
         self._model, self._max_tokens, self._temperature = model, max_tokens, temperature
-        self._tools: list[tuple[tuple[ToolSchema, ...], bytes]] = []
 
     def write(self, request: ModelRequest, dialect: Dialect) -> bytes:
         head: dict[str, object] = {"model": self._model, "stream": True}
@@ -53,7 +50,7 @@ class BodyWriter:
         if request.require_tool and request.tools and dialect.tool_choice:
             tail["tool_choice"] = "required"
         messages = b",".join([message.wire for message in request.messages])
-        tools = b'"tools":' + self._tools_json(request.tools) + b"," if request.tools else b""
+        tools = b'"tools":[%b],' % b",".join([tool.wire for tool in request.tools]) if request.tools else b""
         return b'%b,%b"messages":[%b],%b' % (_json(head)[:-1], tools, messages, _json(tail)[1:])
 
     def cap(self, request: ModelRequest) -> int:
@@ -65,19 +62,6 @@ class BodyWriter:
         if self._temperature is None or request.temperature > 0:
             return request.temperature
         return self._temperature
-
-    def _tools_json(self, tools: tuple[ToolSchema, ...]) -> bytes:
-        for known, data in self._tools:
-            if known == tools:
-                return data
-        data = _json([_tool(tool) for tool in tools])
-        self._tools = [*self._tools[1 - _TOOL_SETS_KEPT :], (tools, data)]
-        return data
-
-
-def _tool(tool: ToolSchema) -> dict[str, object]:
-    function = {"name": tool.name, "description": tool.description, "parameters": dict(tool.parameters)}
-    return {"type": "function", "function": function}
 
 
 def _json(value: object) -> bytes:

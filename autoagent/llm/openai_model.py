@@ -163,12 +163,13 @@ class OpenAIModel:
         return assembly
 
     def _reply(self, assembly: Assembly, request: ModelRequest, prompt_bytes: int) -> Reply:
-        text, calls = assembly.text(), tuple(assembly.calls())
+        text, calls, ended = assembly.text(), tuple(assembly.calls()), assembly.finish_reason
         if nameless := assembly.nameless():
             text = f"{text}\n{nameless}".strip()
-        if not calls and request.tools:
-            calls = rescue(text, request.tools, python=self.style == "tools")
         said = len(text.encode()) + sum(len(call.name) + len(call.arguments.encode()) for call in calls)
+        rescued = rescue(text, request.tools, python=self.style == "tools") if not calls else None
+        if rescued is not None:  # whole calls, whatever came after them
+            text, calls, ended = rescued.prose, rescued.calls, "tool_calls"
         usage = assembly.usage(prompt_bytes, self._writer.cap(request))
         counted = Usage(
             prompt_tokens=usage.prompt_tokens or prompt_bytes // 3,
@@ -180,7 +181,7 @@ class OpenAIModel:
             usage=usage,
             cost_usd=cost_of(counted, self.price),
             model=assembly.model or self.name,
-            finish_reason=assembly.finish_reason,
+            finish_reason=ended,
         )
 
     async def _connected(self) -> AsyncOpenAI:

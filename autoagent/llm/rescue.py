@@ -12,6 +12,7 @@ import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from autoagent.messages import RequestedCall
 from autoagent.ports import ToolSchema
@@ -34,34 +35,46 @@ class _NoCall(Exception):
     """The text isn't a call."""
 
 
-def rescue(text: str, offered: Sequence[ToolSchema], *, python: bool = True) -> tuple[RequestedCall, ...]:
-    """The calls that `text` is; none if it is prose. Their ids are empty.
+@dataclass(frozen=True)
+class Rescued:
+    """Calls found in a text, with empty ids, and the prose around them."""
+
+    calls: tuple[RequestedCall, ...]
+    prose: str
+
+
+def rescue(text: str, offered: Sequence[ToolSchema], *, python: bool = True) -> Rescued | None:
+    """The calls that `text` is; `None` if it is prose.
 
     `python`: also read `files_read(path="x")`; not for a model that answers with scripts.
     """
     if not text.strip() or len(text) > LIMIT_CHARS:
-        return ()
+        return None
     schemas = {tool.name: tool for tool in offered}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of escapes in foreign text
-            found = list(_read(text.strip(), schemas, python))
-            return tuple(_call(name, arguments, schemas) for name, arguments in found)
+            prose, found = _read(text.strip(), schemas, python)
+            return Rescued(tuple(_call(name, arguments, schemas) for name, arguments in found), prose)
     except (_NoCall, ValueError, SyntaxError, TypeError):
-        return ()
+        return None
     except (RecursionError, MemoryError):  # how the parsers refuse what is nested too deep
-        return ()
+        return None
 
 
-def _read(text: str, schemas: Mapping[str, ToolSchema], python: bool) -> Iterator[_Call]:
+def _read(text: str, schemas: Mapping[str, ToolSchema], python: bool) -> tuple[str, list[_Call]]:
+    """The prose of a text and its calls, at least one."""
     if tagged := _TAG.findall(text):
-        for body in tagged:
-            yield from _json_calls(_unfenced(body.strip()))
-    elif blocks := _closing_blocks(text):
-        for language, body in blocks:
-            yield from _block(language, body, schemas, python)
+        prose = _TAG.sub("", text).strip()
+        found = [call for body in tagged for call in _json_calls(_unfenced(body.strip()))]
     else:
-        yield from _block("", text, schemas, python)
+        prose, blocks = _closing_blocks(text)
+        if not blocks:
+            prose, blocks = "", [("", text)]
+        found = [call for language, body in blocks for call in _block(language, body, schemas, python)]
+    if not found:
+        raise _NoCall
+    return prose, found
 
 
 def _block(language: str, body: str, schemas: Mapping[str, ToolSchema], python: bool) -> Iterator[_Call]:
@@ -73,14 +86,17 @@ def _block(language: str, body: str, schemas: Mapping[str, ToolSchema], python: 
         raise _NoCall
 
 
-def _closing_blocks(text: str) -> list[tuple[str, str]]:
-    """The fenced blocks (language, body) that end the text with nothing but blanks between them."""
+def _closing_blocks(text: str) -> tuple[str, list[tuple[str, str]]]:
+    """The prose before the fenced blocks that end the text, and these blocks as (language, body)."""
     blocks: list[tuple[str, str]] = []
+    prose: list[str] = []
     body: list[str] | None = None
-    for line in text.split("\n"):  # line by line: a pattern over the whole text takes quadratic time
+    lines = text.split("\n")
+    for number, line in enumerate(lines):  # line by line: a pattern over the whole text takes quadratic time
         if body is None:
             if (opening := _OPENING.fullmatch(line)) is not None:
                 language, body = opening[1].lower(), []
+                prose = prose if blocks else lines[:number]
             elif line.strip():
                 blocks.clear()
         elif line.rstrip().endswith("```"):
@@ -88,12 +104,12 @@ def _closing_blocks(text: str) -> list[tuple[str, str]]:
             body = None
         else:
             body.append(line)
-    return blocks if body is None else []
+    return "\n".join(prose).strip(), blocks if body is None else []
 
 
 def _unfenced(text: str) -> str:
-    blocks = _closing_blocks(text) if text.startswith("```") else []
-    return blocks[0][1] if len(blocks) == 1 else text
+    prose, blocks = _closing_blocks(text)
+    return blocks[0][1] if len(blocks) == 1 and not prose else text
 
 
 def _json_calls(text: str) -> Iterator[_Call]:
