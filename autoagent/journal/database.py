@@ -132,7 +132,12 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     if _version(connection, path) == len(SCHEMA):
         return
-    connection.execute("PRAGMA journal_mode=WAL")
+    (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+    if mode != "wal":
+        raise StoreUnavailable(
+            f"journal {str(path)!r}: its file system has no shared memory (a network folder?); "
+            "set AUTOAGENT_HOME to a local folder"
+        )
     with transaction(connection):
         for step in SCHEMA[_version(connection, path) :]:
             for statement in step:

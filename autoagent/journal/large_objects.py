@@ -7,13 +7,12 @@ fsynced. Storing the same bytes twice, from any process, ends in the same file.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 from typing import IO, BinaryIO
@@ -35,12 +34,25 @@ class LargeObjects:
     def has(self, sha256: str) -> bool:
         return self._path(sha256).exists()
 
+    def put(self, sha256: str, data: bytes) -> None:
+        """Store `data`, whose hash is known, unless it is there."""
+        path = self._path(sha256)
+        # a file of another size was damaged from outside, and is mended
+        if not path.exists() or path.stat().st_size != len(data):
+            self.store(io.BytesIO(), data)
+
     def store(self, stream: BinaryIO, start: bytes = b"") -> tuple[str, int]:
-        """Copy `start` and all of `stream`, a chunk at a time; (hash, size in bytes)."""
+        """Copy `start` and all of `stream`, a chunk at a time; (hash, size in bytes).
+
+        Raises `StoreUnavailable`, and what reading `stream` raises.
+        """
         try:
             with self._temporary() as file:
                 sha256, size_bytes = _copy(start, stream, file)
+                os.fsync(file.fileno())
                 self._move_in(Path(file.name), sha256)
+        except _SourceFailed as failed:
+            raise failed.error from None
         except OSError as error:
             raise StoreUnavailable(
                 f"objects {str(self._folder)!r} can't be written: {error.strerror or error}; "
@@ -64,7 +76,7 @@ class LargeObjects:
     def _path(self, sha256: str) -> Path:
         return self._folder / sha256[:2] / sha256
 
-    def _verify(self, sha256: str, file: BufferedReader) -> None:
+    def _verify(self, sha256: str, file: io.BufferedReader) -> None:
         """Check the bytes, once in this process while the file stays as it is."""
         stat = os.fstat(file.fileno())
         identity = (stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
@@ -100,13 +112,27 @@ def unreadable(sha256: str, why: str) -> StoreUnavailable:
     return StoreUnavailable(f"object {sha256} can't be read: {why}; restore the home's objects from a copy")
 
 
+class _SourceFailed(Exception):
+    """Reading what shall be stored went wrong, which is no fault of the store."""
+
+    def __init__(self, error: OSError) -> None:
+        self.error = error
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    try:
+        while chunk := stream.read(CHUNK_BYTES):
+            yield chunk
+    except OSError as error:
+        raise _SourceFailed(error) from error
+
+
 def _copy(start: bytes, stream: BinaryIO, file: IO[bytes]) -> tuple[str, int]:
     digest, size_bytes = hashlib.sha256(), 0
-    for chunk in chain([start], iter(partial(stream.read, CHUNK_BYTES), b"")):
+    for chunk in chain([start], _chunks(stream)):
         digest.update(chunk)
         size_bytes += file.write(chunk)
     file.flush()
-    os.fsync(file.fileno())
     return digest.hexdigest(), size_bytes
 
 

@@ -22,6 +22,9 @@ SMALL_BYTES = 64 * 1024
 """Objects up to this size lie in the database, where reading one costs 10 µs and no file."""
 
 
+_NAME = re.compile("[0-9a-f]{64}")
+
+
 class SqliteObjects:
     """Implements `autoagent.ports.Objects`; any thread may use it."""
 
@@ -37,8 +40,8 @@ class SqliteObjects:
             # one that is only pending is queued again: the first job may come after the caller's entries
             if not self._is_committed(sha256):
                 self._queue(sha256, bytes(data))
-        elif not self._large.has(sha256):
-            self._large.store(io.BytesIO(), data)
+        else:
+            self._large.put(sha256, data)
         return sha256
 
     def put_stream(self, stream: BinaryIO) -> tuple[str, int]:
@@ -62,7 +65,7 @@ class SqliteObjects:
         with self._lock:
             if sha256 in self._pending:
                 return True
-        return self._is_committed(sha256) or self._large.has(sha256)
+        return bool(_NAME.fullmatch(sha256)) and (self._is_committed(sha256) or self._large.has(sha256))
 
     def _is_committed(self, sha256: str) -> bool:
         return self._reader.row("SELECT 1 FROM objects WHERE sha256=?", _key(sha256)) is not None
@@ -96,7 +99,7 @@ class SqliteObjects:
 
 
 def _key(sha256: str) -> bytes:
-    if not re.fullmatch("[0-9a-f]{64}", sha256):
+    if not _NAME.fullmatch(sha256):
         raise unreadable(sha256, "that is no SHA-256 in hex")
     return bytes.fromhex(sha256)
 

@@ -38,17 +38,18 @@ def this_process() -> Process:
 
 def is_alive(holder: Process, here: Process, heartbeat: datetime, now: datetime) -> bool:
     """Whether `holder` may still write, as seen from `here`."""
-    if (holder.boot, holder.pid_space) == (here.boot, here.pid_space) and (
-        here.boot or _same_host(holder, here)
-    ):
+    if _sees(here, holder):
         return _start_of(holder.pid) == holder.started
-    if _same_host(holder, here) and holder.boot != here.boot:
+    if holder.host == here.host and holder.boot != here.boot:
         return False  # the machine was started again since
     return now - heartbeat < STALE_AFTER
 
 
-def _same_host(one: Process, other: Process) -> bool:
-    return one.host == other.host
+def _sees(here: Process, holder: Process) -> bool:
+    """Whether `holder`'s process id means the same process to `here`."""
+    if here.boot:  # names the kernel, whatever the host is called by now
+        return (holder.boot, holder.pid_space) == (here.boot, here.pid_space)
+    return (holder.host, holder.boot) == (here.host, "")
 
 
 @lru_cache(maxsize=1)
