@@ -22,7 +22,17 @@ from autoagent.goal_writer import dump, template
 from autoagent.goal_yaml import Fields, Text, parse
 from autoagent.ids import digest
 
-__all__ = ["FILE_NAME", "LoadedGoal", "dump", "from_text", "goal_digest", "load", "protected", "template"]
+__all__ = [
+    "FILE_NAME",
+    "LoadedGoal",
+    "dump",
+    "from_text",
+    "goal_digest",
+    "load",
+    "protected",
+    "template",
+    "understand",
+]
 
 FILE_NAME = "goal.yaml"
 MAX_BYTES = 128 * 1024
@@ -53,7 +63,7 @@ def load(path: Path) -> LoadedGoal:
     file = _file_of(path)
     source = _decoded(_read(file), file)
     try:
-        goal, notes = _understood(source)
+        goal, notes = understand(source)
     except GoalError as error:
         raise GoalError(error.problem, path=file, line=error.line) from None
     if file.name != FILE_NAME and file.name not in goal.protect:
@@ -99,7 +109,7 @@ def protected(goal: Goal, existing: Container[str] | None = None) -> tuple[str, 
 
 
 def _file_of(path: Path) -> Path:
-    if not path.is_dir():
+    if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises for a name that is too long
         return path
     for name in (FILE_NAME, AUTOGPT_NAME):
         if os.path.lexists(path / name):
@@ -149,7 +159,8 @@ def _decoded(data: bytes, file: Path) -> str:
         ) from None
 
 
-def _understood(source: str) -> tuple[Goal, tuple[str, ...]]:
+def understand(source: str) -> tuple[Goal, tuple[str, ...]]:
+    """The goal in a YAML text, and notes for its author. Raises `GoalError`, without a path."""
     document = parse(source)
     if document is None:
         raise GoalError(f"is empty; it needs at least 'goal: …', and {_WRITE_ONE}")

@@ -1,11 +1,15 @@
-"""The plan's graph: what is wrong with it, what may start next. Pure."""
+"""The plan: what is wrong with its graph, what may start next, and how a model's proposal is read. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import json
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
-from autoagent.goal import SubTask
+from autoagent.errors import ToolError
+from autoagent.goal import Criterion, FileCriterion, HumanCriterion, JudgeCriterion, RunCriterion, SubTask
 
 MAX_SUB_TASKS = 50
 
@@ -98,3 +102,152 @@ def _circle(sub_tasks: Sequence[SubTask]) -> tuple[str, ...]:
     while (following := next(n for n in stuck[walk[-1]] if n in stuck)) not in walk:
         walk.append(following)
     return tuple(walk[walk.index(following) :])
+
+
+# --- what a model proposes ---------------------------------------------------------------------------------
+
+_TEXT = {"type": "string"}
+_TEXTS = {"type": "array", "items": _TEXT}
+PLAN_SCHEMA: Mapping[str, object] = {
+    "type": "object",
+    "properties": {
+        "sub_tasks": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "id": {"type": "string", "description": "Short and unique, for example 1"},
+                    "title": {"type": "string", "description": "A few words"},
+                    "instructions": {"type": "string", "description": "All that a worker must know to do it"},
+                    "depends_on": {**_TEXTS, "description": "Ids of sub-tasks whose results it needs"},
+                    "done_when": {
+                        "type": "array",
+                        "description": "How to check it; one of file, run, judge an item",
+                        "items": {
+                            "type": "object",
+                            "properties": {
+                                "file": {"type": "string", "description": "A file that must exist"},
+                                "contains": {**_TEXTS, "description": "Texts that the file must hold"},
+                                "run": {"type": "string", "description": "A command that must exit with 0"},
+                                "judge": {"type": "string", "description": "A statement that must be true"},
+                            },
+                        },
+                    },
+                },
+                "required": ["id", "title", "instructions"],
+            },
+        }
+    },
+    "required": ["sub_tasks"],
+}
+"""The parameters of `propose_plan`."""
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+
+
+def parse_plan(proposal: object) -> tuple[SubTask, ...]:
+    """The checked plan that a model proposes, from its JSON.
+
+    Lenient where the meaning is certain: numbers as ids, one value where a list belongs, a text as a sub-task
+    or as a criterion for the judge. Raises `ToolError` with what to change.
+    """
+    rows = _json(proposal)
+    if isinstance(rows, dict):
+        rows = _json(rows.get("sub_tasks"))
+    if not isinstance(rows, list):
+        raise ToolError("`sub_tasks` must be a list of objects with `id`, `title` and `instructions`")
+    plan = tuple(_sub_task(row, number) for number, row in enumerate(rows[: MAX_SUB_TASKS + 1], 1))
+    if problems := check_plan(plan):
+        raise ToolError(
+            "the plan can't be carried out:\n" + "\n".join(f"- {problem}" for problem in problems)
+        )
+    return plan
+
+
+def _sub_task(row: object, number: int) -> SubTask:
+    if isinstance(row, str):
+        row = {"title": row}
+    if not isinstance(row, dict):
+        raise ToolError(f"sub-task {number} must be an object with `id`, `title` and `instructions`")
+    instructions = _text(row.get("instructions"))
+    title = _text(row.get("title")) or instructions.partition("\n")[0][:80]
+    if not title:
+        raise ToolError(f"sub-task {number} needs a `title`: a few words that say what it does")
+    return SubTask(
+        id=_id(row.get("id"), number),
+        title=title,
+        instructions=instructions,
+        depends_on=tuple(_needed(value, number) for value in _list(row.get("depends_on"))),
+        done_when=tuple(_criterion(value, number) for value in _list(row.get("done_when"))),
+    )
+
+
+def _id(value: object, number: int) -> str:
+    found = _text(value) or str(number)
+    if not _ID.fullmatch(found):
+        raise ToolError(
+            f"sub-task {number} has the id {found[:60]!r}; use up to 40 letters, digits, '.', '_' and '-'"
+        )
+    return found
+
+
+def _needed(value: object, number: int) -> str:
+    if not (found := _text(value)):
+        raise ToolError(f"`depends_on` of sub-task {number} must be a list of ids of other sub-tasks")
+    return found
+
+
+def _criterion(value: object, number: int) -> Criterion:
+    if isinstance(value, str):
+        kind, _, rest = value.partition(":")
+        has_kind = kind.strip() in ("file", "run", "judge") and rest.strip()
+        value = {kind.strip(): rest.strip()} if has_kind else {"judge": value}
+    row = value if isinstance(value, dict) else {}
+    fields = {kind: _text(row.get(kind)) for kind in ("file", "run", "judge", "human")}
+    given = [kind for kind, text in fields.items() if text]
+    if len(given) != 1:
+        raise ToolError(f"each item of `done_when` of sub-task {number} needs one of `file`, `run`, `judge`")
+    match given[0]:
+        case "file":
+            contains = tuple(filter(None, (_text(text) for text in _list(row.get("contains")))))
+            return FileCriterion(file=_file(fields["file"], number), contains=contains)
+        case "run":
+            return RunCriterion(run=fields["run"])
+        case "judge":
+            return JudgeCriterion(judge=fields["judge"])
+        case _:
+            return HumanCriterion(human=fields["human"])
+
+
+def _file(value: str, number: int) -> str:
+    path = PurePosixPath(value)
+    if path.is_absolute() or ".." in path.parts or "\0" in value:
+        raise ToolError(
+            f"`file` of sub-task {number} must be a path inside the workspace, not {value[:60]!r}"
+        )
+    return str(path)
+
+
+def _text(value: object) -> str:
+    """A text or a whole number of a sane size, stripped; empty for anything else."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1_000_000:
+        return str(value)
+    if not isinstance(value, str):
+        return ""
+    return value.encode(errors="replace").decode().strip()
+
+
+def _list(value: object) -> list[object]:
+    value = _json(value) if isinstance(value, str) and value.lstrip().startswith("[") else value
+    return value if isinstance(value, list) else [] if value in (None, "") else [value]
+
+
+def _json(value: object) -> object:
+    """What stands in a text of JSON; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    try:
+        found: object = json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+    return found
