@@ -1,48 +1,284 @@
 """What a person sets once for all runs: models, memory, sandbox.
 
 Read from the environment and from `config.toml` in the home folder; never from a workspace, which a run can
-write. Holds names of variables that hold secrets, and secrets only as `SecretStr`.
+write. The file names the variables that hold secrets and holds none itself; here they are `SecretStr`.
+
+    [models.large]                       # any number of models, by names of your own
+    model = "gpt-5.2"                    # its name at the server
+    base_url = "https://api.openai.com/v1"
+    key_env = "OPENAI_API_KEY"           # the variable that holds its key
+    price = {prompt = 1.25, completion = 10}     # USD a million tokens; without it, it is looked up
+    style = "auto"                       # tools, code, or auto: by the model's size
+
+    [roles]                              # first choice first; the next one when it can't be had
+    planner = ["large", "small"]
+    worker = ["small", "large"]
+
+    [memory]
+    url = "http://localhost:6333"        # a Qdrant server; without it memory is embedded
+
+    [sandbox]
+    kind = "docker"                      # docker, monty, or auto
+
+`OPENAI_MODEL` in the environment, with `OPENAI_BASE_URL` and `OPENAI_API_KEY`, plays every role that a goal
+or `--model` doesn't give to a model of the file.
 """
 
 from __future__ import annotations
 
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import ErrorDetails
 
+from autoagent.errors import UsageError
 from autoagent.messages import Frozen
+from autoagent.ports import ModelRole
+from autoagent.redact import one_line
 
+FILE_NAME = "config.toml"
 OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_KEY = "OPENAI_API_KEY"
 
 
-class PriceSettings(Frozen):
+class _Table(Frozen):
+    """A table of the file: no number written as text, no text as a number."""
+
+    model_config = ConfigDict(strict=True)
+
+
+class PriceSettings(_Table):
     """US dollars for a million tokens."""
 
-    prompt: Decimal = Field(ge=0)
-    completion: Decimal = Field(ge=0)
+    prompt: Decimal = Field(ge=0, le=1_000_000)
+    completion: Decimal = Field(ge=0, le=1_000_000)
 
 
-class ModelSettings(Frozen):
+class ModelSettings(_Table):
     """One model behind one address: a table `[models.NAME]`."""
 
-    model: str
+    model: str = Field(min_length=1)
     """Its name at the server."""
     base_url: str = OPENAI_URL
-    key_env: str = "OPENAI_API_KEY"
+    key_env: str = Field(default=OPENAI_KEY, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """The variable that holds the key; a server that needs none ignores it."""
     price: PriceSettings | None = None
     """`None`: 0 on a local address, else looked up."""
     style: Literal["tools", "code", "auto"] = "auto"
-    context_tokens: int = Field(default=128_000, ge=1_000)
-    max_tokens: int = Field(default=4_096, ge=1)
+    """How it acts: native tool calls, or Python scripts."""
+    context_tokens: int = Field(default=32_000, ge=1_000, le=100_000_000)
+    """What the server reads at most, prompt and completion together."""
+    max_tokens: int = Field(default=4_096, ge=1, le=10_000_000)
     """Cap of one completion."""
     temperature: float | None = Field(default=None, ge=0, le=2)
     """`None`: as each request says."""
-    timeout_connect_s: float = Field(default=10, gt=0)
-    timeout_first_byte_s: float = Field(default=300, gt=0)
+    timeout_connect_s: float = Field(default=10, gt=0, le=86_400)
+    timeout_first_byte_s: float = Field(default=300, gt=0, le=86_400)
     """Until the first token. Long: a small machine reads a long prompt for minutes."""
-    timeout_silence_s: float = Field(default=120, gt=0)
+    timeout_silence_s: float = Field(default=120, gt=0, le=86_400)
     """Between two tokens."""
     tries: int = Field(default=8, ge=1, le=100)
     """Requests before a model counts as unavailable; eight are about a minute of waiting."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_address(cls, url: str) -> str:
+        return _address(url).rstrip("/")
+
+
+class RoleSettings(_Table):
+    """Names of models, first choice first; a role without any has the worker's, and else the file's first."""
+
+    planner: tuple[str, ...] = ()
+    worker: tuple[str, ...] = ()
+    judge: tuple[str, ...] = ()
+
+
+class MemorySettings(_Table):
+    """Long-term memory: a Qdrant server, or embedded."""
+
+    url: str | None = None
+    """`None`: embedded, in the home folder."""
+    key_env: str = "QDRANT_API_KEY"
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str | None) -> str | None:
+        return None if url is None else _address(url)
+
+
+class SandboxSettings(_Table):
+    """Where code runs."""
+
+    kind: Literal["auto", "docker", "monty"] = "auto"
+    """`auto`: Docker where it works, else monty."""
+    image: str | None = None
+    """`None`: the image that `autoagent doctor` builds."""
+    runtime: str | None = None
+    """Another runtime of the engine, for example `runsc`."""
+    memory_mb: int = Field(default=512, ge=64, le=1_048_576)
+    workspace_mb: int = Field(default=256, ge=1, le=1_048_576)
+    """The largest workspace that code can be run on."""
+
+
+class Settings(Frozen):
+    """All of it; `Settings()` is a machine on which nothing was set."""
+
+    models: dict[str, ModelSettings] = Field(default={})
+    roles: RoleSettings = RoleSettings()
+    memory: MemorySettings = MemorySettings()
+    sandbox: SandboxSettings = SandboxSettings()
+    environment: ModelSettings | None = None
+    """The model that the environment names."""
+    secrets: dict[str, SecretStr] = Field(default={}, exclude=True)
+    """The variables that hold keys, as far as they are set."""
+
+    def chain(self, role: ModelRole, name: str | None = None) -> tuple[ModelSettings, ...]:
+        """The models for `role`, first choice first; empty where none is configured.
+
+        `name`, from a goal or the command line, is a model of the file; where the file has none, it is one of
+        the environment's server. Raises `UsageError` for a name that the file doesn't hold.
+        """
+        if name is not None:
+            return (self._named(name),)
+        if self.environment is not None:
+            return (self.environment,)
+        chosen: tuple[str, ...] = getattr(self.roles, role) or self.roles.worker or tuple(self.models)[:1]
+        return tuple(self.models[choice] for choice in chosen)
+
+    def key(self, variable: str) -> SecretStr | None:
+        """The secret in an environment variable that the settings name; `None` where it isn't set."""
+        return self.secrets.get(variable)
+
+    def _named(self, name: str) -> ModelSettings:
+        if name in self.models:
+            return self.models[name]
+        if self.models:
+            what = f"no model is named {one_line(name, 60)!r} in {FILE_NAME}"
+            raise UsageError(f"{what}; {_expected(name, self.models)}")
+        server = self.environment or ModelSettings(model=name)
+        return server.model_copy(update={"model": name})
+
+
+def load(home: Path, environment: Mapping[str, str]) -> Settings:
+    """The settings of the home folder and the environment; neither has to be there.
+
+    Raises `UsageError` that names file, table, key and what was expected.
+    """
+    path = home / FILE_NAME
+    tables = _tables(path)
+    try:
+        settings = Settings.model_validate_json(json.dumps(tables, default=str))
+    except ValidationError as error:
+        raise UsageError("\n".join(f"{path}: {_problem(details)}" for details in error.errors())) from None
+    _check_roles(path, settings)
+    named = {OPENAI_KEY, settings.memory.key_env, *(model.key_env for model in settings.models.values())}
+    secrets = {name: SecretStr(value) for name in named if (value := environment.get(name, "").strip())}
+    return settings.model_copy(update={"environment": _environment_model(environment), "secrets": secrets})
+
+
+def _tables(path: Path) -> dict[str, object]:
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise UsageError(f"{path}: can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: is no TOML: {error}") from error
+    for name in ("environment", "secrets"):  # ours, not the file's
+        if name in tables:
+            raise UsageError(f"{path}: unknown table [{name}]; {_expected(name, _FILE_TABLES)}")
+    return tables
+
+
+_FILE_TABLES = ("models", "roles", "memory", "sandbox")
+
+
+def _environment_model(environment: Mapping[str, str]) -> ModelSettings | None:
+    model = environment.get("OPENAI_MODEL", "").strip()
+    if not model:
+        return None
+    url = environment.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
+    try:
+        return ModelSettings(model=model, base_url=url)
+    except ValidationError as error:
+        raise UsageError(f"OPENAI_BASE_URL {_said(error.errors()[0])}") from None
+
+
+def _check_roles(path: Path, settings: Settings) -> None:
+    for role, names in settings.roles:
+        for name in names:
+            if name not in settings.models:
+                what = f"{path}: [roles] {role} names {one_line(name, 60)!r}, which is no table [models.NAME]"
+                raise UsageError(f"{what}; {_expected(name, settings.models)}")
+
+
+def _problem(details: ErrorDetails) -> str:
+    """One mistake in the file, in words."""
+    *table, key = [str(step) for step in details["loc"]] or [""]
+    shown, place = one_line(key, 60), one_line(".".join(table), 100)
+    where = f"[{place}] {shown}" if table else f"[{shown}]"
+    if details["type"] != "extra_forbidden":
+        return f"{where} {_said(details)}"
+    if key in ("key", "api_key", "token"):
+        return (
+            f"[{place}] {shown}: no key stands in this file; put it into a variable and name that as key_env"
+        )
+    known = _keys_of(table)
+    unknown = f"[{place}] has no key {shown!r}" if table else f"unknown table [{shown}]"
+    return f"{unknown}; {_expected(key, known)}"
+
+
+def _said(details: ErrorDetails) -> str:
+    """What is wrong with a value, and the value."""
+    if details["type"] == "missing":
+        return "is missing"
+    if details["type"] == "value_error":
+        return str(details["ctx"]["error"])
+    message = details["msg"].removeprefix("Input should be ")
+    return f"is {one_line(repr(details['input']), 60)}; expected {message[:1].lower()}{message[1:]}"
+
+
+def _keys_of(table: list[str]) -> Iterable[str]:
+    match table:
+        case []:
+            return _FILE_TABLES
+        case ["models", _]:
+            return ModelSettings.model_fields
+        case ["models", _, "price"]:
+            return PriceSettings.model_fields
+        case ["roles"]:
+            return RoleSettings.model_fields
+        case ["memory"]:
+            return MemorySettings.model_fields
+        case _:
+            return SandboxSettings.model_fields
+
+
+def _expected(word: str, known: Iterable[str]) -> str:
+    import difflib  # 4 ms, and only an error needs it
+
+    names = [one_line(name, 60) for name in known]
+    close = difflib.get_close_matches(word.lower()[:80], names, n=1)
+    expected = f"expected one of {', '.join(names)}" if names else "there is none"
+    return f"did you mean {close[0]!r}? ({expected})" if close else expected
+
+
+def _address(url: str) -> str:
+    """`url` if it is the address of a server. Raises `ValueError` that says what to write; never a secret."""
+    parts = urlsplit(url.strip())
+    if parts.username or parts.password:
+        raise ValueError("holds a user name or password; put the key into the variable that key_env names")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        shown = one_line(repr(url), 80)
+        raise ValueError(f"is {shown}; expected an http or https address such as http://localhost:8080/v1")
+    if parts.path.rstrip("/").endswith("/chat/completions"):
+        raise ValueError("ends in /chat/completions; leave that out, it is added")
+    return url.strip()
