@@ -90,7 +90,9 @@ class Codec(Generic[T]):
 
 
 def to_us(at: datetime) -> int:
-    """Microseconds since 1970 of an aware time, exact."""
+    """Microseconds since 1970 of an aware time, exact. Raises `ValueError` for a time without a zone."""
+    if at.tzinfo is None:
+        raise ValueError(f"the time {at} must say its time zone")
     return (at - EPOCH) // MICROSECOND
 
 

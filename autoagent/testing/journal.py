@@ -15,7 +15,7 @@ from autoagent.clock import Clock, SystemClock
 from autoagent.commands import Command
 from autoagent.errors import JournalConflict, LeaseLost, RunOwned, UsageError
 from autoagent.events import Entry
-from autoagent.journal.codec import COMMANDS, EVENTS
+from autoagent.journal.codec import COMMANDS, EVENTS, from_us, to_us
 from autoagent.ports import Lease, RunHead, SentCommand
 from autoagent.testing.objects import MemoryObjects
 
@@ -169,4 +169,5 @@ def _head(run: _Run) -> RunHead:
 
 def _as_stored(run_id: str, entry: Entry) -> Entry:
     """The entry as it comes back from a disk: a test must see what a resumed run would see."""
-    return entry.model_copy(update={"event": EVENTS.decode(EVENTS.encode(entry.event), run_id, entry.seq)})
+    event = EVENTS.decode(EVENTS.encode(entry.event), run_id, entry.seq)
+    return entry.model_copy(update={"event": event, "at": from_us(to_us(entry.at))})
