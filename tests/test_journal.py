@@ -13,7 +13,8 @@ from autoagent.commands import Cancel
 from autoagent.errors import LeaseLost
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.ports import Journal
-from autoagent.testing.contracts.journal import JournalContract, entries, entry, owned
+from autoagent.testing.contracts.journal import JournalContract
+from autoagent.testing.contracts.journal_entries import entries, entry, owned
 from autoagent.testing.journal import MemoryJournal
 
 ACQUIRE_AND_DIE = """
