@@ -70,29 +70,13 @@ class Message:
         if self.calls:
             body["content"] = self.text or None
             body["tool_calls"] = [
-                {
-                    "id": c.id,
-                    "type": "function",
-                    "function": {"name": c.name, "arguments": _sendable(c.arguments)},
-                }
+                {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": c.arguments}}
                 for c in self.calls
             ]
         if self.call_id is not None:
             body["tool_call_id"] = self.call_id
         # surrogates (odd file names) have no UTF-8: ASCII escapes carry them
         return json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode()
-
-
-def _sendable(arguments: str) -> str:
-    """`arguments` as they are if they are a JSON object, else an object that quotes them.
-
-    llama.cpp answers 500 to a conversation that holds any other, and so for ever.
-    """
-    try:
-        readable = isinstance(json.loads(arguments), dict)
-    except (ValueError, RecursionError):
-        readable = False
-    return arguments if readable else json.dumps({"unreadable": arguments})
 
 
 def system(text: str) -> Message:
