@@ -28,7 +28,7 @@ from autoagent.questions import YES_NO, Question, QuestionKind, Subject
 from autoagent.state import QuestionState, RunState
 
 Approver = Callable[[Question, RunState], Awaitable[Approve | Deny | Answer | None]]
-"""Asks the person who is there. `None`: they leave it for later. Cancelled when the answer comes elsewhere."""
+"""Asks the person who is there; `None`: they leave it for later. Cancelled when answered elsewhere."""
 
 
 class Parked(Exception):
@@ -83,24 +83,14 @@ class Asking:
         await self.history.durable()
         with self.meter.waiting():
             if self.approver is not None:
-                return await self._with_approver(question, answer)
+                return await self.history.until(lambda s: answer(s) or self._left(question.id))
             try:
                 async with asyncio.timeout(self.wait_s):
                     return await self.history.until(answer)
             except TimeoutError:
                 raise Parked(question.id) from None
 
-    async def _with_approver(
-        self, question: Question, answer: Callable[[RunState], QuestionAnswered | None]
-    ) -> QuestionAnswered:
-        self._queue.append(question.id)
-        try:
-            return await self.history.until(lambda s: answer(s) or self._left(question.id))
-        finally:
-            self._queue.remove(question.id)
-
     def __post_init__(self) -> None:
-        self._queue: list[str] = []
         self._later: set[str] = set()
 
     def _left(self, question: str) -> None:

@@ -55,6 +55,13 @@ def over_limit(state: RunState) -> str | None:
     return None
 
 
+def share_spent(state: RunState) -> float:
+    """The largest share of a limit on money or tokens that is spent, from 0 to 1."""
+    limits = state.limits
+    usd = float(state.usd / limits.usd) if limits.usd else 0.0
+    return max(usd, state.tokens / limits.tokens if limits.tokens else 0.0)
+
+
 def cost(price: Price, prompt_tokens: int, completion_tokens: int) -> Decimal:
     """US dollars."""
     return (price.prompt * prompt_tokens + price.completion * completion_tokens) / _MILLION

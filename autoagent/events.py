@@ -41,6 +41,8 @@ class RunStarted(Frozen):
     recorded: bool = False
     plugins: dict[str, str] = Field(default_factory=dict)
     """Enabled plugin -> content hash."""
+    protected: tuple[str, ...] = ()
+    """Paths that no tool of this run may write; proof uses them as they were at the start."""
 
 
 class OwnerChanged(Frozen):
@@ -136,7 +138,9 @@ class PlanMade(Frozen):
     source: Literal["goal", "model", "person"]
     sub_tasks: tuple[SubTask, ...]
     why: str = ""
-    """For a later version: what made it necessary."""
+    """What made this version necessary."""
+    is_replan: bool = False
+    """Made because a sub-task failed."""
 
 
 class PlanRefused(Frozen):
@@ -261,7 +265,6 @@ class CallDecided(Frozen):
     why: str
     script: str | None = None
     """The script call that made this one; `None` for the model's own."""
-    question: str | None = None
     key: str = ""
     """Idempotency key: the same in every try of this call."""
 

@@ -58,10 +58,14 @@ class History:
     async def until(self, test: Callable[[RunState], T | None]) -> T:
         """Wait until `test` finds something true in the state, and return it."""
         while not (found := test(self.state)):
-            changed = asyncio.get_running_loop().create_future()
-            self._waiting.append(changed)
-            await changed
+            await self.until_next()
         return found
+
+    async def until_next(self) -> None:
+        """Wait for the next entry, or for `wake`."""
+        changed = asyncio.get_running_loop().create_future()
+        self._waiting.append(changed)
+        await changed
 
     def wake(self) -> None:
         """Let everything that waits in `until` look again."""

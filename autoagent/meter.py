@@ -35,9 +35,11 @@ class Meter:
         finally:
             self._change(+1)
 
-    def take(self) -> float:
-        """Seconds since the last call."""
+    def take(self, at_least: float = 0.0) -> float:
+        """Seconds since they were last taken; 0 while they are fewer than `at_least`."""
         self._change(0)
+        if self._seconds < at_least:
+            return 0.0
         seconds, self._seconds = self._seconds, 0.0
         return seconds
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from autoagent.budget import over_limit
 from autoagent.events import Effect
 from autoagent.goal import Goal
-from autoagent.goal_file import protected
 from autoagent.hosts import allowed, named_exactly
 from autoagent.paths import is_beneath
 from autoagent.state import RunState
@@ -65,7 +64,7 @@ SEARCH = "search:"
 def decide(state: RunState, call: ProposedCall) -> Decision:
     """The first row that speaks."""
     goal = state.goal
-    if why := undeclared(goal, call):
+    if why := undeclared(state, call):
         return Deny(why)
     if why := over_limit(state):
         return Stop(why)
@@ -80,8 +79,9 @@ def decide(state: RunState, call: ProposedCall) -> Decision:
     return Ask(_unnamed(call))
 
 
-def undeclared(goal: Goal, call: ProposedCall) -> str | None:
+def undeclared(state: RunState, call: ProposedCall) -> str | None:
     """Row 1: a power, root, host or tool that the goal doesn't give. `None` where it gives them."""
+    goal = state.goal
     if call.tool in goal.never:
         return f"the goal lists {call.tool!r} under 'never'"
     match call.power:
@@ -96,14 +96,16 @@ def undeclared(goal: Goal, call: ProposedCall) -> str | None:
             return f"the goal's 'allow: send' doesn't name {call.plugin!r}"
         case _:
             pass
-    return path_problem(goal, call.paths, writes=call.effect == "write" and call.power == "write")
+    return path_problem(state, call.paths, writes=call.effect == "write" and call.power == "write")
 
 
-def path_problem(goal: Goal, paths: Sequence[str], *, writes: bool) -> str | None:
+def path_problem(state: RunState, paths: Sequence[str], *, writes: bool) -> str | None:
     """Why one of `paths` may not be read, or written; `None` where all may."""
+    assert state.started is not None
+    goal, protected = state.goal, state.started.protected
     roots = goal.allow.write if writes else (*goal.allow.read, *goal.allow.write)
     for path in paths:
-        if writes and is_beneath(path, protected(goal)):
+        if writes and is_beneath(path, protected):
             return f"{path!r} is protected: it can be read but never written"
         if not is_beneath(path, roots) and not (path in ("", ".") and not writes):
             verb = "written" if writes else "read"

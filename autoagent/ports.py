@@ -6,10 +6,12 @@ port's contract suite from `autoagent.testing.contracts`. Only `autoagent.wiring
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import BinaryIO, Literal, Protocol
 
 from autoagent.commands import Command
@@ -177,6 +179,12 @@ class ToolSchema:
     description: str
     parameters: Mapping[str, object]
     """JSON schema of an object."""
+
+    @cached_property
+    def wire(self) -> bytes:
+        """The tool as JSON for chat completions, always the same bytes."""
+        function = {"name": self.name, "description": self.description, "parameters": self.parameters}
+        return json.dumps({"type": "function", "function": function}, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,7 @@ class RunState:
     plan: Plan | None = None
     plan_notes: tuple[str, ...] = ()
     """Why plans were refused since the last good one."""
+    replans: int = 0
     lanes: Mapping[str, LaneState] = field(default_factory=_empty)
     calls: Mapping[str, CallState] = field(default_factory=_empty)
     questions: Mapping[str, QuestionState] = field(default_factory=_empty)
@@ -537,7 +538,7 @@ def _plan(state: RunState, event: _PlanEvent) -> RunState:
             return replace(state, recalled=event.texts, outside=outside, private=private)
         case e.PlanMade():
             plan = Plan(event.version, event.source, event.sub_tasks)
-            return replace(state, plan=plan, plan_notes=())
+            return replace(state, plan=plan, plan_notes=(), replans=state.replans + event.is_replan)
         case e.PlanRefused():
             return replace(state, plan_notes=(*state.plan_notes, event.why))
         case e.PlanApproved():

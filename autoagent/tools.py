@@ -23,6 +23,7 @@ from autoagent.errors import ToolError
 from autoagent.events import Effect, Label
 from autoagent.messages import Frozen
 from autoagent.ports import Job, JobResult, Memory, ToolSchema
+from autoagent.redact import cut
 from autoagent.trees import Tree, TreeEntry, WorkingCopy
 
 __all__ = [
@@ -33,9 +34,11 @@ __all__ = [
     "ToolError",
     "WorkspaceFile",
     "WorkspacePath",
+    "observation",
     "tool",
 ]
 
+_JOB_OUTPUT = 16_000
 Power = Literal["read", "write", "run", "web", "send"]
 Arguments = Mapping[str, JsonValue]
 
@@ -212,7 +215,7 @@ def tool(
     What is undeclared is `external` with an unknown destination: every call asks.
 
     Raises:
-        TypeError: the function isn't async, or has no docstring, an untyped parameter, ``*args``, ``**kwargs``.
+        TypeError: the function isn't async, or has no docstring, untyped parameters, ``*args``, ``**kw``.
     """
 
     def make(function: ToolFunction) -> Tool:
@@ -254,6 +257,18 @@ class Plugin:
     tools: Sequence[Tool] = ()
     about: str = ""
     """One line for `autoagent plugins list`."""
+
+
+def observation(result: JobResult) -> str:
+    """What a model reads of a job."""
+    parts = [cut(result.output, _JOB_OUTPUT).rstrip("\n")] if result.output.strip() else []
+    if result.problem:
+        parts.append(result.problem)
+    elif result.exit_code not in (None, 0):
+        parts.append(f"(exit status {result.exit_code})")
+    if result.images:
+        parts.append(f"({len(result.images)} figures were drawn; save them with savefig to keep them)")
+    return "\n".join(parts) or "(no output)"
 
 
 def _described(text: str) -> object:

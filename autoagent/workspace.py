@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import lru_cache
 
 from autoagent.asking import Asking
@@ -28,7 +29,13 @@ class Workspace:
         self.folder = folder
         self.lock = asyncio.Lock()
         """Held while `main` moves and the folder follows."""
+        self.projected = history.state.before_main
+        """The tree that the folder was last made to hold."""
         self._load = lru_cache(maxsize=32)(lambda id: load_tree(id, objects))
+
+    def moving(self, on_main: bool) -> AbstractAsyncContextManager[None]:
+        """`lock` for a lane on main; none for a fork, which moves nothing but its own head."""
+        return self.lock if on_main else nullcontext()
 
     def tree(self, id: str) -> Tree:
         return self._load(id)
@@ -44,15 +51,15 @@ class Workspace:
     async def adopt(self, asking: Asking) -> None:
         """Take what the person changed in the folder since it was last projected into `main`."""
         async with self.lock:
-            await self._adopt()
+            await self.project(asking)
+            found = await asyncio.to_thread(self.folder.scan)
+            if found.id != self.projected:
+                self._adopt(found, diff(self.tree(self.projected), found).paths)
 
-    async def _adopt(self) -> None:
-        found = await asyncio.to_thread(self.folder.scan)
-        main = self.history.state.main
-        if found.id == main:
-            return
-        paths = diff(self.tree(main), found).paths
+    def _adopt(self, found: Tree, paths: tuple[str, ...]) -> None:
+        """The folder as it is becomes `main`."""
         self.history.record(FolderChanged(tree=found.id, paths=paths), *self._tell(paths))
+        self.projected = found.id
 
     def _tell(self, paths: tuple[str, ...]) -> list[Event]:
         shown = ", ".join(repr(p) for p in paths[:20]) + (" and more" if len(paths) > 20 else "")
@@ -62,17 +69,18 @@ class Workspace:
             Observed(lane=x.name, text=text, source="folder") for x in lanes if x.on_main and x.ended is None
         ]
 
-    async def project(self, old: str, asking: Asking) -> None:
-        """Make the folder, which held `old`, hold `main`; the caller holds `lock`.
+    async def project(self, asking: Asking) -> None:
+        """Make the folder hold `main`; the caller holds `lock`. Does nothing where it does already.
 
-        A path that holds something else was changed by a person; a question offers both versions.
+        A path that holds neither was changed by a person; a question offers both versions.
         """
-        new = self.history.state.main
-        if old == new:
+        wanted = self.history.state.main
+        if self.projected == wanted:
             return
-        done = await asyncio.to_thread(self.folder.project, self.tree(old), self.tree(new))
+        done = await asyncio.to_thread(self.folder.project, self.tree(self.projected), self.tree(wanted))
         if done.foreign:
-            await self._disagree(done.foreign, new, asking)
+            await self._disagree(done.foreign, wanted, asking)
+        self.projected = self.history.state.main
 
     async def _disagree(self, paths: tuple[str, ...], wanted: str, asking: Asking) -> None:
         """The same path was changed by the person and by the agent."""
@@ -88,7 +96,8 @@ class Workspace:
         )
         answer = await asking.ask(subject, why, choices=CHOICES)
         target = self._settled(answer.text, paths, self.tree(wanted), found)
-        self.history.record(FolderChanged(tree=target.id, paths=paths), *self._tell(paths))
+        self._adopt(target, paths)
+        await self.history.durable()
         await asyncio.to_thread(self.folder.project, found, target)
 
     def _settled(self, choice: str, paths: tuple[str, ...], wanted: Tree, found: Tree) -> Tree:

@@ -1,0 +1,477 @@
+"""One tool call, from the model's words to its observation: decided, started, carried out, ended.
+
+`carry_out` goes on from wherever the record says the call is, so that after a crash the same line of code
+does the rest, and only the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import JsonValue
+
+from autoagent import policy
+from autoagent.context import RunContext
+from autoagent.controls import CONTROLS
+from autoagent.errors import ToolError
+from autoagent.events import CallDecided, CallEnded, CallStarted
+from autoagent.ids import digest
+from autoagent.messages import RequestedCall
+from autoagent.paths import workspace_path
+from autoagent.policy import ProposedCall
+from autoagent.ports import Job, JobResult, Memory, MemoryHit, MemoryPoint
+from autoagent.questions import Subject
+from autoagent.requests import LimitReached
+from autoagent.state import CallState, LaneState, RunState
+from autoagent.taint import labels_of_paths, labels_of_tree, urls_in
+from autoagent.toolbox import ToolOutcome, ToolThread, hop
+from autoagent.tools import Tool, ToolContext, WorkspaceFile
+from autoagent.trees import Tree, WorkingCopy, diff
+
+RECOVERY = ("done", "run again", "skip")
+_LONGEST_NAME = 100
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A call whose words made sense: which tool, with which arguments, reaching whom."""
+
+    tool: Tool
+    args: dict[str, JsonValue]
+    call: ProposedCall
+    files: dict[str, str]
+    """Files to be sent: path -> SHA-256, as they are now."""
+    key: str
+
+
+class Calls:
+    """Carries out the calls of one lane."""
+
+    def __init__(self, ctx: RunContext, lane: str) -> None:
+        self.ctx = ctx
+        self.lane = lane
+        self.thread = ToolThread()
+
+    @property
+    def state(self) -> RunState:
+        return self.ctx.history.state
+
+    @property
+    def me(self) -> LaneState:
+        return self.state.lanes[self.lane]
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """What the lane's code may see."""
+        allow = self.state.goal.allow
+        return (*allow.read, *allow.write)
+
+    async def carry_out(self, call: RequestedCall) -> None:
+        """Bring a requested call to its end. Raises `Parked`, `LimitReached`."""
+        known = self.state.calls.get(call.id) or self._decide(call)
+        if known is None:
+            return
+        if known.started is not None and known.decided.effect == "external":
+            await self._recover(known)
+            return
+        if known.started is None and known.decided.decision == "ask":
+            known = await self.approved(known)
+            if known is None:
+                return
+        await self._perform(known)
+
+    # --- deciding -----------------------------------------------------------------------------------------
+
+    def _decide(self, call: RequestedCall) -> CallState | None:
+        """Record what policy says; `None` where the call has ended with that."""
+        try:
+            proposal = self.read(call.name, call.arguments, call.id)
+        except ToolError as error:
+            self._refuse(call, str(error))
+            return None
+        decision = policy.decide(self.state, proposal.call)
+        match decision:
+            case policy.Stop(why=why):
+                raise LimitReached(why)
+            case policy.Deny(why=why):
+                decided = self.decided(proposal, call.id, "deny", why)
+                text = f"Not allowed: {why}"
+                self.ctx.history.record(
+                    decided, CallEnded(call=call.id, lane=self.lane, ok=False, output=text)
+                )
+                return None
+            case policy.Ask(why=why):
+                self.ctx.history.record(self.decided(proposal, call.id, "ask", why))
+            case policy.Allow(why=why):
+                self.ctx.history.record(self.decided(proposal, call.id, "allow", why))
+        return self.state.calls[call.id]
+
+    def decided(
+        self, proposal: Proposal, call: str, decision: Any, why: str, script: str | None = None
+    ) -> CallDecided:
+        return CallDecided(
+            call=call,
+            lane=self.lane,
+            tool=proposal.tool.name,
+            args=proposal.args,
+            effect=proposal.call.effect,
+            destination=proposal.call.destination,
+            files=proposal.files,
+            decision=decision,
+            why=why,
+            script=script,
+            key=proposal.key,
+        )
+
+    def _refuse(self, call: RequestedCall, why: str) -> None:
+        """A call that can't even be read: the model is told why."""
+        name = call.name[:_LONGEST_NAME]
+        self.ctx.history.record(
+            CallDecided(
+                call=call.id, lane=self.lane, tool=name, args={}, effect="read", decision="deny", why=why
+            ),
+            CallEnded(call=call.id, lane=self.lane, ok=False, output=why),
+        )
+
+    def read(self, name: str, arguments: str | Mapping[str, object], call: str) -> Proposal:
+        """What a call means, checked. Raises `ToolError` that says what is wrong with it."""
+        tool = self.ctx.tools.get(name) if name in self.me.tools else None
+        if tool is None:
+            offered = ", ".join((*self.me.tools, *CONTROLS))
+            raise ToolError(f"there is no tool {name[:_LONGEST_NAME]!r}; there are: {offered}")
+        return self.propose(tool, tool.check(_object(name, arguments)), call)
+
+    def propose(self, tool: Tool, args: dict[str, JsonValue], call: str) -> Proposal:
+        """The facts that policy decides on, from checked arguments."""
+        for parameter in (*tool.paths, *tool.sends):
+            if args.get(parameter) is not None:
+                args[parameter] = workspace_path(str(args[parameter]))
+        files = {str(args[p]): self._hash(str(args[p])) for p in tool.sends if args.get(p) is not None}
+        try:
+            effect, power = tool.effect_of(args), tool.power_of(args)
+            destination = tool.destination_of(args)
+            key = tool.idempotency_key(args) if tool.idempotency_key else ""
+        except Exception as error:  # a plugin's own declarations are its code
+            raise ToolError(
+                f"{tool.name}: its declaration failed: {type(error).__name__}: {error}"
+            ) from error
+        proposed = ProposedCall(
+            tool=tool.name,
+            plugin=tool.plugin,
+            power=power,
+            effect=effect,
+            destination=destination,
+            paths=tuple(str(args[p]) for p in (*tool.paths, *tool.sends) if args.get(p) is not None),
+        )
+        return Proposal(tool, args, proposed, files, key or digest([self.ctx.history.run_id, call])[:32])
+
+    def _hash(self, path: str) -> str:
+        entry = self.ctx.workspace.tree(self.me.tree).entries.get(path)
+        if entry is None or entry.kind != "file":
+            raise ToolError(f"there is no file {path!r} in the workspace to send")
+        return entry.sha256
+
+    # --- asking -------------------------------------------------------------------------------------------
+
+    def subject(self, decided: CallDecided) -> Subject:
+        """Exactly what an approval of this call covers."""
+        tool = self.ctx.tools.get(decided.tool)
+        return Subject(
+            run=self.ctx.history.run_id,
+            kind="call",
+            call=decided.call,
+            tool=decided.tool,
+            plugin_hash=None if tool is None else self.ctx.plugin_hashes.get(tool.plugin),
+            destination=decided.destination,
+            args=decided.args,
+            files=decided.files,
+            tree=self.me.tree if tool is None or tool.runs_code else None,
+            labels=self.state.labels,
+            rules=digest(self.state.goal.allow.model_dump(mode="json")),
+        )
+
+    async def approved(self, known: CallState) -> CallState | None:
+        """The call as a person allowed it; `None` where they didn't, and it has ended."""
+        decided = known.decided
+        while True:
+            subject = self.subject(decided)
+            answer = await self.ctx.asking.ask(
+                subject, decided.why, lane=self.lane, sub_task=self.me.sub_task
+            )
+            if answer.verdict != "yes":
+                why = f": {answer.text}" if answer.text else ""
+                self.end(decided, ok=False, output=f"Denied by {_who(answer.by)}{why}")
+                return None
+            if answer.edit is not None:
+                return self._edited(decided, answer.edit)
+            if self.subject(decided) == subject:  # else what was read meanwhile makes it another question
+                return self.state.calls[decided.call]
+
+    def _edited(self, decided: CallDecided, edit: JsonValue) -> CallState | None:
+        """The call with the arguments that a person wrote in place of the model's."""
+        tool = self.ctx.tools[decided.tool]
+        try:
+            if decided.script is not None:
+                raise ToolError("a read inside a script keeps its arguments; change the script instead")
+            if not isinstance(edit, dict):
+                raise ToolError("edited arguments are a JSON object")
+            proposal = self.propose(tool, tool.check(edit), decided.call)
+            if why := policy.undeclared(self.state, proposal.call):
+                raise ToolError(f"not allowed: {why}")
+        except ToolError as error:
+            self.end(decided, ok=False, output=f"The edited arguments can't be used: {error}")
+            return None
+        self.ctx.history.record(
+            self.decided(proposal, decided.call, "allow", "edited and allowed by you", decided.script)
+        )
+        return self.state.calls[decided.call]
+
+    # --- carrying out -------------------------------------------------------------------------------------
+
+    async def _perform(self, known: CallState) -> None:
+        decided = known.decided
+        if decided.effect == "write":
+            async with self.ctx.workspace.moving(self.me.on_main):
+                await self._write(decided)
+            return
+        self.ctx.history.record(
+            CallStarted(call=decided.call, lane=self.lane, tree=self.me.tree),
+            sync=decided.effect == "external",
+        )
+        if decided.effect == "external":
+            await self.ctx.history.durable()
+        tool = self.ctx.tools[decided.tool]
+        outcome, seconds = await self.execute(tool, decided, self.working_copy())
+        text = outcome.text
+        if decided.effect == "external" and not outcome.ok:
+            text += "\nIt may have happened all the same: don't repeat it without checking."
+        self.end(decided, ok=outcome.ok, output=text, labels=self.labels(decided, outcome), seconds=seconds)
+        if decided.effect == "external":
+            await self.ctx.history.durable()
+
+    async def _write(self, decided: CallDecided) -> None:
+        """On a private copy; its tree becomes the lane's head, then the folder follows."""
+        self.ctx.history.record(CallStarted(call=decided.call, lane=self.lane, tree=self.me.tree))
+        copy = self.working_copy()
+        outcome, seconds = await self.execute(self.ctx.tools[decided.tool], decided, copy)
+        tree = None
+        if outcome.ok:
+            tree, why = self.result_tree(copy)
+            if why:
+                outcome = replace(outcome, ok=False, text=f"{why}. Nothing was changed.")
+        await self.end_write(decided, outcome, tree, seconds)
+
+    async def end_write(
+        self,
+        decided: CallDecided,
+        outcome: ToolOutcome,
+        tree: str | None,
+        seconds: float,
+        queued: tuple[RequestedCall, ...] = (),
+    ) -> None:
+        """Record how a write ended, durably, before the folder shows it."""
+        labels = self.labels(decided, outcome)
+        self.end(
+            decided,
+            ok=outcome.ok,
+            output=outcome.text,
+            labels=labels,
+            seconds=seconds,
+            tree=tree,
+            queued=queued,
+        )
+        if self.me.on_main and tree is not None:
+            await self.ctx.history.durable()
+            await self.ctx.workspace.project(self.ctx.asking)
+
+    async def execute(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> tuple[ToolOutcome, float]:
+        """Run the tool's function; how it went, and seconds."""
+        began = time.monotonic()
+        args: dict[str, Any] = dict(decided.args)
+        for parameter in tool.sends:
+            path = args.get(parameter)
+            if isinstance(path, str):
+                args[parameter] = WorkspaceFile(path=path, sha256=decided.files[path])
+        outcome = await self.thread.run(tool, self._context(tool, decided, copy), args)
+        return outcome, time.monotonic() - began
+
+    def _context(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> ToolContext:
+        sandbox, memory = self.ctx.sandbox, self.ctx.memory
+
+        async def run_job(job: Job) -> JobResult:
+            assert sandbox is not None
+            return await sandbox.run(self.lane, job, copy)
+
+        return ToolContext(
+            run_id=self.ctx.history.run_id,
+            call_id=decided.call,
+            lane=self.lane,
+            key=decided.key,
+            effect=decided.effect,
+            working_copy=copy,
+            run_job=hop(run_job) if sandbox is not None and tool.runs_code else None,
+            memory=None if memory is None else _MemoryFromThread(memory),
+            goal=self.state.goal.goal,
+            labels=self.state.labels,
+        )
+
+    def working_copy(self) -> WorkingCopy:
+        return self.ctx.workspace.copy(self.me.tree, self.roots)
+
+    def result_tree(self, copy: WorkingCopy) -> tuple[str | None, str | None]:
+        """(the lane's new head, `None`), or (`None`, why these changes may not be kept)."""
+        head = self.ctx.workspace.tree(self.me.tree)
+        seen = self.ctx.workspace.visible(self.me.tree, self.roots)
+        result = copy.tree()
+        changed = diff(seen, result).paths
+        if why := policy.path_problem(self.state, changed, writes=True):
+            return None, why
+        if "." in self.roots:
+            return result.id, None
+        return _transplant(head, result, changed, self.ctx.workspace.objects).id, None
+
+    def labels(self, decided: CallDecided, outcome: ToolOutcome) -> tuple[Any, ...]:
+        """What the model learns from the call's observation."""
+        goal, tool = self.state.goal, self.ctx.tools.get(decided.tool)
+        tree = self.ctx.workspace.tree(self.me.tree)
+        own: tuple[str, ...] = outcome.labels
+        if tool is None or tool.runs_code:
+            own = (*own, *labels_of_tree(goal, tree))
+        elif tool.paths:
+            paths = [str(decided.args[p]) for p in tool.paths if decided.args.get(p) is not None]
+            if decided.effect == "read":
+                own = (*own, *labels_of_tree(goal, tree, paths))
+            else:
+                own = (*own, *labels_of_paths(goal, [p for p in paths if p in tree.entries]))
+        elif tool.destination is not None and decided.effect == "read":
+            own = (*own, "outside")
+        return tuple(x for x in ("outside", "private") if x in own)
+
+    def end(
+        self,
+        decided: CallDecided,
+        *,
+        ok: bool,
+        output: str,
+        labels: tuple[Any, ...] = (),
+        seconds: float = 0,
+        tree: str | None = None,
+        queued: tuple[RequestedCall, ...] = (),
+    ) -> None:
+        urls = urls_in(output) if self.state.goal.allow.web else ()
+        self.ctx.history.record(
+            CallEnded(
+                call=decided.call,
+                lane=self.lane,
+                ok=ok,
+                output=output,
+                tree=tree,
+                labels=labels,
+                seconds=round(seconds, 4),
+                urls=urls,
+                queued=queued,
+            ),
+            sync=decided.effect == "external" or tree is not None,
+        )
+
+    # --- after a crash ------------------------------------------------------------------------------------
+
+    async def _recover(self, known: CallState) -> None:
+        """An external call was started and never reported back: find out, use its key, or ask."""
+        decided, tool = known.decided, self.ctx.tools.get(known.decided.tool)
+        verdict = await self._probe(tool, decided)
+        if verdict == "unknown" and tool is not None and tool.idempotency_key is not None:
+            verdict = "not_done"  # the receiver drops a second one with the same key
+        if verdict == "unknown":
+            verdict = await self._ask_recovery(decided)
+        match verdict:
+            case "done":
+                self.end(decided, ok=True, output="It had already been done before the restart.")
+            case "skip":
+                self.end(decided, ok=False, output="Skipped by the person after a restart; not done again.")
+            case _ if tool is None:
+                self.end(
+                    decided, ok=False, output=f"the tool {decided.tool!r} is no longer there; not done again"
+                )
+            case _:
+                await self._perform(known)
+
+    async def _probe(self, tool: Tool | None, decided: CallDecided) -> str:
+        if tool is None or tool.probe is None:
+            return "unknown"
+        probing = replace(tool, function=_as_text(tool.probe))
+        outcome, _ = await self.execute(probing, decided, self.working_copy())
+        return outcome.text if outcome.ok and outcome.text in ("done", "not_done") else "unknown"
+
+    async def _ask_recovery(self, decided: CallDecided) -> str:
+        subject = self.subject(decided).model_copy(update={"kind": "recovery"})
+        why = f"{decided.tool} was started before a crash and never reported back; did it happen?"
+        answer = await self.ctx.asking.ask(
+            subject, why, choices=RECOVERY, lane=self.lane, sub_task=self.me.sub_task
+        )
+        return answer.text
+
+
+class _MemoryFromThread:
+    """Memory, usable from a tool's thread: each operation runs on the run's own loop."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._store, self._search = hop(memory.store), hop(memory.search)
+        self._get, self._forget = hop(memory.get), hop(memory.forget)
+
+    async def store(self, points: Sequence[MemoryPoint]) -> None:
+        await self._store(points)
+
+    async def search(self, query: str, limit: int = 8, without_run: str | None = None) -> list[MemoryHit]:
+        return await self._search(query, limit, without_run)
+
+    async def get(self, point_id: str) -> MemoryPoint | None:
+        return await self._get(point_id)
+
+    async def forget(self, point_id: str) -> bool:
+        return await self._forget(point_id)
+
+    async def close(self) -> None:
+        """The run closes its memory, not a tool."""
+
+
+def _as_text(probe: Any) -> Any:
+    async def run(context: ToolContext, **args: Any) -> str:
+        return str(await probe(context, **args))
+
+    return run
+
+
+def _object(name: str, arguments: str | Mapping[str, object]) -> Mapping[str, object]:
+    """The arguments as a mapping; they may come as any text."""
+    if isinstance(arguments, Mapping):
+        return arguments
+    try:
+        value = json.loads(arguments or "{}")
+    except ValueError as error:
+        raise ToolError(f"{name}: the arguments are no JSON ({error}): {arguments[:200]!r}") from None
+    except RecursionError:
+        raise ToolError(f"{name}: the arguments are nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ToolError(f"{name}: the arguments are no JSON object: {arguments[:200]!r}")
+    return value
+
+
+def _transplant(head: Tree, result: Tree, changed: tuple[str, ...], objects: Any) -> Tree:
+    """`head` with the changes that were made on its visible part."""
+    copy = WorkingCopy(head, objects)
+    for path in sorted(changed, reverse=True):
+        if path not in result.entries and copy.stat(path) is not None:
+            copy.delete(path)
+    for path in sorted(changed):
+        if path in result.entries:
+            copy.place(path, result.entries[path])
+    return copy.tree()
+
+
+def _who(by: str) -> str:
+    return "nobody being there" if by == "nobody" else "the person"

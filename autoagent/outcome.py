@@ -1,0 +1,114 @@
+"""What a run came to: the final record, its ending and its exit code. Pure, read off the state."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Literal
+
+from autoagent.goal import Criterion
+from autoagent.messages import Frozen
+from autoagent.state import RunState
+from autoagent.trees import Tree, diff
+
+EndingName = Literal[
+    "proved", "finished", "unproved", "limit", "cancelled", "parked", "interrupted", "running", "unavailable"
+]
+
+EXIT_CODES: dict[str, int] = {
+    "proved": 0,
+    "parked": 3,
+    "limit": 4,
+    "interrupted": 130,
+    "unavailable": 5,
+}
+"""All other endings are 1: ended unproved."""
+
+
+class CriterionResult(Frozen):
+    """A criterion with its verdict and the evidence for it."""
+
+    criterion: str
+    verdict: Literal["proved", "refuted", "unchecked"]
+    evidence: str
+    by: str = ""
+
+
+class Outcome(Frozen):
+    """The final record of a run, as `run --json` prints it."""
+
+    run: str
+    ending: EndingName
+    reason: str
+    exit_code: int
+    result: str
+    criteria: tuple[CriterionResult, ...]
+    waiting: tuple[str, ...]
+    """Ids of open questions."""
+    files: tuple[str, ...]
+    """Paths that differ from the start."""
+    usd: Decimal
+    tokens: int
+    steps: int
+    seconds: float
+    journal_head: int
+
+    @property
+    def proved(self) -> int:
+        return sum(c.verdict == "proved" for c in self.criteria)
+
+
+def outcome(state: RunState, start: Tree, main: Tree, *, problem: str | None = None) -> Outcome:
+    """The record of the run as it stands; `problem` is what made it stop without an ending."""
+    ending, reason = _ending(state, problem)
+    return Outcome(
+        run=state.run_id,
+        ending=ending,
+        reason=reason,
+        exit_code=EXIT_CODES.get(ending, 1),
+        result=_result(state),
+        criteria=tuple(_criterion(state, n, c) for n, c in enumerate(state.criteria)),
+        waiting=tuple(q.question.id for q in state.waiting) if state.ended is None else (),
+        files=diff(start, main).paths,
+        usd=state.usd,
+        tokens=state.tokens,
+        steps=state.steps,
+        seconds=round(state.seconds, 1),
+        journal_head=state.seq,
+    )
+
+
+def ending_of(state: RunState) -> EndingName:
+    """The run's ending as the journal has it; `running` where it has none."""
+    return _ending(state, None)[0]
+
+
+def _ending(state: RunState, problem: str | None) -> tuple[EndingName, str]:
+    if state.ended is not None:
+        return state.ended.ending, state.ended.reason
+    if problem is not None:
+        return "unavailable", problem
+    if state.interrupted:
+        return "interrupted", "stopped; 'resume' goes on from here"
+    if state.parked is not None:
+        return "parked", "it waits for a person"
+    return "running", ""
+
+
+def _result(state: RunState) -> str:
+    """In the worker's words: what the last finished sub-task reported."""
+    if state.ended is not None and state.ended.result:
+        return state.ended.result
+    done = [x.result for x in state.lanes.values() if x.ended == "done" and x.result]
+    return done[-1] if done else ""
+
+
+def _criterion(state: RunState, number: int, criterion: Criterion) -> CriterionResult:
+    checked = state.verdicts.get(number)
+    if checked is None:
+        return CriterionResult(criterion=str(criterion), verdict="unchecked", evidence="not checked yet")
+    return CriterionResult(
+        criterion=str(criterion),
+        verdict=checked.verdict,
+        evidence=checked.evidence.text,
+        by=checked.evidence.by,
+    )

@@ -1,0 +1,34 @@
+"""Is a lane getting anywhere? Pure: looks at what the state remembers of its last calls."""
+
+from __future__ import annotations
+
+from autoagent.state import LaneState
+
+SAME = 3
+"""The same call with the same result, so many times in a row."""
+FAILURES = 5
+"""Calls that ended badly, or replies without a call, in a row."""
+STILL = 20
+"""Replies without a change of tree, plan or evidence."""
+
+RUNGS = ("nudge", "reset", "replan", "stronger", "ask")
+
+
+def stuck(lane: LaneState) -> str | None:
+    """Why no progress is made, as the model is told it; `None` while there is some."""
+    last = lane.signatures
+    if len(last) >= SAME and len(set(last[-SAME:])) == 1:
+        return f"the same call gave the same result {SAME} times in a row"
+    if len(last) >= 4 and last[-1] == last[-3] != last[-2] == last[-4]:
+        return "two calls take turns and give the same results again and again"
+    if lane.failures >= FAILURES:
+        return f"{lane.failures} calls in a row failed"
+    if lane.still >= STILL:
+        return f"in {lane.still} replies nothing changed in the workspace, the plan or the evidence"
+    return None
+
+
+def next_rung(lane: LaneState) -> str:
+    """The rung after those climbed; the last one again once all were."""
+    climbed = len(lane.rungs)
+    return RUNGS[min(climbed, len(RUNGS) - 1)]

@@ -1,0 +1,114 @@
+"""One request to a model: reserved before, settled after, recorded both times."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from decimal import Decimal
+
+from autoagent.budget import COMPLETION_TOKENS, Exhausted, Reservation, Wait, prompt_bound, reserve, settle
+from autoagent.context import RunContext
+from autoagent.errors import AutoagentError
+from autoagent.events import ModelCalled, ModelFailed, ModelReplied
+from autoagent.messages import Message, Reply
+from autoagent.ports import Model, ModelRequest, ModelRole, ToolSchema
+from autoagent.state import RunState
+
+
+class LimitReached(Exception):
+    """Not an error: a limit of the goal ends the run. Carries which, in words."""
+
+
+async def complete(
+    ctx: RunContext,
+    role: ModelRole,
+    lane: str,
+    messages: tuple[Message, ...],
+    tools: tuple[ToolSchema, ...],
+    *,
+    model: Model | None = None,
+    require_tool: bool = False,
+    temperature: float = 0.0,
+) -> Reply:
+    """A whole reply, paid for. Raises `LimitReached`, `ModelUnavailable`, `RecordingMiss`."""
+    model = model or ctx.models.of(role)
+    size = sum(len(m.wire) for m in messages) + sum(len(t.wire) for t in tools)
+    reserved = await _room(ctx, model, lane, size)
+    number = ctx.history.state.replies.get((lane, role), 0) + 1
+    call = f"{lane}.{number}" if role == "worker" else f"{lane}-{role}.{number}"
+    known = ctx.history.state.lanes.get(lane)
+    request = ModelRequest(
+        role=role,
+        messages=messages,
+        tools=tools,
+        max_tokens=reserved.completion_tokens,
+        temperature=temperature,
+        lane=lane,
+        number=number,
+        outcomes=known.outcomes if known is not None and role == "worker" else (),
+        require_tool=require_tool,
+    )
+    ctx.history.record(
+        ModelCalled(
+            call=call,
+            lane=lane,
+            role=role,
+            model=model.name,
+            number=number,
+            reserved_usd=reserved.usd,
+            reserved_tokens=reserved.tokens,
+        )
+    )
+    reply = await _send(ctx, model, request, call, reserved)
+    usd, tokens = settle(reserved, reply.usage, model.price)
+    ctx.history.record(
+        ModelReplied(
+            call=call,
+            lane=lane,
+            reply=reply.model_copy(update={"cost_usd": usd}),
+            tokens=tokens,
+            cost_usd=usd,
+            prompt_bytes=size,
+        )
+    )
+    return reply
+
+
+async def _send(
+    ctx: RunContext, model: Model, request: ModelRequest, call: str, reserved: Reservation
+) -> Reply:
+    listener = ctx.on_text
+    on_text = None if listener is None else lambda text: listener(request.lane, text)
+    try:
+        return await model.reply(request, on_text)
+    except (AutoagentError, asyncio.CancelledError) as error:
+        # what a broken request cost nobody says: its prompt is charged, as reserved
+        prompt = reserved.tokens - reserved.completion_tokens
+        cost = settle(replace(reserved, completion_tokens=0, tokens=prompt), Reply().usage, model.price)
+        why = str(error) or type(error).__name__
+        refused = isinstance(error, AutoagentError)
+        ctx.history.record(
+            ModelFailed(
+                call=call,
+                lane=request.lane,
+                why=why,
+                cost_usd=Decimal(0) if refused else cost[0],
+                tokens=0 if refused else cost[1],
+            )
+        )
+        raise
+
+
+async def _room(ctx: RunContext, model: Model, lane: str, size: int) -> Reservation:
+    """A reservation, after waiting for other lanes to settle theirs where need be."""
+
+    def try_it(state: RunState) -> Reservation | Exhausted | None:
+        known = state.lanes.get(lane)
+        tokens, seen = (known.prompt_tokens, known.prompt_bytes) if known is not None else (0, 0)
+        found = reserve(state, model.price, prompt_bound(size, tokens, seen), COMPLETION_TOKENS)
+        return None if isinstance(found, Wait) else found
+
+    found: Reservation | Exhausted = await ctx.history.until(try_it)
+    if isinstance(found, Exhausted):
+        raise LimitReached(found.why)
+    return found

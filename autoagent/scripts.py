@@ -1,0 +1,201 @@
+"""`code` style: a script is one write, and the tools are functions inside it.
+
+Reads answer at once and are recorded. Workspace tools work on the script's own copy. External calls are
+queued and run after the script has ended well, as ordinary calls; so no crash and no approval ever falls
+inside an external effect, and a script that must ask can simply run again from the same head.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from autoagent import policy
+from autoagent.calls import Calls, Proposal
+from autoagent.controls import ALWAYS, CONTROLS
+from autoagent.errors import ToolError
+from autoagent.events import CallDecided, CallEnded, CallStarted
+from autoagent.ids import digest
+from autoagent.messages import RequestedCall
+from autoagent.policy import ProposedCall
+from autoagent.ports import Job, JobResult, ScriptFunction, StopScript
+from autoagent.state import CallState
+from autoagent.toolbox import ToolOutcome
+from autoagent.tools import observation
+from autoagent.trees import WorkingCopy
+from autoagent.turns import SCRIPT
+
+TIMEOUT_S = 120.0
+
+
+@dataclass
+class _Try:
+    """One run of a script."""
+
+    copy: WorkingCopy
+    reads: int = 0
+    queued: list[RequestedCall] = field(default_factory=list)
+    asks: str | None = None
+    """The read that a person must be asked about."""
+
+
+class Scripts:
+    """Carries out the scripts of one lane."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+        self.ctx = calls.ctx
+
+    async def carry_out(self, call: RequestedCall) -> None:
+        """Bring a script to its end, from wherever the record says it is. Raises `Parked`."""
+        known = self.calls.state.calls.get(call.id)
+        decided = known.decided if known is not None else self._decide(call)
+        if decided is None:
+            return
+        while (attempt := await self._run(decided)) is not None:
+            asked = self.calls.state.calls[attempt]
+            await self.calls.approved(asked)
+
+    def _decide(self, call: RequestedCall) -> CallDecided | None:
+        code = str(json.loads(call.arguments)["code"])
+        proposed = ProposedCall(tool=SCRIPT, plugin="", power="run", effect="write")
+        decision = policy.decide(self.calls.state, proposed)
+        allowed = isinstance(decision, policy.Allow) and self.ctx.sandbox is not None
+        decided = CallDecided(
+            call=call.id,
+            lane=self.calls.lane,
+            tool=SCRIPT,
+            args={"code": code},
+            effect="write",
+            decision="allow" if allowed else "deny",
+            why=decision.why,
+            key=digest([self.ctx.history.run_id, call.id])[:32],
+        )
+        self.ctx.history.record(decided)
+        if not allowed:
+            self.calls.end(decided, ok=False, output=f"Not allowed: {decision.why}")
+        return decided if allowed else None
+
+    async def _run(self, decided: CallDecided) -> str | None:
+        """Run it once; the call that a person must be asked about first, or `None` when it has ended."""
+        async with self.ctx.workspace.moving(self.calls.me.on_main):
+            head = self.calls.me.tree
+            self.ctx.history.record(CallStarted(call=decided.call, lane=self.calls.lane, tree=head))
+            attempt = _Try(self.calls.working_copy())
+            result = await self._job(decided, attempt)
+            if attempt.asks is None:
+                await self._ended(decided, attempt, result)
+        return attempt.asks
+
+    async def _job(self, decided: CallDecided, attempt: _Try) -> JobResult:
+        assert self.ctx.sandbox is not None
+
+        async def call_tool(name: str, args: Mapping[str, object]) -> str:
+            return await self._tool(decided, attempt, name, args)
+
+        job = Job("script", str(decided.args["code"]), TIMEOUT_S)
+        return await self.ctx.sandbox.run(self.calls.lane, job, attempt.copy, self._functions(), call_tool)
+
+    def _functions(self) -> list[ScriptFunction]:
+        own = [self.ctx.tools[name].schema for name in self.calls.me.tools if name in self.ctx.tools]
+        made = []
+        for schema in (*own, *ALWAYS):
+            properties = schema.parameters.get("properties", {})
+            assert isinstance(properties, Mapping)
+            made.append(ScriptFunction(schema.name, tuple(properties), schema.description))
+        return made
+
+    # --- calls from inside --------------------------------------------------------------------------------
+
+    async def _tool(self, script: CallDecided, attempt: _Try, name: str, args: Mapping[str, object]) -> str:
+        """One call from inside the script. Raises `ToolError` into it, or `StopScript`."""
+        if name in CONTROLS:
+            return self._queue(script, attempt, name, json.dumps(dict(args)))
+        proposal = self.calls.read(name, args, f"{script.call}.{attempt.reads + 1}")
+        decision = policy.decide(self.calls.state, proposal.call)
+        if isinstance(decision, policy.Deny | policy.Stop):
+            raise ToolError(f"not allowed: {decision.why}")
+        if proposal.call.effect == "external":
+            return self._queue(script, attempt, name, json.dumps(proposal.args))
+        if proposal.call.effect == "write" or proposal.call.power == "read":
+            return await self._here(script, attempt, proposal)
+        return await self._read(script, attempt, proposal, decision)
+
+    def _queue(self, script: CallDecided, attempt: _Try, name: str, arguments: str) -> str:
+        number = len(attempt.queued) + 1
+        attempt.queued.append(RequestedCall(id=f"{script.call}.q{number}", name=name, arguments=arguments))
+        return f"{name} is noted and will be done when this script has ended without an exception"
+
+    async def _here(self, script: CallDecided, attempt: _Try, proposal: Proposal) -> str:
+        """A workspace tool, on the script's own copy: part of the script, not recorded by itself."""
+        inner = self.calls.decided(proposal, script.call, "allow", "inside the script", script.call)
+        outcome, _ = await self.calls.execute(proposal.tool, inner, attempt.copy)
+        if not outcome.ok:
+            raise ToolError(outcome.text)
+        return outcome.text
+
+    async def _read(
+        self, script: CallDecided, attempt: _Try, proposal: Proposal, decision: policy.Decision
+    ) -> str:
+        """A read of the world: from the record while it matches, else now, and recorded."""
+        attempt.reads += 1
+        id = f"{script.call}.{attempt.reads}"
+        known = self.calls.state.calls.get(id)
+        if known is not None and _same(known, proposal):
+            if known.ended is not None:
+                return _spoken(known.ended)
+            if known.decided.decision == "ask" and not self._may(known):
+                attempt.asks = id
+                raise StopScript
+            return await self._now(script, known.decided)
+        asks = isinstance(decision, policy.Ask)
+        decided = self.calls.decided(proposal, id, "ask" if asks else "allow", decision.why, script.call)
+        self.ctx.history.record(decided)
+        if asks:
+            attempt.asks = id
+            raise StopScript
+        return await self._now(script, decided)
+
+    def _may(self, known: CallState) -> bool:
+        """Whether a person has said yes to exactly this."""
+        subject = self.calls.subject(known.decided)
+        return any(
+            q.question.subject == subject and q.answer is not None and q.answer.verdict == "yes"
+            for q in self.calls.state.questions.values()
+        )
+
+    async def _now(self, script: CallDecided, decided: CallDecided) -> str:
+        self.ctx.history.record(CallStarted(call=decided.call, lane=self.calls.lane, tree=self.calls.me.tree))
+        tool = self.ctx.tools[decided.tool]
+        outcome, seconds = await self.calls.execute(tool, decided, self.calls.working_copy())
+        self.calls.end(
+            decided,
+            ok=outcome.ok,
+            output=outcome.text,
+            labels=self.calls.labels(decided, outcome),
+            seconds=seconds,
+        )
+        return _spoken(self.calls.state.calls[decided.call].ended)
+
+    # --- the end ------------------------------------------------------------------------------------------
+
+    async def _ended(self, decided: CallDecided, attempt: _Try, result: JobResult) -> None:
+        text, tree, ok = observation(result), None, result.ok
+        if ok:
+            tree, why = self.calls.result_tree(attempt.copy)
+            if why:
+                ok, text = False, f"{text}\n{why}. Nothing was changed.".lstrip()
+        queued = tuple(attempt.queued) if ok else ()
+        await self.calls.end_write(decided, ToolOutcome(ok, text), tree, result.seconds, queued)
+
+
+def _same(known: CallState, proposal: Proposal) -> bool:
+    return known.decided.tool == proposal.tool.name and known.decided.args == proposal.args
+
+
+def _spoken(ended: CallEnded | None) -> str:
+    assert ended is not None
+    if not ended.ok:
+        raise ToolError(ended.output)
+    return ended.output
