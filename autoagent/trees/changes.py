@@ -76,7 +76,7 @@ def merge(base: Tree, ours: Tree, theirs: Tree, objects: ObjectSource) -> Tree |
     kept: set[str] = set()
     for path in (*our_paths, *their_paths):
         if path in merged:
-            clashes |= _mend_parents(path, merged, kept, ours, theirs)
+            clashes |= _mend_parents(path, merged, kept, ours, theirs, clashes)
     if clashes:
         return Conflict(tuple(sorted(clashes)))
     return _apply(ours, merged, {*their_paths, *kept}, objects)
@@ -95,7 +95,7 @@ def restrict(tree: Tree, roots: Iterable[str]) -> Tree:
 
 
 def _mend_parents(
-    path: str, merged: dict[str, TreeEntry], kept: set[str], ours: Tree, theirs: Tree
+    path: str, merged: dict[str, TreeEntry], kept: set[str], ours: Tree, theirs: Tree, clashes: set[str]
 ) -> set[str]:
     """Bring back the folders above `path` that one side removed; the paths in conflict where it can't be."""
     top = path
@@ -104,9 +104,14 @@ def _mend_parents(
             folder = ours.entries.get(top) or theirs.entries[top]
             merged[top] = folder
             kept.add(top)
-        elif entry.kind != "folder":
+        elif entry.kind != "folder" or (top in clashes and not _is_folder_in_both(top, ours, theirs)):
             return {top, path}
     return set()
+
+
+def _is_folder_in_both(path: str, ours: Tree, theirs: Tree) -> bool:
+    """Or gone from one of them: what is beneath doesn't clash with that."""
+    return all(side.entries[path].kind == "folder" for side in (ours, theirs) if path in side.entries)
 
 
 def _apply(base: Tree, merged: dict[str, TreeEntry], paths: set[str], objects: ObjectSource) -> Tree:

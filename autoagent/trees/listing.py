@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from autoagent.redact import visible
 from autoagent.trees.tree import Tree
 
-_CAPS = (1_000_000, 50, 20, 10, 5, 3, 1)
+_CAPS = (1_000_000, 50, 20, 10, 5)
 """Names shown of one folder: the largest of these with which the whole fits."""
 
 
@@ -73,7 +73,7 @@ def _shallow(tree: Tree, limit: int) -> list[str]:
     level = [""]
     while level:
         deeper: list[str] = []
-        for path in (p for folder in level for p in _first(tree, folder)):
+        for path in (p for folder in level for p in _first(tree, folder, limit // 2)):
             line = _line(tree, path)
             cost += _cost(line)
             if cost > limit:
@@ -85,7 +85,7 @@ def _shallow(tree: Tree, limit: int) -> list[str]:
     return _with_rest(tree, shown)
 
 
-def _first(tree: Tree, folder: str, cap: int = 3) -> list[str]:
+def _first(tree: Tree, folder: str, cap: int) -> list[str]:
     prefix = f"{folder}/" if folder else ""
     return [prefix + name for name in tree.folders[folder].names[:cap]]
 

@@ -55,7 +55,7 @@ class Tree:
     @cached_property
     def folders(self) -> Mapping[str, FolderIndex]:
         """Folder path -> its index; the root is `""`. Computed once where it wasn't given."""
-        return _index(self.entries) if self._folders is None else self._folders
+        return make_tree(self.entries).folders if self._folders is None else self._folders
 
     def manifest(self, folder: str) -> bytes:
         """The canonical bytes of one folder."""
@@ -85,8 +85,23 @@ class Tree:
 def make_tree(entries: Mapping[str, TreeEntry]) -> Tree:
     """A tree of these entries, not stored. Every parent must be there as a folder."""
     owned = dict(entries)
-    folders = _index(owned)
-    return Tree(owned, folders[""].sha256, folders)
+    return build_tree(owned, _names(owned), {})
+
+
+def build_tree(
+    entries: Mapping[str, TreeEntry], names: Mapping[str, Iterable[str]], same: Mapping[str, FolderIndex]
+) -> Tree:
+    """A tree, not stored, of entries whose grouping is known already: folder -> its names, in any order.
+
+    The folders in `same` are taken as they are; everything inside them must be in `same` too.
+    """
+    folders = dict(same)
+    # what is inside has the longer path
+    for folder in sorted(names.keys() - same.keys(), key=len, reverse=True):
+        ordered = in_order(names[folder])
+        data = encode_folder(folder, ordered, entries, folders)
+        folders[folder] = FolderIndex(ordered, hashlib.sha256(data).hexdigest())
+    return Tree(entries, folders[""].sha256, folders)
 
 
 def encode_folder(
@@ -113,7 +128,8 @@ def is_name(name: str) -> bool:
     return name not in ("", ".", "..") and "/" not in name and "\0" not in name
 
 
-def _index(entries: Mapping[str, TreeEntry]) -> dict[str, FolderIndex]:
+def _names(entries: Mapping[str, TreeEntry]) -> dict[str, list[str]]:
+    """Folder -> its names. Raises `ValueError` where an entry has no folder to be in."""
     names: dict[str, list[str]] = {"": []}
     for path, entry in entries.items():
         if entry.kind == "folder":
@@ -123,12 +139,7 @@ def _index(entries: Mapping[str, TreeEntry]) -> dict[str, FolderIndex]:
         if not is_name(name) or folder not in names:
             raise ValueError(f"the tree's path {path!r} is no path, or its folder {folder!r} is missing")
         names[folder].append(name)
-    folders: dict[str, FolderIndex] = {}
-    for folder in sorted(names, key=len, reverse=True):  # what is inside has the longer path
-        ordered = in_order(names[folder])
-        data = encode_folder(folder, ordered, entries, folders)
-        folders[folder] = FolderIndex(ordered, hashlib.sha256(data).hexdigest())
-    return folders
+    return names
 
 
 EMPTY = make_tree({})

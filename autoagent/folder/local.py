@@ -1,0 +1,84 @@
+"""The port: scanning and projecting one folder of this machine."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from autoagent.errors import Unavailable
+from autoagent.folder import cache
+from autoagent.folder.beneath import OpenBeneath, Root, best_open
+from autoagent.folder.project import Projector
+from autoagent.folder.scan import Found, Scan, Unsettled, tree_of
+from autoagent.ports import Objects, Projection
+from autoagent.redact import one_line
+from autoagent.trees import EMPTY, Tree, TreeEntry, store_tree
+
+TRIES = 5
+PAUSE_S = 0.02
+
+
+class LocalFolder:
+    """Implements `autoagent.ports.Folder` for a folder on disk.
+
+    One process at a time may project; any may scan. Blocks; run it in a thread where a loop must go on.
+
+    Raises:
+        UsageError: the folder isn't there, or holds a named pipe, a socket or a device.
+        Unavailable: the disk refuses, or a file never stops changing while it is read.
+    """
+
+    def __init__(
+        self, path: Path, objects: Objects, cache_path: Path | None = None, opener: OpenBeneath | None = None
+    ) -> None:
+        """`cache_path` `None` keeps what a scan learns in memory only. `opener` is for tests."""
+        self._path = path
+        self._objects = objects
+        self._cache_path = cache_path
+        self._opener = opener or best_open()
+        self._known: dict[cache.Key, TreeEntry] | None = None
+        self._last: Tree | None = None
+        """The tree of the last scan, stored."""
+        self._temps: set[str] = set()
+
+    def scan(self) -> Tree:
+        """The folder as it is, stored. Unchanged files are known by their status and not read."""
+        if self._known is None:
+            self._known = {} if self._cache_path is None else cache.load(self._cache_path, self._objects)
+        known_before = len(self._known)
+        found = self._settled(self._known)
+        tree = tree_of(found, self._last or EMPTY)
+        if tree is not self._last:
+            store_tree(tree, self._objects, self._last)
+        if len(self._known) > known_before and self._cache_path is not None:
+            cache.save(self._cache_path, tree.id, found.rows)
+        self._known, self._last, self._temps = found.rows, tree, found.temps
+        return tree
+
+    def project(self, old: Tree, new: Tree) -> Projection:
+        """Make the folder hold `new` where it held `old`; durable when it returns.
+
+        Path by path, each at once: what holds `new` stays, what holds `old` is replaced, anything else is a
+        person's and stays (`foreign`). A folder is removed when it is empty. A mode that only a person
+        changed stays. Killed half-way, it goes on when called again.
+        """
+        with Root(self._path, self._opener) as root:
+            projector = Projector(root, self._objects, self._known or {})
+            projection = projector.run(old, new, self._temps)
+        self._temps = set()
+        return projection
+
+    def _settled(self, known: dict[cache.Key, TreeEntry]) -> Found:
+        """A pass during which nothing moved."""
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(PAUSE_S)
+            with Root(self._path, self._opener) as root:
+                try:
+                    return Scan(root, self._objects, known, self._last or EMPTY).run()
+                except Unsettled as error:
+                    path = error.path
+        raise Unavailable(
+            f"'{one_line(path, 300)}' changes all the time while it is read; stop what writes to it, "
+            "or move it out of the workspace, then 'autoagent resume'"
+        )
