@@ -1,0 +1,70 @@
+"""Which model plays which role: from the settings, or from a recording."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from autoagent.context import Models
+from autoagent.errors import UsageError
+from autoagent.goal import Goal
+from autoagent.goal_file import goal_digest
+from autoagent.llm.fallback import FallbackModel
+from autoagent.llm.openai_model import OpenAIModel
+from autoagent.llm.recorded import RecordedModel, Recording, read_recording, recording_from_entries
+from autoagent.ports import Journal, Model, ModelRole
+from autoagent.settings import Settings
+from autoagent.state import fold
+from autoagent.trees import Tree, load_tree
+
+OnNote = Callable[[str], None]
+
+
+def configured_models(settings: Settings, goal: Goal, model: str | None, on_note: OnNote) -> Models | None:
+    """The models of the settings; `None` where none is set. Raises `UsageError` for an unknown name."""
+    chain = settings.chain("worker", model or goal.model.worker)
+    if not chain:
+        return None
+
+    def of(role: ModelRole) -> Model:
+        chosen = settings.chain(role, model or getattr(goal.model, role) or None)
+        models = [OpenAIModel(s, settings.key(s.key_env), on_retry=on_note) for s in chosen]
+        return models[0] if len(models) == 1 else FallbackModel(models, on_note)
+
+    worker = of("worker")
+    same = {
+        role: settings.chain(role, model or getattr(goal.model, role) or None) == chain for role in _OTHERS
+    }
+    planner = worker if same["planner"] else of("planner")
+    judge = worker if same["judge"] else of("judge")
+    stronger = planner if planner is not worker else None
+    return Models(worker, planner, judge, stronger, context_tokens=chain[0].context_tokens)
+
+
+_OTHERS: tuple[ModelRole, ...] = ("planner", "judge")
+
+
+def recorded_models(
+    source: str, goal: Goal, inputs: Tree, journal: Journal, on_note: OnNote, *, strict: bool = False
+) -> Models:
+    """A recording in every role. Raises `RecordingMiss` where goal or files aren't as recorded."""
+    recording = _recording(source, journal)
+    files = {path: entry.sha256 for path, entry in inputs.entries.items() if entry.kind != "folder"}
+    recording.check_inputs(goal_digest(goal), files)
+    made_by = recording.header.made_by
+    on_note(f"no model is called: replies come from a recording ({made_by}); everything else runs for real")
+    model = RecordedModel(recording, strict=strict)
+    return Models(model, model, model, recorded=True)
+
+
+def _recording(source: str, journal: Journal) -> Recording:
+    """From a file, or from the journal of an earlier run."""
+    path = Path(source)
+    if path.exists():
+        return read_recording(path)
+    if source not in {head.id for head in journal.runs()}:
+        raise UsageError(f"{source!r} is neither a recording's file nor a run; 'autoagent runs' lists them")
+    entries = journal.read(source)
+    state = fold(source, entries)
+    start, end = (load_tree(t, journal.objects) for t in (state.start_tree, state.main))
+    return recording_from_entries(source, entries, start, end)

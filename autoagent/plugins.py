@@ -1,0 +1,132 @@
+"""Installed plugins, found by entry point; only the enabled ones are imported.
+
+A plugin's hash covers the files of its package: when they change, questions about its calls are asked anew.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
+
+from autoagent.controls import CONTROLS
+from autoagent.errors import UsageError
+from autoagent.goal import Goal
+from autoagent.tools import Plugin, Tool
+from autoagent.turns import SCRIPT
+
+GROUP = "autoagent.plugins"
+
+
+@dataclass(frozen=True)
+class Installed:
+    """A plugin as its package announces it, not imported."""
+
+    name: str
+    package: str
+    version: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """The enabled plugins of a run."""
+
+    tools: dict[str, Tool]
+    hashes: dict[str, str]
+
+
+def installed() -> tuple[Installed, ...]:
+    """All plugins on this machine, by name. Imports none of them."""
+    found = []
+    for point in entry_points(group=GROUP):
+        dist = point.dist
+        package, version = (dist.name, dist.version) if dist is not None else ("?", "?")
+        found.append(Installed(point.name, package, version, point.value))
+    return tuple(sorted(found, key=lambda p: (p.name, p.package)))
+
+
+def check_enabled(goal: Goal) -> None:
+    """Raise `UsageError` unless each plugin that the goal needs is installed, once. Imports nothing."""
+    points = _points(goal.enabled_plugins)
+    for name in goal.enabled_plugins:
+        _one(name, points)
+
+
+def load(goal: Goal, extra: Sequence[Plugin] = ()) -> Loaded:
+    """Import what the goal enables. Raises `UsageError` that names the plugin and what is wrong with it.
+
+    `extra` are plugins given as values (by Python code, by tests) that need no entry point.
+    """
+    given = {p.name: p for p in extra}
+    points = _points(goal.enabled_plugins)
+    tools: dict[str, Tool] = {}
+    hashes: dict[str, str] = {}
+    for name in dict.fromkeys((*goal.enabled_plugins, *given)):
+        plugin, sha256 = (given[name], "") if name in given else _load_one(name, _one(name, points))
+        hashes[name] = sha256
+        for tool in plugin.tools:
+            _check_tool(name, tool, tools)
+            tools[tool.name] = replace(tool, plugin=name)
+    return Loaded(tools, hashes)
+
+
+def _points(names: Iterable[str]) -> dict[str, list[EntryPoint]]:
+    wanted = set(names)
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=GROUP):
+        if point.name in wanted:
+            found.setdefault(point.name, []).append(point)
+    return found
+
+
+def _one(name: str, points: dict[str, list[EntryPoint]]) -> EntryPoint:
+    values = {p.value: p for p in points.get(name, ())}
+    if len(values) == 1:
+        return next(iter(values.values()))
+    if values:
+        raise UsageError(f"two installed packages offer a plugin {name!r}: {', '.join(values)}; remove one")
+    names = [p.name for p in installed()]
+    near = get_close_matches(name, names, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"installed are: {', '.join(dict.fromkeys(names))}"
+    raise UsageError(f"the goal needs the plugin {name!r}, which isn't installed; {hint}")
+
+
+def _load_one(name: str, point: EntryPoint) -> tuple[Plugin, str]:
+    try:
+        value = point.load()
+    except Exception as error:  # the plugin's module is foreign code
+        raise UsageError(
+            f"plugin {name!r} ({point.value}) can't be imported: {type(error).__name__}: {error}"
+        ) from error
+    if not isinstance(value, Plugin):
+        raise UsageError(f"plugin {name!r}: {point.value} is no autoagent.Plugin but {type(value).__name__}")
+    if value.name != name:
+        raise UsageError(f"plugin {name!r}: its Plugin value is named {value.name!r}; both names must agree")
+    return value, _hash(point.module)
+
+
+def _check_tool(plugin: str, tool: object, taken: dict[str, Tool]) -> None:
+    if not isinstance(tool, Tool):
+        raise UsageError(f"plugin {plugin!r}: {tool!r} is no tool; decorate it with @tool")
+    if tool.name in taken:
+        raise UsageError(f"plugins {taken[tool.name].plugin!r} and {plugin!r} both have a tool {tool.name!r}")
+    if tool.name in CONTROLS or tool.name == SCRIPT:
+        raise UsageError(f"plugin {plugin!r}: the tool name {tool.name!r} is taken by autoagent itself")
+
+
+def _hash(module: str) -> str:
+    """SHA-256 over the Python files of the plugin's top package, names and contents."""
+    spec = find_spec(module.partition(".")[0])
+    if spec is None or spec.origin is None:
+        return ""
+    origin = Path(spec.origin)
+    files = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+    sha256 = hashlib.sha256()
+    for file in files:
+        sha256.update(str(file.relative_to(origin.parent)).encode() + b"\0" + file.read_bytes() + b"\0")
+    return sha256.hexdigest()
