@@ -359,6 +359,8 @@ class MemoryHit:
 
     point: MemoryPoint
     score: float
+    beside: str | None = None
+    """Not found itself: the outcome just before or after this point in its run."""
 
 
 class Memory(Protocol):
@@ -367,9 +369,13 @@ class Memory(Protocol):
     Raises `StoreUnavailable` when it is locked or down.
     """
 
-    async def store(self, points: Sequence[MemoryPoint]) -> None: ...
+    async def store(self, points: Sequence[MemoryPoint]) -> None:
+        """All of them, durable when it returns; a point with a known id replaces the old one."""
+        ...
 
-    async def search(self, query: str, limit: int = 8, without_run: str | None = None) -> list[MemoryHit]: ...
+    async def search(self, query: str, limit: int = 8, without_run: str | None = None) -> list[MemoryHit]:
+        """The points that fit best, best first, none of `without_run`; in the room left, their neighbours."""
+        ...
 
     async def get(self, point_id: str) -> MemoryPoint | None: ...
 
