@@ -75,14 +75,13 @@ def save(path: Path, tree_id: str, rows: Mapping[Key, TreeEntry]) -> None:
     """Replace the cache; a disk that refuses costs only time, next time."""
     packed = b"".join(_ROW.pack(*key, bytes.fromhex(entry.sha256)) for key, entry in rows.items())
     body = bytes.fromhex(tree_id) + packed
-    temp = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temp = path.with_name(f"{path.name}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temp.write_bytes(_MAGIC + hashlib.sha256(body).digest() + body)
         temp.replace(path)
     except OSError as error:
         _log.warning("the scan cache can't be written (%s); the next run reads every file", error)
-        temp.unlink(missing_ok=True)
 
 
 def _entry(key: Key, sha256: str) -> TreeEntry:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from autoagent.errors import Unavailable
 from autoagent.folder import cache
-from autoagent.folder.beneath import OpenBeneath, Root, best_open
+from autoagent.folder.beneath import Root
 from autoagent.folder.project import Projector
 from autoagent.folder.scan import Found, Scan, Unsettled, tree_of
 from autoagent.ports import Objects, Projection
@@ -28,14 +28,11 @@ class LocalFolder:
         Unavailable: the disk refuses, or a file never stops changing while it is read.
     """
 
-    def __init__(
-        self, path: Path, objects: Objects, cache_path: Path | None = None, opener: OpenBeneath | None = None
-    ) -> None:
-        """`cache_path` `None` keeps what a scan learns in memory only. `opener` is for tests."""
+    def __init__(self, path: Path, objects: Objects, cache_path: Path | None = None) -> None:
+        """`cache_path` `None` keeps what a scan learns in memory only."""
         self._path = path
         self._objects = objects
         self._cache_path = cache_path
-        self._opener = opener or best_open()
         self._known: dict[cache.Key, TreeEntry] | None = None
         self._last: Tree | None = None
         """The tree of the last scan, stored."""
@@ -62,7 +59,7 @@ class LocalFolder:
         person's and stays (`foreign`). A folder is removed when it is empty. A mode that only a person
         changed stays. Killed half-way, it goes on when called again.
         """
-        with Root(self._path, self._opener) as root:
+        with Root(self._path) as root:
             projector = Projector(root, self._objects, self._known or {})
             projection = projector.run(old, new, self._temps)
         self._temps = set()
@@ -73,7 +70,7 @@ class LocalFolder:
         for attempt in range(TRIES):
             if attempt:
                 time.sleep(PAUSE_S)
-            with Root(self._path, self._opener) as root:
+            with Root(self._path) as root:
                 try:
                     return Scan(root, self._objects, known, self._last or EMPTY).run()
                 except Unsettled as error:

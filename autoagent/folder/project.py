@@ -73,7 +73,7 @@ class Projector:
     def run(self, old: Tree, new: Tree, temps: Iterable[str] = ()) -> Projection:
         """`temps`: folders where an earlier projection is known to have left temporary files."""
         paths = diff(old, new).paths
-        for folder in {*temps, *(_split(path)[0] for path in paths)}:
+        for folder in sorted({*temps, *(_split(path)[0] for path in paths)}):
             self._sweep(folder)
         for path in reversed(paths):
             with _naming(path):
@@ -86,7 +86,7 @@ class Projector:
             with _naming(path):
                 if (parent := self._parent(path)) is not None:
                     set_folder_mode(parent, raw(_split(path)[1]), mode)
-        for folder in self._touched:
+        for folder in sorted(self._touched):
             self._sync(folder)
         return Projection(tuple(sorted(self._written)), tuple(sorted(self._foreign)))
 
