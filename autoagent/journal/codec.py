@@ -10,6 +10,8 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import partial
 from typing import Generic, TypeVar, cast, get_args
 
 from pydantic import JsonValue, ValidationError
@@ -58,7 +60,7 @@ class Codec(Generic[T]):
         """`value` as a row. Raises `ValueError` for NaN and infinities: JSON has none, so they'd be lost."""
         model = cast(Frozen, value)
         kind = _kind_of(type(model))
-        return Stored(kind, self.versions[kind], _dumps(model.model_dump(mode="json"), kind))
+        return Stored(kind, self.versions[kind], _dumps(model.model_dump(), kind))
 
     def decode(self, stored: Stored, run_id: str, number: int) -> T:
         """The model of a row, as today's program knows it. Run and number name the row in errors.
@@ -105,15 +107,27 @@ def _kind_of(model: type[Frozen]) -> str:
     return cast(str, model.model_fields["kind"].default)
 
 
-def _dumps(body: Json, kind: str) -> str:
+def _dumps(body: Mapping[str, object], kind: str) -> str:
+    # json, not pydantic, whose JSON turns NaN into null and surrogates in keys into other characters
+    dumps = partial(json.dumps, body, separators=(",", ":"), allow_nan=False, default=_plain)
     try:
-        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        text = dumps(ensure_ascii=False)
         text.encode()
     except UnicodeEncodeError:  # a surrogate: half a character, or a byte of an odd file name
-        return json.dumps(body, ensure_ascii=True, separators=(",", ":"))
+        return dumps(ensure_ascii=True)
     except ValueError as error:
         raise ValueError(f"{kind} holds a number that JSON can't hold (NaN or infinity)") from error
     return text
+
+
+def _plain(value: object) -> str:
+    match value:
+        case Decimal():
+            return str(value)
+        case datetime():
+            return value.isoformat()
+        case _:
+            raise TypeError(f"no stored form is known for {type(value).__name__}")
 
 
 def _problem(error: Exception) -> str:

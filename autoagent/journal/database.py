@@ -5,11 +5,13 @@ Nothing else in the project knows the file's name or opens it. WAL mode, so read
 
 from __future__ import annotations
 
+import fcntl
 import os
 import sqlite3
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -91,21 +93,31 @@ def prepare(home: Path) -> Path:
     path = home / FILE_NAME
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        # SQLite would create it readable by all; -wal and -shm take over its mode
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with _alone(home):
+            if not path.exists():
+                # SQLite would create it readable by all; -wal and -shm take over its mode. Where it exists it
+                # is never opened but by SQLite: closing it drops all of this process's locks on it (POSIX)
+                os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+            _migrate(path)
     except OSError as error:
         raise StoreUnavailable(
             f"journal {str(path)!r} can't be written: {error.strerror}; "
             "set AUTOAGENT_HOME to a folder of yours"
         ) from error
-    connection = connect(path)
-    try:
-        _migrate(connection, path)
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
-    finally:
-        connection.close()
     return path
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One process at a time: turning WAL on doesn't wait for others, it fails."""
+    descriptor = os.open(home, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -129,27 +141,23 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    if _version(connection, path) == len(SCHEMA):
-        return
-    (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
-    if mode != "wal":
-        raise StoreUnavailable(
-            f"journal {str(path)!r}: its file system has no shared memory (a network folder?); "
-            "set AUTOAGENT_HOME to a local folder"
-        )
-    with transaction(connection):
-        for step in SCHEMA[_version(connection, path) :]:
-            for statement in step:
+def _migrate(path: Path) -> None:
+    with closing(connect(path)) as connection:
+        (found,) = connection.execute("PRAGMA user_version").fetchone()
+        if found > len(SCHEMA):
+            raise NewerVersion(f"journal {str(path)!r}", found, len(SCHEMA))
+        if found == len(SCHEMA):
+            return
+        (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
+        if mode != "wal":
+            raise StoreUnavailable(
+                f"journal {str(path)!r}: its file system has no shared memory (a network folder?); "
+                "set AUTOAGENT_HOME to a local folder"
+            )
+        with transaction(connection):
+            for statement in chain(*SCHEMA[found:]):
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={len(SCHEMA)}")
-
-
-def _version(connection: sqlite3.Connection, path: Path) -> int:
-    found: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    if found > len(SCHEMA):
-        raise NewerVersion(f"journal {str(path)!r}", found, len(SCHEMA))
-    return found
+            connection.execute(f"PRAGMA user_version={len(SCHEMA)}")
 
 
 class Reader:
