@@ -16,7 +16,6 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 
@@ -114,6 +113,13 @@ class SeenRequest:
 
 
 _Object = dict[str, object]
+_PHRASES = {
+    200: "OK",
+    400: "Bad Request",
+    404: "Not Found",
+    429: "Too Many Requests",
+    503: "Service Unavailable",
+}
 Answer = ServedTurn | Reply
 Turn = Answer | Callable[[SeenRequest], Answer]
 
@@ -139,6 +145,7 @@ class ScriptedServer:
         self._answered: dict[bytes, tuple[int, ServedTurn]] = {}
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
+        self._changed = asyncio.Event()
         self.requests: list[SeenRequest] = []
 
     @property
@@ -149,6 +156,12 @@ class ScriptedServer:
     def open_connections(self) -> int:
         """Connections that a client still holds."""
         return len(self._open)
+
+    async def until(self, holds: Callable[[ScriptedServer], bool]) -> None:
+        """Return when `holds` is true: of the requests so far, or of the open connections."""
+        while not holds(self):
+            self._changed.clear()
+            await self._changed.wait()
 
     async def __aenter__(self) -> ScriptedServer:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
@@ -176,6 +189,7 @@ class ScriptedServer:
             pass  # the client left, or the server ends: this connection is over either way
         finally:
             self._open.discard(task)
+            self._changed.set()
             writer.close()
 
     async def _exchange(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -200,6 +214,7 @@ class ScriptedServer:
         self, request: SeenRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         self.requests.append(request)
+        self._changed.set()
         if self._record is not None:
             with self._record.open("ab") as file:
                 file.write(request.body.replace(b"\n", b"") + b"\n")
@@ -356,7 +371,7 @@ def _error(text: str) -> str:
 
 def _plain(status: int, body: str, retry_after: str | None = None) -> bytes:
     data = body.encode()
-    head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\ncontent-type: application/json\r\n"
+    head = f"HTTP/1.1 {status} {_PHRASES.get(status, 'Scripted')}\r\ncontent-type: application/json\r\n"
     wait = f"retry-after: {retry_after}\r\n" if retry_after is not None else ""
     return f"{head}{wait}content-length: {len(data)}\r\n\r\n".encode() + data
 
