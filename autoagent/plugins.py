@@ -50,13 +50,6 @@ def installed() -> tuple[Installed, ...]:
     return tuple(sorted(found, key=lambda p: (p.name, p.package)))
 
 
-def check_enabled(goal: Goal) -> None:
-    """Raise `UsageError` unless each plugin that the goal needs is installed, once. Imports nothing."""
-    points = _points(goal.enabled_plugins)
-    for name in goal.enabled_plugins:
-        _one(name, points)
-
-
 def load(goal: Goal, extra: Sequence[Plugin] = ()) -> Loaded:
     """Import what the goal enables. Raises `UsageError` that names the plugin and what is wrong with it.
 

@@ -243,8 +243,12 @@ def check_file(criterion: FileCriterion, copy: WorkingCopy) -> tuple[str, Eviden
             text=f"{path} does not contain {', '.join(map(repr, missing))}", by="file check"
         )
     lines = [str(text[: text.index(t)].count("\n") + 1) for t in criterion.contains]
-    where = f"lines {', '.join(lines)}" if lines else f"{entry.size} bytes"
+    where = _where(lines) if lines else f"{entry.size} bytes"
     return "proved", Evidence(text=f"{path}, {where}", by="file check")
+
+
+def _where(lines: Sequence[str]) -> str:
+    return f"line {lines[0]}" if len(lines) == 1 else f"lines {', '.join(lines)}"
 
 
 def check_quotes(verdict: Verdict, copy: WorkingCopy) -> None:

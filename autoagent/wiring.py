@@ -6,9 +6,11 @@ below; they hear entries as they are recorded, and answer questions through an a
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -30,11 +32,11 @@ from autoagent.journal.sqlite import SqliteJournal
 from autoagent.messages import Frozen
 from autoagent.meter import Meter
 from autoagent.outcome import Outcome, outcome
-from autoagent.ports import Journal, Memory, OnEntry, Sandbox
+from autoagent.ports import Journal, Lease, Memory, OnEntry, Sandbox
 from autoagent.runtime import Runtime, raise_limits
 from autoagent.settings import Settings
 from autoagent.settings import load as load_settings
-from autoagent.state import RunState
+from autoagent.state import RunState, hash_text
 from autoagent.tools import Plugin
 from autoagent.trees import Tree, load_tree
 from autoagent.workspace import Workspace
@@ -111,14 +113,9 @@ async def start(
     parts = parts or Parts()
     if choices.parallel is not None:
         goal = goal.model_copy(update={"parallel": choices.parallel})
-    if parts.journal is None or not parts.plugins:
-        plugins.check_enabled(goal)
-    if not workspace.is_dir():
-        raise UsageError(f"{str(workspace)!r} is no folder; name a workspace")
+    folder = _existing(workspace)
     async with _opened(parts) as wires:
-        run_id = new_id()
-        wires.journal.create(run_id, str(workspace.resolve()))
-        return await wires.carry(run_id, goal, hooks, choices)
+        return await wires.begin(goal, folder, hooks, choices)
 
 
 async def resume(
@@ -133,8 +130,20 @@ async def resume(
     A run that has ended for good gives its outcome again. Raises `UsageError`, `RunOwned`.
     """
     async with _opened(parts or Parts()) as wires:
-        wires.journal.head(run_id)
-        return await wires.carry(run_id, None, hooks, choices)
+        return await wires.go_on(run_id, hooks, choices)
+
+
+@dataclass(frozen=True)
+class _Means:
+    """What one run works with."""
+
+    plugins: plugins.Loaded
+    models: Models
+    sandbox: Sandbox | None
+
+    @property
+    def sandbox_name(self) -> str:
+        return self.sandbox.abilities.name if self.sandbox is not None else "none"
 
 
 @dataclass
@@ -147,56 +156,65 @@ class _Wires:
     parts: Parts
     stack: AsyncExitStack
 
-    async def carry(self, run_id: str, goal: Goal | None, hooks: Hooks, choices: Choices) -> Outcome:
-        """Take the lease, put the run together, carry it, and say what it came to."""
-        lease = self.journal.acquire(run_id, _holder())
-        self.stack.callback(self.journal.release, lease)
-        history = History(self.journal, lease, self.parts.clock, hooks.on_entry)
-        folder = LocalFolder(
-            Path(lease.workspace), self.journal.objects, self.home / "scans" / f"{_slug(lease.workspace)}"
-        )
-        if goal is None:
-            goal = self._known_goal(history)
-            if _is_over(history.state, choices):
-                return self._outcome(history, None)
-        start_tree = folder.scan() if history.state.started is None else None
-        inputs = start_tree or load_tree(history.state.start_tree, self.journal.objects)
-        models = await self._models(goal, history, hooks, choices, inputs)
-        sandbox = await self._sandbox(goal, run_id, hooks)
-        loaded = plugins.load(goal, self.parts.plugins)
-        if start_tree is not None:
+    async def begin(self, goal: Goal, folder: Path, hooks: Hooks, choices: Choices) -> Outcome:
+        """A new run: everything that can be refused is found out before its journal exists."""
+        run_id = new_id()
+        disk = self._folder(str(folder))
+        tree = await asyncio.to_thread(disk.scan)
+        means = await self._means(goal, run_id, folder, tree, hooks, choices)
+        self.journal.create(run_id, str(folder))
+        with self._lease(run_id) as lease:
+            history = History(self.journal, lease, self.parts.clock, hooks.on_entry)
             history.record(
                 RunStarted(
                     goal=goal,
                     workspace=lease.workspace,
-                    tree=start_tree.id,
+                    tree=tree.id,
                     goal_digest=goal_digest(goal),
-                    model=models.worker.name,
-                    sandbox=sandbox.abilities.name if sandbox is not None else "none",
+                    model=means.models.worker.name,
+                    sandbox=means.sandbox_name,
                     version=__version__,
-                    recorded=models.recorded,
-                    plugins=loaded.hashes,
-                    protected=protected(goal, start_tree.entries),
+                    recorded=means.models.recorded,
+                    plugins=means.plugins.hashes,
+                    protected=protected(goal, tree.entries),
                 )
             )
+            return await self._carry(history, disk, means, hooks, choices)
+
+    async def go_on(self, run_id: str, hooks: Hooks, choices: Choices) -> Outcome:
+        """A run that exists: take it over and carry it on."""
+        with self._lease(run_id) as lease:
+            history = History(self.journal, lease, self.parts.clock, hooks.on_entry)
+            if history.state.started is None:
+                raise UsageError(f"run {run_id} never began: its journal is empty; start it again")
+            if _is_over(history.state, choices):
+                return self._outcome(history, None)
+            start = load_tree(history.state.start_tree, self.journal.objects)
+            folder = _existing(Path(lease.workspace))
+            means = await self._means(history.state.goal, run_id, folder, start, hooks, choices)
+            return await self._carry(history, self._folder(lease.workspace), means, hooks, choices)
+
+    async def _carry(
+        self, history: History, folder: LocalFolder, means: _Means, hooks: Hooks, choices: Choices
+    ) -> Outcome:
+        """Say who carries the run from here, then carry it."""
+        lease, models = history.lease, means.models
         history.record(
             OwnerChanged(
                 epoch=lease.epoch,
                 holder=lease.holder,
                 attended=hooks.approver is not None,
-                sandbox=sandbox.abilities.name if sandbox is not None else "none",
+                sandbox=means.sandbox_name,
                 model=models.worker.name,
             )
         )
         if choices.raised is not None:
             history.record(LimitsRaised(limits=raise_limits(history.state.limits, choices.raised)))
-        assert history.state.started_at is not None
+        started_at = history.state.started_at
+        assert started_at is not None
         hooks.on_launch(
             Launch(
-                run=run_id,
-                workspace=lease.workspace,
-                model=models.worker.name,
-                started_at=history.state.started_at,
+                run=history.run_id, workspace=lease.workspace, model=models.worker.name, started_at=started_at
             )
         )
         meter = Meter(self.parts.clock)
@@ -206,9 +224,9 @@ class _Wires:
             asking=Asking(history, meter, hooks.approver, hooks.wait_s),
             meter=meter,
             models=models,
-            tools=loaded.tools,
-            plugin_hashes=loaded.hashes,
-            sandbox=sandbox,
+            tools=means.plugins.tools,
+            plugin_hashes=means.plugins.hashes,
+            sandbox=means.sandbox,
             memory=self._memory(),
             on_text=hooks.on_text,
         )
@@ -218,10 +236,27 @@ class _Wires:
             return self._outcome(history, str(error))
         return self._outcome(history, None)
 
-    def _known_goal(self, history: History) -> Goal:
-        if history.state.started is None:
-            raise UsageError(f"run {history.run_id} never began: its journal is empty; start it again")
-        return history.state.goal
+    def _folder(self, workspace: str) -> LocalFolder:
+        cache = self.home / "scans" / hash_text(workspace)
+        return LocalFolder(Path(workspace), self.journal.objects, cache)
+
+    @contextmanager
+    def _lease(self, run_id: str) -> Iterator[Lease]:
+        lease = self.journal.acquire(run_id, _holder())
+        try:
+            yield lease
+        finally:
+            self.journal.release(lease)
+
+    async def _means(
+        self, goal: Goal, run_id: str, folder: Path, inputs: Tree, hooks: Hooks, choices: Choices
+    ) -> _Means:
+        """Models, sandbox and plugins for a goal; `inputs` is the tree that the run starts from."""
+        return _Means(
+            plugins=plugins.load(goal, self.parts.plugins),
+            models=await self._models(goal, folder, inputs, hooks, choices),
+            sandbox=await self._sandbox(goal, run_id, hooks),
+        )
 
     def _outcome(self, history: History, problem: str | None) -> Outcome:
         state, objects = history.state, self.journal.objects
@@ -231,14 +266,12 @@ class _Wires:
 
     # --- what a run works with ----------------------------------------------------------------------------
 
-    async def _models(
-        self, goal: Goal, history: History, hooks: Hooks, choices: Choices, inputs: Tree
-    ) -> Models:
+    async def _models(self, goal: Goal, folder: Path, inputs: Tree, hooks: Hooks, choices: Choices) -> Models:
         from autoagent.llm.choice import configured_models, recorded_models
 
         if self.parts.models is not None:
             return self.parts.models
-        recording = self._recording(history, choices)
+        recording = self._recording(folder, choices)
         if recording is not None:
             return recorded_models(
                 recording, goal, inputs, self.journal, hooks.on_note, strict=choices.strict
@@ -246,18 +279,18 @@ class _Wires:
         models = configured_models(self.settings, goal, choices.model, hooks.on_note)
         if models is None:
             raise ModelUnavailable(
-                "no model is set: set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL and OPENAI_MODEL for "
-                "a server of your own; 'autoagent doctor' tells more"
+                "no model is set: set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL and OPENAI_MODEL "
+                "for a server of your own; 'autoagent doctor' tells more"
             )
         for model in {id(m): m for m in (models.worker, models.planner, models.judge)}.values():
             self.stack.push_async_callback(model.close)
         return models
 
-    def _recording(self, history: History, choices: Choices) -> str | None:
-        """What is played: what the caller names, else, where no model is set, the workspace's own recording."""
+    def _recording(self, folder: Path, choices: Choices) -> str | None:
+        """What the caller names; else, where no model is set, the workspace's own."""
         if choices.recorded is not None:
             return choices.recorded
-        own = Path(history.lease.workspace) / RECORDING
+        own = folder / RECORDING
         unset = choices.model is None and not self.settings.chain("worker")
         return str(own) if unset and own.is_file() else None
 
@@ -308,18 +341,16 @@ async def _opened(parts: Parts) -> AsyncIterator[_Wires]:
         yield _Wires(home, journal, settings, parts, stack)
 
 
+def _existing(workspace: Path) -> Path:
+    if not workspace.is_dir():
+        raise UsageError(f"{str(workspace)!r} is no folder; name a workspace")
+    return workspace.resolve()
+
+
 def _is_over(state: RunState, choices: Choices) -> bool:
     """Whether the run has ended for good: only a limit can be raised."""
     return state.ended is not None and (state.ended.ending != "limit" or choices.raised is None)
 
 
 def _holder() -> str:
-    import socket
-
     return f"{socket.gethostname()}:{os.getpid()}"
-
-
-def _slug(workspace: str) -> str:
-    from autoagent.state import hash_text
-
-    return hash_text(workspace)

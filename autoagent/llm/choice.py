@@ -11,7 +11,9 @@ from autoagent.goal import Goal
 from autoagent.goal_file import goal_digest
 from autoagent.llm.fallback import FallbackModel
 from autoagent.llm.openai_model import OpenAIModel
-from autoagent.llm.recorded import RecordedModel, Recording, read_recording, recording_from_entries
+from autoagent.llm.recorded import RecordedModel
+from autoagent.llm.recording import Recording, read_recording
+from autoagent.llm.recording_of_run import recording_from_entries
 from autoagent.ports import Journal, Model, ModelRole
 from autoagent.settings import Settings
 from autoagent.state import fold

@@ -25,6 +25,6 @@ async def choose(settings: SandboxSettings, run_id: str, on_note: Callable[[str]
 
 
 def _monty(settings: SandboxSettings) -> Sandbox:
-    from autoagent.sandboxes.monty import MontySandbox
+    from autoagent.sandboxes.monty import MontyLimits, MontySandbox
 
-    return MontySandbox(memory_bytes=settings.memory_mb << 20)
+    return MontySandbox(MontyLimits(memory_bytes=settings.memory_mb << 20))
