@@ -23,13 +23,16 @@ class PlanProblem:
     """The sub-task where it shows, from 0."""
 
 
-def problems(sub_tasks: Sequence[SubTask]) -> tuple[PlanProblem, ...]:
-    """All that is wrong with a plan, in the order of its sub-tasks; a circle only where nothing else is."""
+def problems(sub_tasks: Sequence[SubTask], known: Collection[str] = ()) -> tuple[PlanProblem, ...]:
+    """All that is wrong with a plan, in the order of its sub-tasks; a circle only where nothing else is.
+
+    `known`: ids of sub-tasks that are done already, which a new plan may depend on.
+    """
     if len(sub_tasks) > MAX_SUB_TASKS:
         text = f"the plan has {len(sub_tasks)} sub-tasks; at most {MAX_SUB_TASKS} are carried out: merge some"
         return (PlanProblem(text, MAX_SUB_TASKS),)
-    found = [problem for index in range(len(sub_tasks)) for problem in _problems_of(sub_tasks, index)]
-    if not found and (circle := _circle(sub_tasks)):
+    found = [problem for index in range(len(sub_tasks)) for problem in _problems_of(sub_tasks, index, known)]
+    if not found and (circle := _circle(sub_tasks, known)):
         index = next(i for i, sub_task in enumerate(sub_tasks) if sub_task.id == circle[0])
         path = " -> ".join([*circle, circle[0]])
         text = f"sub-tasks wait for each other in a circle: {path}; remove one 'depends_on' of it"
@@ -37,11 +40,11 @@ def problems(sub_tasks: Sequence[SubTask]) -> tuple[PlanProblem, ...]:
     return tuple(found)
 
 
-def check_plan(sub_tasks: Sequence[SubTask]) -> tuple[str, ...]:
-    """All that is wrong with a plan, in words; empty for a plan that can be carried out."""
+def check_plan(sub_tasks: Sequence[SubTask], known: Collection[str] = ()) -> tuple[str, ...]:
+    """All that is wrong with a plan, in words; empty for a plan that can be carried out. `known` as above."""
     if not sub_tasks:
         return ("the plan is empty: name at least one sub-task",)
-    return tuple(problem.text for problem in problems(sub_tasks))
+    return tuple(problem.text for problem in problems(sub_tasks, known))
 
 
 def ready(
@@ -57,10 +60,10 @@ def ready(
     )
 
 
-def order(sub_tasks: Sequence[SubTask]) -> tuple[SubTask, ...]:
+def order(sub_tasks: Sequence[SubTask], known: Collection[str] = ()) -> tuple[SubTask, ...]:
     """The sub-tasks one after the other as `ready` would start them. Sub-tasks of a circle are left out."""
     sequence: list[SubTask] = []
-    done: set[str] = set()
+    done = set(known)
     while upcoming := ready(sub_tasks, done, ()):
         sequence.append(upcoming[0])
         done.add(upcoming[0].id)
@@ -75,26 +78,26 @@ def dependants(sub_tasks: Sequence[SubTask], failed: str) -> tuple[str, ...]:
     return tuple(s.id for s in sub_tasks if s.id in reached and s.id != failed)
 
 
-def _problems_of(sub_tasks: Sequence[SubTask], index: int) -> list[PlanProblem]:
+def _problems_of(sub_tasks: Sequence[SubTask], index: int, known: Collection[str]) -> list[PlanProblem]:
     sub_task = sub_tasks[index]
     texts = []
     if any(earlier.id == sub_task.id for earlier in sub_tasks[:index]):
         texts.append(f"two sub-tasks have the id {sub_task.id!r}; give each its own")
     if not sub_task.title.strip():
         texts.append(f"sub-task {sub_task.id!r} has an empty title; say in a few words what it does")
-    known = [other.id for other in sub_tasks]
+    there = [*known, *(other.id for other in sub_tasks)]
     for needed in dict.fromkeys(sub_task.depends_on):
         if needed == sub_task.id:
             texts.append(f"sub-task {sub_task.id!r} depends on itself; remove that from its 'depends_on'")
-        elif needed not in known:
-            names = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+        elif needed not in there:
+            names = ", ".join(there[:12]) + (", …" if len(there) > 12 else "")
             texts.append(f"sub-task {sub_task.id!r} depends on {needed!r}, which isn't in the plan ({names})")
     return [PlanProblem(text, index) for text in texts]
 
 
-def _circle(sub_tasks: Sequence[SubTask]) -> tuple[str, ...]:
+def _circle(sub_tasks: Sequence[SubTask], known: Collection[str]) -> tuple[str, ...]:
     """The ids of one circle, each waiting for the next; empty where there is none."""
-    sorted_ids = {sub_task.id for sub_task in order(sub_tasks)}
+    sorted_ids = {sub_task.id for sub_task in order(sub_tasks, known)}
     stuck = {s.id: s.depends_on for s in sub_tasks if s.id not in sorted_ids}
     if not stuck:
         return ()
@@ -145,11 +148,12 @@ PLAN_SCHEMA: Mapping[str, object] = {
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
-def parse_plan(proposal: object) -> tuple[SubTask, ...]:
+def parse_plan(proposal: object, known: Collection[str] = ()) -> tuple[SubTask, ...]:
     """The checked plan that a model proposes, from its JSON.
 
     Lenient where the meaning is certain: numbers as ids, one value where a list belongs, a text as a sub-task
-    or as a criterion for the judge. Raises `ToolError` with what to change.
+    or as a criterion for the judge. Sub-tasks may depend on each other and on `known` ones. Raises `ToolError`
+    with what to change.
     """
     rows = _json(proposal)
     if isinstance(rows, dict):
@@ -157,10 +161,8 @@ def parse_plan(proposal: object) -> tuple[SubTask, ...]:
     if not isinstance(rows, list):
         raise ToolError("`sub_tasks` must be a list of objects with `id`, `title` and `instructions`")
     plan = tuple(_sub_task(row, number) for number, row in enumerate(rows[: MAX_SUB_TASKS + 1], 1))
-    if problems := check_plan(plan):
-        raise ToolError(
-            "the plan can't be carried out:\n" + "\n".join(f"- {problem}" for problem in problems)
-        )
+    if wrong := check_plan(plan, known):
+        raise ToolError("the plan can't be carried out:\n" + "\n".join(f"- {text}" for text in wrong))
     return plan
 
 

@@ -48,6 +48,16 @@ def test_bad_plans_are_explained(plan: tuple[SubTask, ...], words: str) -> None:
     assert words in problem
 
 
+def test_new_plan_may_depend_on_what_is_done() -> None:
+    """A re-plan builds on the results of the former plan."""
+    proposal = [
+        {"id": "c", "title": "C", "depends_on": ["a"]},
+        {"id": "d", "title": "D", "depends_on": ["c"]},
+    ]
+
+    assert [sub_task.id for sub_task in parse_plan(proposal, known={"a"})] == ["c", "d"]
+
+
 def test_all_problems_are_named_at_once() -> None:
     """A model that repairs its plan needs one try."""
     assert len(check_plan([task("a", "x"), task("a", title="")])) == 3
