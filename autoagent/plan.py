@@ -63,7 +63,7 @@ def ready(
 def order(sub_tasks: Sequence[SubTask], known: Collection[str] = ()) -> tuple[SubTask, ...]:
     """The sub-tasks one after the other as `ready` would start them. Sub-tasks of a circle are left out."""
     sequence: list[SubTask] = []
-    done = set(known)
+    done = set(known) - {sub_task.id for sub_task in sub_tasks}
     while upcoming := ready(sub_tasks, done, ()):
         sequence.append(upcoming[0])
         done.add(upcoming[0].id)
@@ -152,8 +152,8 @@ def parse_plan(proposal: object, known: Collection[str] = ()) -> tuple[SubTask, 
     """The checked plan that a model proposes, from its JSON.
 
     Lenient where the meaning is certain: numbers as ids, one value where a list belongs, a text as a sub-task
-    or as a criterion for the judge. Sub-tasks may depend on each other and on `known` ones. Raises `ToolError`
-    with what to change.
+    or as a criterion for the judge. Sub-tasks may depend on each other and on `known` ones, which are done.
+    Raises `ToolError` with what to change.
     """
     rows = _json(proposal)
     if isinstance(rows, dict):
