@@ -133,7 +133,7 @@ class ModelContract:
         with pytest.raises(self.gives_up) as caught:
             await model.reply(a_request())
 
-        assert len(str(caught.value)) > 20
+        assert str(caught.value)
 
     async def test_it_introduces_itself(self, model_of: ModelOf) -> None:
         """A model has a name, a style and a price."""
