@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from autoagent.errors import ToolError
-from autoagent.redact import one_line
+from autoagent.redact import one_line, visible
 
 MOUNT = "/workspace"
 """Where the sandbox shows the workspace: a model that read an absolute path there may write it back."""
@@ -68,6 +68,11 @@ def parent(path: str) -> str:
 
 def join(folder: str, name: str) -> str:
     return name if folder == ROOT else f"{folder}/{name}"
+
+
+def spelled(path: str) -> str:
+    """A path on one line with nothing hidden, spaces as they are: for models and people, not for opening."""
+    return visible(path).replace("\n", "\\n").replace("\t", "\\t")
 
 
 def is_beneath(path: str, roots: Iterable[str]) -> bool:

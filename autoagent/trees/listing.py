@@ -4,33 +4,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from autoagent.redact import visible
+from autoagent.paths import spelled
 from autoagent.trees.tree import Tree
 
-_CAPS = (1_000_000, 50, 20, 10, 5)
+_CAPS = (1_000_000, 200, 100, 50, 20, 10, 5)
 """Names shown of one folder: the largest of these with which the whole fits."""
 
 
-def listing(tree: Tree, limit: int = 200) -> str:
-    """Paths with sizes, one a line, about `limit` lines of 100 characters; what is left out is counted.
+def listing(tree: Tree, limit: int = 200, folder: str = "") -> str:
+    """What a folder (`""`: the root) holds: paths of the tree with sizes, one a line.
+
+    About `limit` lines of 100 characters; what is left out is counted.
 
     Hidden folders, such as `.git`, are one line each. Where there is too much, every folder shows its first
     names only; where that is still too much, the folders nearest to the root.
     """
-    if not tree.entries:
+    if not tree.folders[folder].names:
         return "(empty)"
     for cap in _CAPS:
-        lines = _lines(tree, cap, limit)
+        lines = _lines(tree, folder, cap, limit)
         if lines is not None:
             return "\n".join(lines)
-    return "\n".join(_shallow(tree, limit))
+    return "\n".join(_shallow(tree, folder, limit))
 
 
-def _lines(tree: Tree, cap: int, limit: int) -> list[str] | None:
+def _lines(tree: Tree, folder: str, cap: int, limit: int) -> list[str] | None:
     """All lines with at most `cap` names of each folder; `None` where there are more than `limit`."""
     lines: list[str] = []
     cost = 0
-    for line in _walk(tree, cap):
+    for line in _walk(tree, folder, cap):
         lines.append(line)
         cost += _cost(line)
         if cost > limit:
@@ -43,8 +45,8 @@ def _cost(line: str) -> int:
     return 1 + len(line) // 100
 
 
-def _walk(tree: Tree, cap: int) -> Iterator[str]:
-    pending: list[tuple[str, str]] = [("folder", "")]
+def _walk(tree: Tree, start: str, cap: int) -> Iterator[str]:
+    pending: list[tuple[str, str]] = [("folder", start)]
     while pending:
         kind, folder = pending.pop()
         if kind == "line":
@@ -61,28 +63,28 @@ def _walk(tree: Tree, cap: int) -> Iterator[str]:
                 later.append(("folder", path))
         if len(shown) < len(names):
             later.append(
-                ("line", f"{_text(prefix)}… and {_count(len(names) - len(shown), 'more name')} here")
+                ("line", f"{spelled(prefix)}… and {_count(len(names) - len(shown), 'more name')} here")
             )
         pending.extend(reversed(later))
 
 
-def _shallow(tree: Tree, limit: int) -> list[str]:
+def _shallow(tree: Tree, start: str, limit: int) -> list[str]:
     """The folders nearest to the root, a few names each, as far as `limit` goes."""
     shown: list[tuple[str, str]] = []
     cost = 1
-    level = [""]
+    level = [start]
     while level:
         deeper: list[str] = []
         for path in (p for folder in level for p in _first(tree, folder, limit // 2)):
             line = _line(tree, path)
             cost += _cost(line)
             if cost > limit:
-                return _with_rest(tree, shown)
+                return _with_rest(tree, start, shown)
             shown.append((path, line))
             if path in tree.folders and not path.rpartition("/")[2].startswith("."):
                 deeper.append(path)
         level = deeper
-    return _with_rest(tree, shown)
+    return _with_rest(tree, start, shown)
 
 
 def _first(tree: Tree, folder: str, cap: int) -> list[str]:
@@ -90,27 +92,23 @@ def _first(tree: Tree, folder: str, cap: int) -> list[str]:
     return [prefix + name for name in tree.folders[folder].names[:cap]]
 
 
-def _with_rest(tree: Tree, shown: list[tuple[str, str]]) -> list[str]:
-    left = len(tree.entries) - len(shown)
+def _with_rest(tree: Tree, start: str, shown: list[tuple[str, str]]) -> list[str]:
+    left = sum(1 for _ in tree.beneath(start)) - len(shown)
     return [*(line for _, line in sorted(shown)), f"… and {_count(left, 'more path')} not shown"]
 
 
 def _line(tree: Tree, path: str) -> str:
     entry = tree.entries[path]
     if entry.kind == "link":
-        return f"{_text(path)} (link)"
+        return f"{spelled(path)} (link)"
     if entry.kind == "file":
-        return f"{_text(path)} ({_count(entry.size, 'byte')})"
+        return f"{spelled(path)} ({_count(entry.size, 'byte')})"
     names = tree.folders[path].names
     if not names:
-        return f"{_text(path)}/ (empty folder)"
+        return f"{spelled(path)}/ (empty folder)"
     if path.rpartition("/")[2].startswith("."):
-        return f"{_text(path)}/ (hidden folder, {_count(len(names), 'name')})"
-    return f"{_text(path)}/"
-
-
-def _text(path: str) -> str:
-    return visible(path).replace("\n", "\\n").replace("\t", "\\t")
+        return f"{spelled(path)}/ (hidden folder, {_count(len(names), 'name')})"
+    return f"{spelled(path)}/"
 
 
 def _count(number: int, noun: str) -> str:

@@ -7,8 +7,7 @@ from difflib import get_close_matches
 from typing import cast
 
 from autoagent.errors import ToolError
-from autoagent.paths import ROOT, from_raw, raw
-from autoagent.redact import one_line
+from autoagent.paths import ROOT, from_raw, raw, spelled
 from autoagent.trees.manifest import ObjectSource
 from autoagent.trees.tree import FolderIndex, Tree, TreeEntry, encode_folder, in_order, is_name
 
@@ -21,6 +20,7 @@ PLAIN_BITS = 0o777
 _TOP = TreeEntry("folder", FOLDER_MODE, 0, "")
 _WHOLE_READ_BYTES = 1 << 20
 """Larger objects are opened and read in part."""
+_SHOWN = 300
 
 
 class WorkingCopy:
@@ -292,8 +292,9 @@ class WorkingCopy:
 
 
 def shown(path: str) -> str:
-    """A path for a sentence: quoted, on one line, nothing hidden."""
-    return f"'{one_line(path, 200)}'"
+    """A path for a sentence: quoted, on one line, nothing hidden, at most 300 characters."""
+    text = spelled(path)
+    return f"'{text}'" if len(text) <= _SHOWN else f"'{text[:_SHOWN]}…'"
 
 
 def _key(folder: str) -> str:
