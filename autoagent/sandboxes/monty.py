@@ -32,7 +32,7 @@ from autoagent.sandboxes.monty_output import CutText
 from autoagent.trees import WorkingCopy
 
 if TYPE_CHECKING:
-    from autoagent.sandboxes.monty_engine import Engine, Parser
+    from autoagent.sandboxes.monty_worker import Parser, Workers
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class MontySandbox:
 
     def __init__(self, limits: MontyLimits | None = None) -> None:
         self._limits = limits or MontyLimits()
-        self._engine: Engine | None = None
+        self._workers: Workers | None = None
         self._parser: Parser | None = None
 
     @property
@@ -90,11 +90,11 @@ class MontySandbox:
 
     async def close(self) -> None:
         parser, self._parser = self._parser, None
-        engine, self._engine = self._engine, None
+        workers, self._workers = self._workers, None
         if parser is not None:
             parser.close()
-        if engine is not None:
-            await engine.close()
+        if workers is not None:
+            await workers.close()
 
     async def _run(self, job: Job, files: WorkingCopy, tools: Tools) -> JobResult:
         if job.kind == "shell":
@@ -136,7 +136,7 @@ class MontySandbox:
 
     async def _attempt(self, program: Program, job: Job, copy: WorkingCopy, tools: Tools) -> Outcome:
         """Run a program; what it wrote is in `copy` when it ended well."""
-        from autoagent.sandboxes.monty_engine import Guest
+        from autoagent.sandboxes.monty_run import Guest, run
 
         output = CutText(job.output_limit_bytes)
         files = GuestFiles(copy, self._limits.files)
@@ -146,28 +146,28 @@ class MontySandbox:
             async with asyncio.timeout(job.timeout_s) as clock:
                 call = None if tools.call is None else _outside_time(clock, files, tools.call)
                 functions = {function.name: function for function in tools.functions}
-                how = await self._running().run(program, Guest(files, output, functions, call))
+                how = await run(self._working(), program, Guest(files, output, functions, call))
                 files.flush()
         except TimeoutError:
             if not clock.expired():
                 raise
-            how, why = "timeout", f"the code ran longer than {job.timeout_s:g} seconds and was stopped"
+            how, why = "timeout", f"it did not end within {job.timeout_s:g} s and was killed"
         except WorkerDied as error:
-            how, why = "killed", f"the interpreter died ({error})"
+            how, why = "killed", str(error)
         except StopScript as stop:
-            how, why = "stopped", f"the script was stopped: {stop}"
+            how, why = "stopped", f"the script was stopped ({stop})"
         return Outcome(program, how, output.text(), why)
 
-    def _running(self) -> Engine:
-        if self._engine is None:
-            from autoagent.sandboxes.monty_engine import Engine
+    def _working(self) -> Workers:
+        if self._workers is None:
+            from autoagent.sandboxes.monty_worker import Workers
 
-            self._engine = Engine()
-        return self._engine
+            self._workers = Workers()
+        return self._workers
 
     def _parsing(self) -> Parser:
         if self._parser is None:
-            from autoagent.sandboxes.monty_engine import Parser
+            from autoagent.sandboxes.monty_worker import Parser
 
             self._parser = Parser()
         return self._parser

@@ -41,6 +41,7 @@ class Ended:
     frames: tuple[Frame, ...] = ()
     """The program's own, outermost first."""
     exit_code: int = 0
+    """1 for an uncaught exception."""
 
 
 class WorkerDied(Exception):
@@ -67,7 +68,7 @@ def as_result(outcome: Outcome) -> JobResult:
             return _failed(outcome.output, "error", f"the code ended with exit status {code}", code)
         case Ended() as ended:
             output = _joined(outcome.output, traceback(ended, outcome.program))
-            return _failed(output, "error", _summary(ended, outcome.program), after=hint(ended.error))
+            return _failed(output, "error", _summary(ended, outcome.program), 1, after=hint(ended.error))
         case how:
             return _failed(outcome.output, how, outcome.why)
 

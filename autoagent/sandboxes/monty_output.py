@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+FLOOD_BYTES = 64 << 20
+"""Who prints more is ended: nobody will read it, and it may never stop."""
+
 
 class CutText:
     """Text of at most `limit_bytes` in UTF-8: its head, its tail, and a note of what is missing between."""
@@ -12,9 +15,15 @@ class CutText:
         self._head = bytearray()
         self._tail = bytearray()
         self._dropped_bytes = 0
+        self._total_bytes = 0
+
+    @property
+    def is_flood(self) -> bool:
+        return self._total_bytes > FLOOD_BYTES
 
     def add(self, text: str) -> None:
         data = text.encode("utf-8", "backslashreplace")
+        self._total_bytes += len(data)
         room = self._head_limit - len(self._head)
         self._head += data[:room]
         self._tail += data[room:]
@@ -27,7 +36,7 @@ class CutText:
             return (self._head + self._tail).decode("utf-8", "replace")
         # a character may be cut in two on either side
         head, tail = self._head.decode("utf-8", "ignore"), self._tail.decode("utf-8", "ignore")
-        return f"{head}\n[... {self._dropped_bytes} bytes left out ...]\n{tail}"
+        return f"{head}\n… {self._dropped_bytes} bytes left out …\n{tail}"
 
     def _trim(self) -> None:
         excess = len(self._tail) - self._tail_limit

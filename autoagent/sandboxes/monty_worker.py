@@ -1,0 +1,280 @@
+"""Worker processes of monty: the only module that imports `pydantic_monty` (40 ms).
+
+A worker interprets and can do nothing else: where its program wants a file, a function or time, it stops and
+asks (`Asked`), and goes on when it is answered. The blocking client is used, from threads: the asyncio one of
+`pydantic-monty` 1.4 may abort the whole process where that exits soon after (40 of 180 times).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Literal, TypeVar
+
+import pydantic_monty as monty
+
+from autoagent.errors import SandboxUnavailable
+from autoagent.paths import MOUNT
+from autoagent.sandboxes.monty_outcome import Frame, WorkerDied
+from autoagent.sandboxes.monty_output import CutText
+
+MAX_WORKERS = 32
+"""More jobs than this at once wait for each other."""
+PARSE_TIMEOUT_S = 5.0
+PARSE_MEMORY_BYTES = 64 << 20
+
+T = TypeVar("T")
+
+_ALIASES: dict[str, Any] = {"ToolError": RuntimeError, "IOError": OSError, "EnvironmentError": OSError}
+"""Names that every program finds, as what they are caught by."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a program has stopped for."""
+
+    what: Literal["name", "import", "system", "call"]
+    """`name`: is there a function of this name? `system`: a file call or a sleep. `call`: a function."""
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: Mapping[str, Any] | None = None
+    step: Any = None
+    """Monty's own handle of the stop."""
+
+
+@dataclass(frozen=True)
+class Opened:
+    """The answer to `open`: the program holds an open file from now on."""
+
+    path: PurePosixPath
+    mode: str
+
+
+@dataclass(frozen=True)
+class Raises:
+    """An answer that is an exception in the program."""
+
+    kind: Literal["NameError", "TypeError", "RuntimeError", "SystemExit"]
+    message: str
+
+
+class Uncaught(Exception):
+    """The program ended by an exception."""
+
+    def __init__(self, error: str, frames: tuple[Frame, ...], exit_text: str | None) -> None:
+        super().__init__(error)
+        self.error = error
+        """`Type: message`."""
+        self.frames = frames
+        self.exit_text = exit_text
+        """The text of a `SystemExit`, empty where it had none; `None` for other exceptions."""
+
+
+class Workers:
+    """Makes workers. Each serves one job (3 ms to start), so that nothing of a job is left for the next."""
+
+    def __init__(self) -> None:
+        self._pool: monty.Monty | None = None
+        self._threads = ThreadPoolExecutor(MAX_WORKERS, "monty")
+        self._starting = asyncio.Lock()
+
+    async def worker(self, memory_bytes: int, output: CutText) -> Worker:
+        """A fresh worker; close it. Raises `SandboxUnavailable`."""
+        async with self._starting:
+            if self._pool is None:
+                self._pool = await _blocking(self._threads, _new_pool)
+        worker = Worker(self._pool, self._threads, memory_bytes, output)
+        await worker.open()
+        return worker
+
+    async def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await _blocking(self._threads, lambda: pool.__exit__(None, None, None))
+        self._threads.shutdown()
+
+
+class Worker:
+    """One worker process. Cancelling whatever it does kills it, and returns when it is dead."""
+
+    def __init__(self, pool: monty.Monty, threads: Executor, memory_bytes: int, output: CutText) -> None:
+        self._modules: dict[str, monty.ExternalModule] = {}
+        self._session = pool.checkout(
+            limits={"max_memory": memory_bytes, "max_suspensions": 2**31}, external_modules=self._modules
+        )
+        self._threads, self._output = threads, output
+        self._pid: int | None = None
+        self._feeds = 0
+
+    async def open(self) -> None:
+        await _blocking(self._threads, self._session.__enter__)
+        self._pid = self._session.worker_pid
+
+    async def close(self) -> None:
+        await _blocking(self._threads, lambda: self._session.__exit__(None, None, None))
+
+    async def prepare(self, code: str) -> Any:
+        """Run code of ours to its end, before the program; what its last line says."""
+        self._feeds += 1
+        return await self._do(lambda: self._session.feed_run(code))
+
+    def offer(self, modules: Mapping[str, dict[str, Any]]) -> None:
+        """Let the program import modules that `prepare` has made."""
+        self._modules.update({name: monty.ExternalModule(names) for name, names in modules.items()})
+
+    async def start(self, source: str) -> Asked | None:
+        """Run until the program asks for something; `None` at its end. Raises `Uncaught`, `WorkerDied`."""
+        return await self._step(
+            lambda: self._session.feed_start(source, inputs=_ALIASES, print_callback=self._printed, cwd=MOUNT)
+        )
+
+    async def answer(self, asked: Asked, value: object) -> Asked | None:
+        """Go on with an answer: a value, `Opened`, `Raises` or an exception; see `start`.
+
+        To a `name` the answer is a bool; an `import` answers itself.
+        """
+        step = asked.step
+        if asked.what == "import":
+            return await self._step(step.resume_auto)
+        if asked.what == "name":
+            return await self._step(
+                lambda: step.resume(value=_stand_in(asked.name)) if value else step.resume()
+            )
+        return await self._step(lambda: step.resume(_told(value)))
+
+    async def _step(self, call: Callable[[], monty.SyncSnapshot]) -> Asked | None:
+        try:
+            return _asked(await self._do(call))
+        except (monty.MontyRuntimeError, monty.MontySyntaxError) as error:
+            raise self._uncaught(error) from None
+
+    async def _do(self, call: Callable[[], T]) -> T:
+        try:
+            return await _blocking(self._threads, call, self._kill)
+        except monty.MontyCrashedError as error:
+            flood = "it printed without end and was killed"
+            why = flood if self._output.is_flood else f"the interpreter died ({error})"
+            raise WorkerDied(why) from error
+
+    def _printed(self, _: str, text: str) -> None:
+        self._output.add(text)
+        if self._output.is_flood:
+            self._kill()
+
+    def _kill(self) -> None:
+        if self._pid is not None:
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+
+    def _uncaught(self, error: monty.MontyRuntimeError | monty.MontySyntaxError) -> Uncaught:
+        inner = error.exception()
+        own = f"<python-input-{self._feeds}>"
+        frames = tuple(Frame(f.line, f.function_name) for f in error.traceback() if f.filename == own)
+        exit_text = str(inner.code or "") if isinstance(inner, SystemExit) else None
+        return Uncaught(error.display("type-msg"), frames, exit_text)
+
+
+class Parser:
+    """Monty's parser alone, in a worker of its own: it reads, and runs nothing."""
+
+    def __init__(self) -> None:
+        self._pool: monty.Monty | None = None
+
+    def error(self, source: str) -> str:
+        """`Type: message` of what the parser has against `source`; empty where it takes it."""
+        if self._pool is None:
+            self._pool = _new_pool()
+        try:
+            with self._pool.checkout(limits={"max_memory": PARSE_MEMORY_BYTES}) as session:
+                # the worker stops at this call, after parsing and before the first line of the source
+                session.feed_start(f"stop_here()\n{source}", print_callback=monty.CollectString())
+        except (monty.MontyRuntimeError, monty.MontySyntaxError) as error:
+            return error.display("type-msg")
+        except monty.MontyCrashedError:
+            return ""
+        return ""
+
+    def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.__exit__(None, None, None)
+
+
+def _new_pool() -> monty.Monty:
+    pool = monty.Monty(max_processes=MAX_WORKERS, max_checkouts_per_worker=1)
+    try:
+        return pool.__enter__()
+    except (RuntimeError, OSError) as error:
+        raise SandboxUnavailable(
+            f"monty's worker can't be started ({error}); reinstall pydantic-monty, or use Docker"
+        ) from error
+
+
+async def _blocking(
+    threads: Executor, call: Callable[[], T], on_cancel: Callable[[], None] | None = None
+) -> T:
+    """Run `call` in a thread. When cancelled, make it end by `on_cancel`, and wait until it has."""
+    running = asyncio.get_running_loop().run_in_executor(threads, call)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        if on_cancel is not None:
+            on_cancel()
+        while not running.done():
+            with suppress(asyncio.CancelledError):  # raised again below
+                await asyncio.wait({running})
+        running.exception()  # seen, and of no more interest
+        raise
+
+
+def _asked(step: monty.SyncSnapshot) -> Asked | None:
+    match step:
+        case monty.MontyComplete():
+            return None
+        case monty.NameLookupSnapshot(variable_name=name):
+            return Asked("name", name, step=step)
+        case monty.FunctionSnapshot(function_name="import"):
+            return Asked("import", "import", step=step)
+        case monty.FunctionSnapshot(function_name=name, args=args, kwargs=kwargs):
+            what: Literal["system", "call"] = "system" if step.is_os_function else "call"
+            return Asked(what, name, tuple(map(_path_of, args)), kwargs, step)
+    raise AssertionError(f"monty asked for {type(step).__name__}, though no call is ever left pending")
+
+
+def _path_of(arg: object) -> object:
+    """An open file stands for its path."""
+    return PurePosixPath(arg.path) if isinstance(arg, monty.MontyFileHandle) else arg
+
+
+def _told(value: object) -> Any:
+    match value:
+        case Raises(kind=kind, message=message):
+            return {"exc_type": kind, "message": _plain(message)}
+        case Exception():
+            return {"exception": value}
+        case Opened(path=path, mode=mode):
+            return {"return_value": monty.MontyFileHandle(str(path), mode)}
+        case str():
+            return {"return_value": _plain(value)}
+        case _:
+            return {"return_value": value}
+
+
+def _plain(text: str) -> str:
+    """Text that the interpreter can hold: lone surrogates spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _stand_in(name: str) -> Callable[[], None]:
+    """What a function's name is answered with; calling it asks for a `call` of that name."""
+
+    def stand_in() -> None: ...
+
+    stand_in.__name__ = name
+    return stand_in
