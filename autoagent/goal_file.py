@@ -6,7 +6,6 @@ The schema stands in `goal_schema`, the YAML in `goal_yaml`; `goal_english` says
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Container
 from dataclasses import dataclass
@@ -191,7 +190,7 @@ def _notes(goal: Goal) -> tuple[str, ...]:
 
 # --- files in a command line -------------------------------------------------------------------------------
 
-_FILE_LIKE = re.compile(r"(?!-)[^\s:*?$`'\"{}]*[./][^\s:*?$`'\"{}]*")
+_NO_FILE = frozenset("*?$`'\"{}:\n\t ")
 
 
 def _files_named(command: str) -> list[str]:
@@ -207,6 +206,7 @@ def _files_named(command: str) -> list[str]:
     found = []
     for word in words:
         path = word.rpartition("=")[2].partition("::")[0]  # --config=x.toml, tests/test_a.py::test_b
-        if _FILE_LIKE.fullmatch(path) and not path.startswith("/") and ".." not in Path(path).parts:
+        looks_like_file = ("." in path or "/" in path) and not path.startswith(("-", "/"))
+        if looks_like_file and _NO_FILE.isdisjoint(path) and ".." not in Path(path).parts:
             found.append(Path(path).as_posix())
     return [path for path in found if path != "."]

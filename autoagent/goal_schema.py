@@ -43,6 +43,7 @@ from autoagent.redact import one_line
 
 MAX_GOAL_CHARACTERS = 50_000
 """What a prompt can bear; longer material belongs into files of the workspace."""
+MAX_COMMAND_CHARACTERS = 4_000
 
 _CRITERION_KINDS = ("file", "run", "judge", "human")
 _SUB_TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
@@ -154,6 +155,12 @@ def _command(node: Node, where: str) -> str:
     found = text(node, where)
     if "\0" in found:
         fail(node.line, f"{where} holds a NUL character, which no command line can; remove it")
+    if len(found) > MAX_COMMAND_CHARACTERS:
+        fail(
+            node.line,
+            f"{where} has {len(found)} characters, and {MAX_COMMAND_CHARACTERS} is the most; "
+            "put it into a script, and run that",
+        )
     return found
 
 

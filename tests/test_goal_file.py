@@ -262,6 +262,7 @@ def test_powers_without_a_plugin_are_noted(write: Write) -> None:
         ("goal: x\ndone_when:\n  - file: a\n    containz: []", 4, "did you mean 'contains'?"),
         ("goal: x\ndone_when:\n  - file: a\n    contains: ['']", 4, "empty text"),
         ('goal: x\ndone_when:\n  - run: "a\\0b"', 3, "NUL"),
+        (f"goal: x\ndone_when:\n  - run: {'a' * 4001}", 3, "put it into a script"),
         (
             "goal: x\nplan:\n  - id: a\n    title: A\n  - id: a\n    title: B",
             5,
@@ -549,6 +550,7 @@ def test_digest_survives_the_journal() -> None:
         ("echo 'it''s", ()),
         ("cat /etc/passwd ../x $HOME/y *.py", ()),
         ("make", ()),
+        ("." * 100_000 + ":", ()),
     ],
 )
 def test_files_that_a_command_names_are_protected(command: str, named: tuple[str, ...]) -> None:
