@@ -124,7 +124,9 @@ class SandboxSettings(_Table):
     """Another runtime of the engine, for example `runsc`."""
     memory_mb: int = Field(default=512, ge=64, le=1_048_576)
     workspace_mb: int = Field(default=256, ge=1, le=1_048_576)
-    """The largest workspace that code can be run on."""
+    """The largest workspace that code can be run on; it lives in the memory."""
+    processes: int = Field(default=128, ge=8, le=4_096)
+    cpus: float = Field(default=1, gt=0, le=1_024)
 
 
 class Settings(Frozen):

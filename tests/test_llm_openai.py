@@ -240,6 +240,16 @@ async def test_what_no_try_can_mend_is_not_tried_again(
     assert len(bench.server.requests) == 1
 
 
+async def test_a_key_that_the_server_repeats_is_not_told(bench: Bench) -> None:
+    """A server that quotes the key in its refusal doesn't get it into our words."""
+    model = await bench.model(ServedTurn(status=401, error="bad key: sk-secret"), key="sk-secret")
+    with pytest.raises(ModelUnavailable) as caught:
+        await model.reply(a_request())
+
+    assert "bad key: (the key)" in str(caught.value)
+    assert "sk-secret" not in str(caught.value)
+
+
 # --- limits of time, and cancelling -------------------------------------------------------------------------
 
 

@@ -17,6 +17,7 @@ from autoagent.messages import RequestedCall, Usage
 
 # A tool call or text beyond this is a server gone wild; the largest real completions are below 1 MB.
 REPLY_LIMIT_CHARS = 8_000_000
+NAME_LIMIT_CHARS = 256
 
 
 class MalformedReply(Exception):
@@ -72,14 +73,14 @@ class Assembly:
         body = _mapping(chunk)
         if body is None:
             raise MalformedReply(f"a chunk is {type(chunk).__name__}, not an object")
-        self.model = self.model or _text(body.get("model"))
+        self.model = self.model or _name(body.get("model"))
         self._usage = _mapping(body.get("usage")) or self._usage
         choices = body.get("choices")
         choice = _mapping(choices[0]) if isinstance(choices, list) and choices else None
         if choice is None:  # the last chunk holds only usage; keep-alives hold nothing
             self.finished = self.finished or bool(body.get("usage"))
             return ""
-        self.finish_reason = _text(choice.get("finish_reason")) or self.finish_reason
+        self.finish_reason = _name(choice.get("finish_reason")) or self.finish_reason
         self.finished = self.finished or bool(self.finish_reason)
         # a server that doesn't stream sends `message`
         delta = _mapping(choice.get("delta")) or _mapping(choice.get("message")) or {}
@@ -98,11 +99,11 @@ class Assembly:
         seen: set[str] = set()
         found = []
         for call in self._calls:
-            call_id = "" if call.id in seen else well_formed(call.id)
-            seen.add(call.id)
             arguments = well_formed("".join(call.arguments)) or "{}"
             if call.name:
-                found.append(RequestedCall(id=call_id, name=well_formed(call.name), arguments=arguments))
+                call_id = "" if call.id in seen else call.id
+                found.append(RequestedCall(id=call_id, name=call.name, arguments=arguments))
+                seen.add(call.id)
         return found
 
     def nameless(self) -> str:
@@ -129,7 +130,7 @@ class Assembly:
 
     def _take_fragment(self, body: Mapping[str, object]) -> None:
         function = _mapping(body.get("function")) or {}
-        index, call_id, name = body.get("index"), _text(body.get("id")), _text(function.get("name"))
+        index, call_id, name = body.get("index"), _name(body.get("id")), _name(function.get("name"))
         arguments = function.get("arguments")
         # a fragment that names no call belongs to the last one
         known = self._calls if call_id or index is not None else self._calls[-1:]
@@ -196,6 +197,11 @@ def _mapping(value: object) -> Mapping[str, object] | None:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _name(value: object) -> str:
+    """A short text that comes whole: a name, an id, a reason."""
+    return well_formed(_text(value)[:NAME_LIMIT_CHARS])
 
 
 def _count(value: object, least: int, most: int) -> int | None:

@@ -23,6 +23,7 @@ class Dialect:
 
     def without(self, complaint: str) -> Dialect | None:
         """The dialect for a server that complained like this; `None` if it names no part that can go."""
+        complaint = complaint.lower().replace(" ", "_")
         if "max_completion_tokens" in complaint and self.completion_cap == "max_tokens":
             return replace(self, completion_cap="max_completion_tokens")
         if "tool_choice" in complaint and self.tool_choice:

@@ -21,6 +21,8 @@ from autoagent.ports import ModelRole
 from autoagent.redact import one_line, visible
 
 VERSION = 1
+FILE_NAME = "recording.jsonl"
+"""A workspace's own recording."""
 
 Style = Literal["tools", "code"]
 Key = tuple[str, ModelRole, int]

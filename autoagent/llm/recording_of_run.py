@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from autoagent import goal_file
 from autoagent.events import (
     CallDecided,
     CallEnded,
@@ -13,11 +14,15 @@ from autoagent.events import (
     RunStarted,
     SubTaskStarted,
 )
+from autoagent.llm import recording
 from autoagent.llm.recording import RecordedReply, Recording, RecordingHeader, Style
 from autoagent.messages import Reply
 from autoagent.redact import visible
 from autoagent.state import RunState, advance
 from autoagent.trees import Tree, diff
+
+# The goal has a digest of its own, and a recording can't hold its own hash.
+NOT_INPUTS = frozenset({goal_file.FILE_NAME, recording.FILE_NAME})
 
 
 def recording_from_entries(run_id: str, entries: Iterable[Entry], start: Tree, end: Tree) -> Recording:
@@ -26,7 +31,7 @@ def recording_from_entries(run_id: str, entries: Iterable[Entry], start: Tree, e
     inputs = {
         visible(path): entry.sha256
         for path, entry in start.entries.items()
-        if entry.kind != "folder" and path not in outputs
+        if entry.kind != "folder" and path not in NOT_INPUTS and path not in outputs
     }
     made = _Making(run_id)
     for entry in entries:
