@@ -148,14 +148,15 @@ def test_foreign_folder_is_refused(path: Path) -> None:
     assert (path / "letter.txt").read_text() == "dear"
 
 
-def test_broken_memory_is_reported(path: Path) -> None:
-    """Damaged files are an error for the operator, not a crash."""
+@pytest.mark.parametrize("pattern", ["*.json", "first-index", "status.dat"])
+def test_broken_memory_is_reported(path: Path, pattern: str) -> None:
+    """Damaged files, also those over which the engine panics, are an error for the operator, not a crash."""
     memory = EdgeMemory(path)
     asyncio.run(memory.store([point("service one")]))
-    for file in path.rglob("*.json"):
-        file.write_bytes(b"\x00broken")
+    for file in path.rglob(pattern):
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
 
-    with pytest.raises(StoreUnavailable, match="can't be used"):
+    with pytest.raises(StoreUnavailable, match="move that folder away"):
         asyncio.run(memory.search("service"))
 
 

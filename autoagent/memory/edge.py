@@ -101,7 +101,10 @@ class EdgeMemory:
             raise
         except OSError as error:
             raise StoreUnavailable(f"the memory at {self._path} can't be used: {error}") from error
-        except Exception as error:  # the engine raises bare `Exception`s
+        except BaseException as error:
+            # the engine raises bare `Exception`s, and over damaged files panics, which is a `BaseException`
+            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+                raise
             raise StoreUnavailable(
                 f"the memory at {self._path} can't be used: {error}; "
                 "move that folder away to start with an empty memory"
