@@ -206,13 +206,11 @@ class GuestFiles:
 
     def _inside(self, path: PurePosixPath) -> str:
         """The workspace path; `FileNotFoundError` for what lies outside."""
-        if path == PurePosixPath(MOUNT):
+        if (text := str(path)) == MOUNT:
             return ROOT
-        if not path.is_relative_to(MOUNT):
-            raise FileNotFoundError(
-                2, f"No such file or directory (there is nothing outside {MOUNT})", str(path)
-            )
-        return str(path.relative_to(MOUNT))
+        if not text.startswith(f"{MOUNT}/"):
+            raise FileNotFoundError(2, f"No such file or directory (there is nothing outside {MOUNT})", text)
+        return text[len(MOUNT) + 1 :]
 
     def _find(self, path: PurePosixPath) -> TreeEntry | None:
         try:

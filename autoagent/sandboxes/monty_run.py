@@ -35,13 +35,22 @@ class Guest:
     call: CallTool | None = None
     """Calls a tool, with the files as the program left them so far."""
 
+    def has_function(self, name: str) -> bool:
+        return name in self.functions or name in EXITS
+
+    def file(self, asked: Asked) -> object:
+        try:
+            return file_call(self.files, asked.name, asked.args, asked.kwargs)
+        except (OSError, UnicodeDecodeError) as error:
+            return error
+
 
 async def run(workers: Workers, program: Program, guest: Guest) -> Ended:
     """Run a program to its end. Cancelling kills its worker.
 
     Raises `WorkerDied`, `SandboxUnavailable`, and what the guest's `call` raises besides `ToolError`.
     """
-    worker = await workers.worker(program.memory_bytes, guest.output)
+    worker = await workers.worker(program.memory_bytes, guest.output, guest)
     try:
         return await _Run(worker, program, guest).to_the_end()
     finally:
@@ -70,21 +79,9 @@ class _Run:
         return Ended()
 
     async def _answer_to(self, asked: Asked) -> object:
-        match asked.what:
-            case "name":
-                return asked.name in self._guest.functions or asked.name in EXITS
-            case "import":
-                return None
-            case "system" if asked.name in ("system.sleep", "system.async_sleep"):
-                await asyncio.sleep(min(asked.args[0], LONGEST_SLEEP_S))
-                return None
-            case "system":
-                try:
-                    return file_call(self._guest.files, asked.name, asked.args, asked.kwargs or {})
-                except (OSError, UnicodeDecodeError) as error:
-                    return error
-            case "call":
-                return await self._call(asked.name, asked.args, asked.kwargs or {})
+        if asked.what == "sleep":
+            return await asyncio.sleep(min(asked.args[0], LONGEST_SLEEP_S))
+        return await self._call(asked.name, asked.args, asked.kwargs)
 
     async def _call(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
         """Answer a call of a name that the program doesn't define."""

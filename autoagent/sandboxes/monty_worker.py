@@ -13,9 +13,9 @@ import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import pydantic_monty as monty
 
@@ -39,13 +39,23 @@ _ALIASES: dict[str, Any] = {"ToolError": RuntimeError, "IOError": OSError, "Envi
 class Asked:
     """What a program has stopped for."""
 
-    what: Literal["name", "import", "system", "call"]
-    """`name`: is there a function of this name? `system`: a file call or a sleep. `call`: a function."""
+    what: Literal["name", "import", "file", "sleep", "call"]
+    """`name`: is there a function of this name? `call`: of such a function."""
     name: str
     args: tuple[Any, ...] = ()
-    kwargs: Mapping[str, Any] | None = None
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
     step: Any = None
     """Monty's own handle of the stop."""
+
+
+class Answers(Protocol):
+    """Who answers at once what a program asks; called from a thread, while the loop waits for it."""
+
+    def has_function(self, name: str) -> bool: ...
+
+    def file(self, asked: Asked) -> object:
+        """A value, `Opened`, or an exception for the program to see."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -84,12 +94,12 @@ class Workers:
         self._threads = ThreadPoolExecutor(MAX_WORKERS, "monty")
         self._starting = asyncio.Lock()
 
-    async def worker(self, memory_bytes: int, output: CutText) -> Worker:
+    async def worker(self, memory_bytes: int, output: CutText, answers: Answers) -> Worker:
         """A fresh worker; close it. Raises `SandboxUnavailable`."""
         async with self._starting:
             if self._pool is None:
                 self._pool = await _blocking(self._threads, _new_pool)
-        worker = Worker(self._pool, self._threads, memory_bytes, output)
+        worker = Worker(self._pool, self._threads, memory_bytes, output, answers)
         await worker.open()
         return worker
 
@@ -103,12 +113,14 @@ class Workers:
 class Worker:
     """One worker process. Cancelling whatever it does kills it, and returns when it is dead."""
 
-    def __init__(self, pool: monty.Monty, threads: Executor, memory_bytes: int, output: CutText) -> None:
+    def __init__(
+        self, pool: monty.Monty, threads: Executor, memory_bytes: int, output: CutText, answers: Answers
+    ) -> None:
         self._modules: dict[str, monty.ExternalModule] = {}
         self._session = pool.checkout(
             limits={"max_memory": memory_bytes, "max_suspensions": 2**31}, external_modules=self._modules
         )
-        self._threads, self._output = threads, output
+        self._threads, self._output, self._answers = threads, output, answers
         self._pid: int | None = None
         self._feeds = 0
 
@@ -129,30 +141,33 @@ class Worker:
         self._modules.update({name: monty.ExternalModule(names) for name, names in modules.items()})
 
     async def start(self, source: str) -> Asked | None:
-        """Run until the program asks for something; `None` at its end. Raises `Uncaught`, `WorkerDied`."""
-        return await self._step(
+        """Run to the next `sleep` or `call`; `None` at the program's end. Raises `Uncaught`, `WorkerDied`."""
+        return await self._go_on(
             lambda: self._session.feed_start(source, inputs=_ALIASES, print_callback=self._printed, cwd=MOUNT)
         )
 
     async def answer(self, asked: Asked, value: object) -> Asked | None:
-        """Go on with an answer: a value, `Opened`, `Raises` or an exception; see `start`.
+        """Go on as `start` does, with the answer to what was asked: a value or `Raises`."""
+        return await self._go_on(lambda: asked.step.resume(_told(value)))
 
-        To a `name` the answer is a bool; an `import` answers itself.
-        """
-        step = asked.step
-        if asked.what == "import":
-            return await self._step(step.resume_auto)
-        if asked.what == "name":
-            return await self._step(
-                lambda: step.resume(value=_stand_in(asked.name)) if value else step.resume()
-            )
-        return await self._step(lambda: step.resume(_told(value)))
-
-    async def _step(self, call: Callable[[], monty.SyncSnapshot]) -> Asked | None:
+    async def _go_on(self, call: Callable[[], monty.SyncSnapshot]) -> Asked | None:
         try:
-            return _asked(await self._do(call))
+            return await self._do(lambda: self._until_asked(call()))
         except (monty.MontyRuntimeError, monty.MontySyntaxError) as error:
             raise self._uncaught(error) from None
+
+    def _until_asked(self, step: monty.SyncSnapshot) -> Asked | None:
+        """Answer in this thread what can be answered at once: 35 µs each, 105 by way of the loop."""
+        while (asked := _asked(step)) is not None and asked.what not in ("sleep", "call"):
+            if asked.what == "import":
+                step = asked.step.resume_auto()
+            elif asked.what == "file":
+                step = asked.step.resume(_told(self._answers.file(asked)))
+            elif self._answers.has_function(asked.name):
+                step = asked.step.resume(value=_stand_in(asked.name))
+            else:
+                step = asked.step.resume()
+        return asked
 
     async def _do(self, call: Callable[[], T]) -> T:
         try:
@@ -241,8 +256,10 @@ def _asked(step: monty.SyncSnapshot) -> Asked | None:
             return Asked("name", name, step=step)
         case monty.FunctionSnapshot(function_name="import"):
             return Asked("import", "import", step=step)
+        case monty.FunctionSnapshot(function_name=("system.sleep" | "system.async_sleep") as name):
+            return Asked("sleep", name, step.args, step=step)
         case monty.FunctionSnapshot(function_name=name, args=args, kwargs=kwargs):
-            what: Literal["system", "call"] = "system" if step.is_os_function else "call"
+            what: Literal["file", "call"] = "file" if step.is_os_function else "call"
             return Asked(what, name, tuple(map(_path_of, args)), kwargs, step)
     raise AssertionError(f"monty asked for {type(step).__name__}, though no call is ever left pending")
 
