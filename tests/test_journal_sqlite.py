@@ -14,6 +14,8 @@ import pytest
 
 from autoagent.commands import Cancel
 from autoagent.errors import LeaseLost, NewerVersion, RunOwned, StoreUnavailable
+from autoagent.events import Observed
+from autoagent.journal.checkpoint import LIMIT_BYTES
 from autoagent.journal.home import home
 from autoagent.journal.process import Process, this_process
 from autoagent.journal.sqlite import SqliteJournal
@@ -78,6 +80,18 @@ def test_closing_releases_what_is_held(tmp_path: Path) -> None:
     after.close()
 
 
+async def test_the_log_is_kept_short(tmp_path: Path, journal: SqliteJournal) -> None:
+    """The write-ahead log is moved into the database while the run goes on."""
+    lease, sizes = owned(journal), []
+    for seq in range(1, 61):
+        journal.append(lease, [entry(seq, Observed(lane="main", text="x" * 250_000, source="reply"))])
+        await journal.durable()
+        sizes.append((tmp_path / "home" / "journal.db-wal").stat().st_size)
+
+    assert max(sizes) < 2 * LIMIT_BYTES
+    assert (tmp_path / "home" / "journal.db").stat().st_size > 2 * LIMIT_BYTES
+
+
 @pytest.mark.parametrize("use", ["read", "send", "follow"])
 async def test_a_closed_journal_says_so(tmp_path: Path, use: str) -> None:
     """Using a closed journal is an error, not an empty answer."""
@@ -119,6 +133,8 @@ def test_looking_at_runs_loads_no_asyncio(tmp_path: Path) -> None:
     program = """
 import sys, threading
 from pathlib import Path
+from autoagent.events import Observed
+from autoagent.journal.checkpoint import LIMIT_BYTES
 from autoagent.journal.home import home
 from autoagent.journal.sqlite import SqliteJournal
 journal = SqliteJournal(home())

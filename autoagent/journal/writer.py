@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from autoagent.errors import AutoagentError, StoreUnavailable
+from autoagent.journal.checkpoint import Checkpointer
 from autoagent.journal.database import connect, transaction, unavailable
 
 T = TypeVar("T")
@@ -57,6 +58,7 @@ class Writer:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
+        self._checkpointer: Checkpointer | None = None
         self._failure: Exception | None = None
         self._closed = False
 
@@ -119,17 +121,28 @@ class Writer:
 
     def _write_batch(self) -> bool:
         """Whether there was one; False ends the thread."""
-        batch = self._take()
+        if not (batch := self._take()):
+            return False
         try:
-            self._connection = self._connection or _open(self._path)
-            outcomes = _commit(self._connection, batch)
+            outcomes = self._commit(batch)
         except sqlite3.Error as error:
             self._fail(batch, unavailable(self._path, error))
         except Exception as error:  # a bug of ours; kept here, it would leave callers waiting for ever
             self._fail(batch, error)
         else:
             self._settle(batch, outcomes)
-        return bool(batch)
+        return True
+
+    def _commit(self, batch: list[_Job]) -> list[object]:
+        if self._connection is None or self._checkpointer is None:
+            self._connection = connect(self._path)
+            self._checkpointer = Checkpointer(self._path, self._connection)
+        self._checkpointer.run_if_due()
+        # NORMAL survives the death of the process, FULL that of the machine; an fsync costs 0.7 to 2.3 ms
+        level = "FULL" if any(job.sync for job in batch) else "NORMAL"
+        self._connection.execute(f"PRAGMA synchronous={level}")
+        with transaction(self._connection):
+            return [_attempt(self._connection, job) for job in batch]
 
     def _take(self) -> list[_Job]:
         """The jobs of the next transaction; none when closed and all is done."""
@@ -159,22 +172,6 @@ class Writer:
         with self._changed:
             self._backlog_bytes -= sum(job.size_bytes for job in batch)
             self._changed.notify_all()
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    connection = connect(path)
-    connection.execute(
-        "PRAGMA journal_size_limit=67108864"
-    )  # a WAL that a long reader let grow shrinks again
-    return connection
-
-
-def _commit(connection: sqlite3.Connection, batch: list[_Job]) -> list[object]:
-    # NORMAL survives the death of the process, FULL that of the machine; an fsync costs 0.7 to 2.3 ms
-    level = "FULL" if any(job.sync for job in batch) else "NORMAL"
-    connection.execute(f"PRAGMA synchronous={level}")
-    with transaction(connection):
-        return [_attempt(connection, job) for job in batch]
 
 
 def _attempt(connection: sqlite3.Connection, job: _Job) -> object:
