@@ -91,7 +91,7 @@ class Journal(Protocol):
         ...
 
     def create(self, run_id: str, workspace: str) -> None:
-        """A new, empty run. Raises `UsageError` where the id is taken."""
+        """A new, empty run. Raises `UsageError` where the id is taken or isn't printable."""
         ...
 
     def head(self, run_id: str) -> RunHead:
@@ -99,7 +99,7 @@ class Journal(Protocol):
         ...
 
     def read(self, run_id: str, after: int = 0) -> list[Entry]:
-        """Entries with `seq > after`, in order. Raises `NewerVersion`."""
+        """Entries with `seq > after`, in order. Raises `NewerVersion`, and `UsageError` for an unknown run."""
         ...
 
     def acquire(self, run_id: str, holder: str) -> Lease:
@@ -119,7 +119,7 @@ class Journal(Protocol):
         """Queue entries, in order and all or none; with `sync` they are fsynced when `durable` returns.
 
         Raises `JournalConflict` if the run has other entries than expected or the epoch is stale, here or at
-        the next call.
+        each later call; `ValueError` for entries that can't be stored (NaN, a time without a zone).
         """
         ...
 
@@ -128,7 +128,7 @@ class Journal(Protocol):
         ...
 
     def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Entry]:
-        """Entries as they come, from any process, without end."""
+        """Entries as they are committed, by any process, without end."""
         ...
 
     def send(self, run_id: str, command: Command, by: str) -> SentCommand:
@@ -138,7 +138,7 @@ class Journal(Protocol):
     def commands(self, run_id: str, after: int = 0) -> list[SentCommand]: ...
 
     def close(self) -> None:
-        """Write what is queued and let go."""
+        """Write what is queued, release the leases still held, and let go. Raises what `append` could not."""
         ...
 
 
