@@ -99,7 +99,7 @@ class Journal(Protocol):
         ...
 
     def read(self, run_id: str, after: int = 0) -> list[Entry]:
-        """Entries with `seq > after`, in order. Raises `NewerVersion`, and `UsageError` for an unknown run."""
+        """Entries with `seq > after`, in order. Raises `NewerVersion`; `UsageError` for an unknown run."""
         ...
 
     def acquire(self, run_id: str, holder: str) -> Lease:
