@@ -37,6 +37,7 @@ CHUNK = 500
 
 Row = tuple[int, int, int, str, int, str]
 """seq, at_us, epoch, kind, version, body"""
+_HEADS = "SELECT id, workspace, created_us, entries, last_us, last_kind FROM runs"
 
 
 def utc_now() -> datetime:
@@ -181,7 +182,7 @@ class SqliteJournal:
         if not entries:
             return
         held = self._expecting(lease, entries)
-        rows = [_row(entry) for entry in entries]
+        rows, last_seq = [_row(entry) for entry in entries], entries[-1].seq
         with self._lock:
             self._pending.setdefault(lease.run_id, deque()).extend(entries)
         held.entries += len(entries)
@@ -190,7 +191,7 @@ class SqliteJournal:
             _insert(connection, held, rows)
 
         def settled(error: Exception | None) -> None:
-            self._settle(held, entries[-1].seq, error)
+            self._settle(held, last_seq, error)
 
         try:
             self._writer.queue(insert, settled, sync=sync)
@@ -245,14 +246,11 @@ class SqliteJournal:
         by = by.encode(errors="backslashreplace").decode()
 
         def insert(connection: sqlite3.Connection) -> int:
-            last = (
-                connection.execute("SELECT max(number) FROM commands WHERE run=?", (run,)).fetchone()[0] or 0
-            )
-            connection.execute(
-                "INSERT INTO commands VALUES (?,?,?,?,?,?,?)",
-                (run, last + 1, to_us(at), by, stored.kind, stored.version, stored.body),
-            )
-            return int(last) + 1
+            (last,) = connection.execute("SELECT max(number) FROM commands WHERE run=?", (run,)).fetchone()
+            number = (last or 0) + 1
+            row = (run, number, to_us(at), by, stored.kind, stored.version, stored.body)
+            connection.execute("INSERT INTO commands VALUES (?,?,?,?,?,?,?)", row)
+            return number
 
         return SentCommand(number=self._writer.call(insert), at=at, by=by, command=command)
 
@@ -324,9 +322,6 @@ def _command(
 ) -> SentCommand:
     command = COMMANDS.decode(Stored(kind, version, body), run_id, number)
     return SentCommand(number=number, at=from_us(at_us), by=by, command=command)
-
-
-_HEADS = "SELECT id, workspace, created_us, entries, last_us, last_kind FROM runs"
 
 
 def _head(row: tuple[Any, ...], pending: Entry | None) -> RunHead:

@@ -146,6 +146,15 @@ class EntriesContract:
 
         assert journal.head("r").entries == 0
 
+    async def test_the_callers_list_may_change_later(self, journal: Journal) -> None:
+        """What is written is what the list held when `append` was called."""
+        lease, buffer = owned(journal), entries(1, 2)
+        journal.append(lease, buffer)
+        buffer.clear()
+        await journal.durable()
+
+        assert journal.read("r") == entries(1, 2)
+
     async def test_runs_do_not_mix(self, journal: Journal) -> None:
         """Two runs, written in turns, keep their own entries."""
         one, two = owned(journal, "one", "/tmp/one"), owned(journal, "two", "/tmp/two")
