@@ -92,7 +92,8 @@ class Planner:
             self.ctx, "planner", LANE, self._messages(replan), (PROPOSE_PLAN,), require_tool=True
         )
         try:
-            sub_tasks = self._kept(_proposed(reply), bool(replan))
+            done = tuple(s.id for s in self._done()) if replan else ()
+            sub_tasks = self._kept(_proposed(reply, done), bool(replan))
         except ToolError as error:
             self.ctx.history.record(PlanRefused(why=str(error)))
             await self._make(replan, version)
@@ -211,14 +212,14 @@ class PlanDenied(Exception):
     """Not an error: the person refused the only plan that this goal has."""
 
 
-def _proposed(reply: Reply) -> tuple[SubTask, ...]:
+def _proposed(reply: Reply, known: tuple[str, ...]) -> tuple[SubTask, ...]:
     for call in reply.calls:
         if call.name == PROPOSE_PLAN.name:
             try:
                 value: JsonValue = json.loads(call.arguments)
             except (ValueError, RecursionError) as error:
                 raise ToolError(f"its arguments are no JSON: {error}") from None
-            return parse_plan(value)
+            return parse_plan(value, known=known)
     raise ToolError("the reply did not call propose_plan")
 
 

@@ -6,12 +6,12 @@ texts stand in `prompts/`, one file each.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from string import Template
 
-from autoagent.controls import ALWAYS, READ_AGAIN
+from autoagent.controls import ALWAYS, ASK_HUMAN, GIVE_UP, READ_AGAIN
 from autoagent.goal import Criterion, FileCriterion, Goal, HumanCriterion, RunCriterion, SubTask
 from autoagent.messages import Message, system, user
 from autoagent.ports import Abilities, ToolSchema
@@ -51,12 +51,12 @@ def _head(
     state: RunState, lane: LaneState, tools: Mapping[str, Tool], abilities: Abilities | None
 ) -> tuple[Message, ...]:
     """Cached by what it is made of: a head is the same object, and so the same bytes, at every step."""
-    schemas = offered(state, lane, tools)
+    functions = script_functions(lane, tools) if lane.style == "code" else ""
     about = sub_task_of(state, lane.sub_task)
     results = tuple((d, x.result) for d in about.depends_on if (x := state.lane_of(d)) is not None)
     return _worker_head(
         lane.style, lane.listing, about.title, about.instructions, results, about.done_when,
-        _is_last(state, about), state.run_id, _Texts(state), schemas_text(schemas), _said(abilities, lane),
+        _is_last(state, about), state.run_id, _Texts(state), functions, _said(abilities, lane),
     )  # fmt: skip
 
 
@@ -96,16 +96,17 @@ def _worker_head(
     else:
         rules_text = fill("worker_tools", abilities=abilities)
     criteria = (*done_when, *(texts.criteria if is_last else ()))
+    is_whole = title in " ".join(texts.goal.split())
     task = fill(
         "task",
-        goal=texts.goal,
-        title=title,
-        instructions=f"{instructions.strip()}\n" if instructions.strip() else "",
-        results=_section("Results of the sub-tasks before it:", [f"{k}: {v}" for k, v in results]),
-        criteria=_section("It counts as done when:", [say(c) for c in dict.fromkeys(criteria)]),
-        rules=texts.rules,
         listing=listing or "(none)",
         recalled=_section("\nFrom earlier runs (may be out of date):", texts.recalled),
+        results=_section("Results of the sub-tasks before yours:", [f"{k}: {v}" for k, v in results]),
+        goal="" if is_whole else f"\nThe whole goal, of which your task is one part: {texts.goal}\n",
+        rules=texts.rules,
+        title=texts.goal if is_whole else title,
+        instructions=f"{instructions.strip()}\n" if instructions.strip() else "",
+        criteria=_section("It counts as done when:", [say(c) for c in dict.fromkeys(criteria)]),
     )
     return (system(rules_text), user(task))
 
@@ -153,9 +154,12 @@ def rules(goal: Goal) -> str:
     return "\n".join(["", *lines, ""]) if lines else ""
 
 
-def schemas_text(schemas: Sequence[ToolSchema]) -> str:
-    """Tools as Python signatures, for `code` style."""
-    return "\n".join(f"- {_signature(s)}: {s.description.splitlines()[0]}" for s in schemas)
+def script_functions(lane: LaneState, tools: Mapping[str, Tool]) -> str:
+    """The tools as functions, for `code` style. Files need none: a script opens them."""
+    named = (tools[name] for name in lane.tools if name in tools)
+    extra = [t.schema for t in named if not t.paths]
+    lines = [f"- {_signature(s)}: {s.description.splitlines()[0]}" for s in (*extra, GIVE_UP, ASK_HUMAN)]
+    return "These functions are defined too:\n" + "\n".join(lines) + "\n"
 
 
 def _signature(schema: ToolSchema) -> str:

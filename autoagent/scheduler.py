@@ -26,7 +26,7 @@ from autoagent.plan import dependants, ready
 from autoagent.planner import Planner
 from autoagent.ports import MemoryPoint, Objects
 from autoagent.state import LaneState, RunState
-from autoagent.trees import Conflict, Tree, WorkingCopy, listing, merge
+from autoagent.trees import Conflict, Tree, WorkingCopy, listing, make_tree, merge
 
 _LISTED = 200
 
@@ -153,7 +153,7 @@ class Scheduler:
                 sub_task=sub_task.id,
                 lane=sub_task.id,
                 tree=self.state.main,
-                listing=listing(tree, _LISTED),
+                listing=listing(_without_goal_file(tree), _LISTED),
                 style=style if can_script else "tools",
                 tools=self._usable(tools),
                 on_main=on_main,
@@ -263,6 +263,11 @@ async def remember(ctx: RunContext, lane: LaneState) -> None:
         ctx.history.record(MemoryDeferred(sub_task=lane.name, why=str(error)))
     else:
         ctx.history.record(MemoryIndexed(sub_task=lane.name, point=point.id))
+
+
+def _without_goal_file(tree: Tree) -> Tree:
+    """What a worker is told of the workspace: the goal stands in its prompt already."""
+    return make_tree({path: entry for path, entry in tree.entries.items() if path != "goal.yaml"})
 
 
 def _without(tree: Tree, base: Tree, paths: tuple[str, ...], objects: Objects) -> Tree:
