@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
 from autoagent.messages import Frozen
+
+if TYPE_CHECKING:
+    from autoagent.goal_file import LoadedGoal
 
 
 class FileCriterion(Frozen):
@@ -122,6 +126,16 @@ class Goal(Frozen):
     model: RoleModels = RoleModels()
     plan: tuple[SubTask, ...] = ()
     """Not empty: a fixed workflow, and no planner is called."""
+
+    @staticmethod
+    def load(path: str | Path) -> LoadedGoal:
+        """The goal in a file or in a workspace folder, with the folder that it works in.
+
+        Raises `GoalError` for everything that is wrong with it, with path and line.
+        """
+        from autoagent.goal_file import load  # the one look upwards: this is how people spell it
+
+        return load(Path(path))
 
     @property
     def enabled_plugins(self) -> tuple[str, ...]:
