@@ -9,6 +9,7 @@ import os
 import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from autoagent.errors import LeaseLost, RunOwned
 from autoagent.journal.codec import from_us, to_us
@@ -66,6 +67,18 @@ def renew(connection: sqlite3.Connection, run: int, lease: Lease, now: datetime)
 def release(connection: sqlite3.Connection, run: int, lease: Lease) -> None:
     """Give the lease up; nothing happens where it was lost."""
     connection.execute("DELETE FROM leases WHERE run=? AND epoch=?", (run, lease.epoch))
+
+
+HOLDER = "SELECT host, boot, pid_space, pid, started, beat_us FROM leases WHERE run=?"
+
+
+def living(row: tuple[Any, ...] | None, here: Process, now: datetime) -> str | None:
+    """Who holds the lease of a row of `HOLDER`, for people; `None` where nobody does who lives."""
+    if row is None:
+        return None
+    host, boot, pid_space, pid, started, beat_us = row
+    process = Process(host, boot, pid_space, pid, started)
+    return str(process) if is_alive(process, here, from_us(beat_us), now) else None
 
 
 def _refuse_if_held(connection: sqlite3.Connection, run: int, folder: bytes, claim: Claim) -> None:

@@ -176,6 +176,12 @@ class SqliteJournal:
         if held is not None and held.lease.epoch == lease.epoch:
             del self._held[lease.run_id]
 
+    def holder(self, run_id: str) -> str | None:
+        """The living process that carries the run, for people; `None` where there is none."""
+        self._process = self._process or this_process()
+        row = self._reader.row(leases.HOLDER, self._number(run_id))
+        return leases.living(row, self._process, self._now())
+
     # --- writing --------------------------------------------------------------------------------------------
 
     def append(self, lease: Lease, entries: Sequence[Entry], *, sync: bool = False) -> None:
