@@ -17,7 +17,7 @@ from typing import Literal
 from autoagent.errors import SandboxUnavailable
 from autoagent.ports import Abilities, CallTool, Job, JobResult, ScriptFunction
 from autoagent.sandboxes.attached import Attached
-from autoagent.sandboxes.engine import IMAGE_VARIABLE, Container, Engine
+from autoagent.sandboxes.engine import IMAGE_VARIABLE, Container, Engine, this_process
 from autoagent.sandboxes.guest import Guest
 from autoagent.sandboxes.limits import Limits
 from autoagent.sandboxes.protocol import BadGuest, Hello
@@ -232,9 +232,9 @@ def _probe(settings: SandboxSettings) -> EngineStatus:
 
 
 def _remove_leftovers(engine: Engine, run_id: str) -> int:
-    found = engine.containers_of(run_id)
-    for id in found:
-        engine.remove(id)
+    found = [c for c in engine.containers_of(run_id) if c.owner != this_process()]
+    for container in found:
+        engine.remove(container.id)
     return len(found)
 
 

@@ -54,6 +54,16 @@ class Container:
     stream: socket.socket
 
 
+@dataclass(frozen=True)
+class Listed:
+    """A container as the engine lists it."""
+
+    id: str
+    lane: str
+    owner: str
+    """See `this_process`."""
+
+
 class Engine:
     """A Docker engine; every method blocks and raises `SandboxUnavailable`."""
 
@@ -104,11 +114,11 @@ class Engine:
                 )
             )
         )
-        failed = next((str(line["error"]) for line in lines if "error" in line), None)
-        if failed is not None or not self.has_image(name):
+        failed = next((str(line["error"]).strip() for line in lines if "error" in line), "")
+        if failed or not self.has_image(name):
             raise SandboxUnavailable(
-                f"the sandbox image {name} can't be built: {(failed or 'no reason given').strip()}; "
-                f"connect to the internet and try again, or set {IMAGE_VARIABLE} to an image with Python 3.11+"
+                f"the sandbox image {name} can't be built: {failed or 'no reason was given'}; connect to the "
+                f"internet and try again, or set {IMAGE_VARIABLE} to an image with Python 3.11 or newer"
             )
 
     def start(
@@ -118,8 +128,13 @@ class Engine:
         id = str(self._ask(lambda: self._create(image, run_id, lane, limits, keep, runtime))["Id"])
         try:
             stream = self._ask(lambda: self._attach(id))
+        except BaseException:
+            self.remove(id)
+            raise
+        try:
             self._ask(lambda: self._api.start(id))
         except BaseException:
+            stream.close()
             self.remove(id)
             raise
         return Container(id, stream)
@@ -139,12 +154,15 @@ class Engine:
         """How the container's first process exited; waits for it."""
         return int(self._ask(lambda: self._api.wait(id, timeout=ANSWER_S))["StatusCode"])
 
-    def containers_of(self, run_id: str) -> list[str]:
-        """The run's containers that other processes own."""
+    def containers_of(self, run_id: str) -> list[Listed]:
+        """All containers of a run, whoever started them, whatever their state."""
         found = self._ask(
             lambda: self._api.containers(all=True, filters={"label": [f"{LABEL}.run={run_id}"]})
         )
-        return [str(c["Id"]) for c in found if c["Labels"].get(f"{LABEL}.pid") != _owner()]
+        return [
+            Listed(str(c["Id"]), c["Labels"].get(f"{LABEL}.lane", ""), c["Labels"].get(f"{LABEL}.pid", ""))
+            for c in found
+        ]
 
     def _create(
         self, image: str, run_id: str, lane: str, limits: Limits, keep: bool, runtime: str | None
@@ -164,7 +182,7 @@ class Engine:
                 f"{LABEL}.project": "autoagent",
                 f"{LABEL}.run": run_id,
                 f"{LABEL}.lane": lane,
-                f"{LABEL}.pid": _owner(),
+                f"{LABEL}.pid": this_process(),
             },
             host_config=self._host_config(limits, keep, runtime),
         )
@@ -246,7 +264,8 @@ def _user() -> str:
     return f"{NOBODY}:{NOBODY}" if os.getuid() == 0 else f"{os.getuid()}:{os.getgid()}"
 
 
-def _owner() -> str:
+def this_process() -> str:
+    """Host and process id, as containers are labelled."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 

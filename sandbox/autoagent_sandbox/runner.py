@@ -228,7 +228,7 @@ class Runner:
         try:
             take(self._workspace, kind, payload)
         except OSError as error:
-            self._trouble = self._trouble or f"{type(error).__name__}: {error}"
+            self._trouble = self._trouble or str(error.strerror)
 
     def _job(self, spec: Spec) -> None:
         if self._trouble:
@@ -249,13 +249,15 @@ class Runner:
             empty_scratch()
         except OSError as error:
             ended.clean = False
-            ended.refused = ended.refused or f"its files can't be read: {error}"
+            ended.refused = ended.refused or f"its files can't be read: {error.strerror}"
         self._end(ended)
 
     def _settle(self, ended: Ended, found: Changes, keeps: bool) -> None:
         """Hand the changes over, or take them back."""
-        ended.refused = ended.refused or found.refused
-        if ended.refused or ended.how != "exited" or (ended.code and not keeps):
+        would_keep = ended.how == "exited" and (ended.code == 0 or keeps)
+        if would_keep:
+            ended.refused = ended.refused or found.refused
+        if ended.refused or not would_keep:
             ended.lost = [wire.to_wire(n) for n in self._workspace.revert(found)]
             return
         for frame in self._workspace.accept(found):

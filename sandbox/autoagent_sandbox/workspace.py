@@ -7,6 +7,7 @@ rights than a guest has, so following a planted path gains nothing. Names are by
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -266,7 +267,7 @@ def _content(path: bytes, status: os.stat_result) -> Iterator[bytes]:
         while left or left == status.st_size:
             part = os.read(fd, min(left, CHUNK_BYTES))
             if not part and left:
-                raise OSError(f"{path!r} became shorter while it was read")
+                raise OSError(errno.EIO, "a file became shorter while it was read")
             yield part
             left -= len(part)
             if not left:
