@@ -648,6 +648,44 @@ def test_a_read_only_folder_is_filled_before_it_is_closed(
     (workspace / "d" / "e").chmod(0o755)
 
 
+def test_many_files_are_projected_in_bulk(
+    workspace: Path, folder: LocalFolder, objects: MemoryObjects
+) -> None:
+    """Made durable together; a person's file among them is left alone all the same."""
+    files = {f"d{n % 7}__f{n}": str(n) for n in range(700)}
+    (workspace / "d3").mkdir()
+    (workspace / "d3" / "f3").write_text("person")
+    new = changed(EMPTY, objects, **files)
+    projection = folder.project(EMPTY, new)
+
+    assert projection.foreign == ("d3/f3",)
+    assert len(projection.written) == 699 + 6
+    assert diff(new, folder.scan()).paths == ("d3/f3",)
+    assert folder.project(folder.scan(), EMPTY).foreign == ()
+    assert content(workspace) == {}
+
+
+def test_a_bulk_projection_that_fails_leaves_nothing_behind(workspace: Path, objects: MemoryObjects) -> None:
+    """What had no name yet is removed; the next call does it all."""
+
+    class Dying(MemoryObjects):
+        left = 80
+
+        def open(self, sha256: str):  # type: ignore[no-untyped-def]
+            self.left -= 1
+            if self.left == 0:
+                raise StoreUnavailable("gone")
+            return objects.open(sha256)
+
+    new = changed(EMPTY, objects, **{f"f{n}": str(n) for n in range(100)})
+    with pytest.raises(StoreUnavailable, match="gone"):
+        LocalFolder(workspace, Dying()).project(EMPTY, new)
+
+    assert list(workspace.glob(".*")) == []
+    assert LocalFolder(workspace, objects).project(EMPTY, new).foreign == ()
+    assert LocalFolder(workspace, objects).scan() == new
+
+
 def test_a_damaged_object_never_reaches_the_folder(
     workspace: Path, folder: LocalFolder, objects: MemoryObjects
 ) -> None:

@@ -16,7 +16,7 @@ from autoagent.errors import Unavailable, UsageError
 from autoagent.paths import raw
 from autoagent.redact import one_line
 
-KEPT_OPEN = 32
+KEPT_OPEN = 64
 """Descriptors of folders kept: macOS gives a process 256."""
 
 NOT_A_FOLDER = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)

@@ -60,8 +60,8 @@ class LocalFolder:
         changed stays. Killed half-way, it goes on when called again.
         """
         with Root(self._path) as root:
-            projector = Projector(root, self._objects, self._known or {})
-            projection = projector.run(old, new, self._temps)
+            projector = Projector(root, self._objects, self._known or {}, old, new)
+            projection = projector.run(self._temps)
         self._temps = set()
         return projection
 
