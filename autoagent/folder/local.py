@@ -45,7 +45,8 @@ class LocalFolder:
         known_before = len(self._known)
         found = self._settled(self._known)
         tree = tree_of(found, self._last or EMPTY)
-        if tree is not self._last:
+        # a root is put last, so one that is there has all its folders there
+        if tree is not self._last and not self._objects.has(tree.id):
             store_tree(tree, self._objects, self._last)
         if len(self._known) > known_before and self._cache_path is not None:
             cache.save(self._cache_path, tree.id, found.rows)
