@@ -1,0 +1,100 @@
+"""What holds for every test: no network but loopback, no model by accident, a home folder of its own.
+
+Docker tests carry the marker `docker` and are skipped, with the reason, where there is no engine or no image.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import sys
+from itertools import count
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("quick", deadline=None, derandomize=True, database=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=2000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+# --- the network --------------------------------------------------------------------------------------------
+
+
+class NetworkClosed(RuntimeError):
+    """A test tried to leave this machine. No `OSError`: code must not take it for a server that is down."""
+
+    def __init__(self, host: object) -> None:
+        super().__init__(
+            f"a test tried to reach {host!r}; tests reach only this machine: "
+            "use autoagent.testing.ScriptedModel, or a server on 127.0.0.1"
+        )
+
+
+_NETWORK = {"socket.connect": 1, "socket.sendto": 1, "socket.sendmsg": 1}
+"""Audit event -> where in its arguments the address is."""
+_NAMES = {"socket.getaddrinfo", "socket.gethostbyname"}
+
+
+def _guard(event: str, args: tuple[object, ...]) -> None:
+    """Hears every connection that Python makes; an audit hook can't be undone by the code under test."""
+    if event in _NETWORK:
+        address = args[_NETWORK[event]]
+        if isinstance(address, tuple) and not _is_here(address[0]):  # a unix socket's address is no tuple
+            raise NetworkClosed(address[0])
+    elif event in _NAMES and not _is_here(args[0]):
+        raise NetworkClosed(args[0])
+
+
+def _is_here(host: object) -> bool:
+    if isinstance(host, bytes):
+        host = host.decode(errors="replace")
+    if host in (None, "", "localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(str(host).partition("%")[0]).is_loopback
+    except ValueError:
+        return False
+
+
+sys.addaudithook(_guard)
+
+
+# --- models and state ---------------------------------------------------------------------------------------
+
+_homes = count(1)
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No model is configured, and the state of a run goes to a folder of the test's own."""
+    for name in [n for n in os.environ if n.startswith(("OPENAI_", "AUTOAGENT_"))]:
+        if name not in _KEPT:
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.getbasetemp() / "homes" / str(next(_homes))  # made by whoever needs it
+    monkeypatch.setenv("AUTOAGENT_HOME", str(home))
+
+
+_KEPT = {"AUTOAGENT_SANDBOX_IMAGE"}
+"""Says which image the Docker tests use."""
+
+
+# --- Docker -------------------------------------------------------------------------------------------------
+
+
+@pytest.hookimpl(trylast=True)  # after `-m` and `-k`: the engine is only looked at for tests that will run
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    needing = [item for item in items if item.get_closest_marker("docker") is not None]
+    if needing and (why := _why_no_docker()):
+        for item in needing:
+            item.add_marker(pytest.mark.skip(reason=f"no Docker: {why}"))
+
+
+def _why_no_docker() -> str:
+    """Why no sandbox can be started here; empty where one can."""
+    from autoagent.sandboxes.docker import probe
+    from autoagent.settings import SandboxSettings
+
+    status = asyncio.run(probe(SandboxSettings()))
+    return status.problem or ("" if status.has_image else f"the engine has no image {status.image}")
