@@ -112,9 +112,34 @@ class Lane:
             # the same words at temperature 0 give the same mistake
             temperature=0.0 if self.me.failures == 0 and not self.me.rungs else 0.5,
         )
-        if not self.me.pending:
+        if not self.me.pending and not await self.finish_in_words(reply):
             self.note(_no_call(reply, self.me.style), "reply")
         return reply
+
+    async def finish_in_words(self, reply: Reply) -> bool:
+        """Take a reply without a call as `finish` where a file or a command can refute it.
+
+        Small models say that they are done instead of calling it. Only after something was changed, so that
+        an announcement of the first step doesn't count.
+        """
+        plain = reply.finish_reason != "length" and bool(reply.text.strip())
+        if not plain or self.me.tree == self.me.start or not self.can_refute:
+            return False
+        why = await self.refuted()
+        if why is None:
+            self.ctx.history.record(self.over("done", reply.text.strip()), sync=True)
+        else:
+            refuted = FinishRefuted(lane=self.name, sub_task=self.me.sub_task, tree=self.me.tree)
+            self.ctx.history.record(Observed(lane=self.name, text=why, source="finish"), refuted)
+            self.give_up_after_refutations(why)
+        return True
+
+    @property
+    def can_refute(self) -> bool:
+        """Whether a criterion that costs nothing to check stands between a claim and the end."""
+        own = sub_task_of(self.state, self.me.sub_task).done_when
+        criteria = (*own, *(self.state.criteria if self.is_last else ()))
+        return any(not _asks(c) for c in criteria)
 
     @property
     def model(self) -> Model:
@@ -171,20 +196,24 @@ class Lane:
 
     async def finish(self, call: str, result: str) -> None:
         """The worker says done: merge, check, and believe only the evidence."""
+        why = await self.refuted()
+        if why is None:
+            self.end_with(call, "accepted", self.over("done", result))
+            return
+        refuted = FinishRefuted(lane=self.name, sub_task=self.me.sub_task, tree=self.me.tree)
+        self.end_with(call, why, refuted, ok=False)
+        self.give_up_after_refutations(why)
+
+    async def refuted(self) -> str | None:
+        """Why the sub-task isn't done, in words; `None` where it is, and its files are in `main`."""
         why = await self.refutation()
         if why is None and not self.me.on_main:
             why = None if await self.merge(self.name) else "The files conflict with another sub-task's."
         if why is None and self.is_last:
             why = await self.goal_refutation()
-        if why is None:
-            self.end_with(call, "accepted", self.over("done", result))
-            return
-        self.end_with(
-            call,
-            why,
-            FinishRefuted(lane=self.name, sub_task=self.me.sub_task, tree=self.me.tree),
-            ok=False,
-        )
+        return why
+
+    def give_up_after_refutations(self, why: str) -> None:
         if self.me.refuted >= REFUTED_AT_MOST:
             reason = f"finish was refuted {REFUTED_AT_MOST} times without a change: {cut(why, 500)}"
             self.ctx.history.record(self.over("failed", reason))
