@@ -21,7 +21,7 @@ from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted
 from autoagent.ids import digest
 from autoagent.messages import RequestedCall
-from autoagent.paths import workspace_path
+from autoagent.paths import overlaps, workspace_path
 from autoagent.policy import ProposedCall
 from autoagent.ports import Job, JobResult, Memory, MemoryHit, MemoryPoint
 from autoagent.questions import Subject
@@ -328,7 +328,11 @@ class Calls:
         seen = self.ctx.workspace.visible(self.me.tree, self.roots)
         result = copy.tree()
         changed = diff(seen, result).paths
-        if why := policy.path_problem(self.state, changed, writes=True):
+        roots = self.state.goal.allow.write
+        made = {p for p in changed if (x := result.entries.get(p)) is not None and x.kind == "folder"}
+        # the folder above an allowed path may be made on the way to it
+        judged = [p for p in changed if p not in made or not overlaps(p, roots)]
+        if why := policy.path_problem(self.state, judged, writes=True):
             return None, why
         if "." in self.roots:
             return result.id, None
