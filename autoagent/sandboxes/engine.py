@@ -140,15 +140,10 @@ class Engine:
         return Container(id, stream)
 
     def remove(self, id: str) -> None:
-        """Kill and remove; nothing happens where it is gone or going."""
-        import docker
-
-        try:
-            self._ask(lambda: self._api.remove_container(id, force=True, v=True))
-        except SandboxUnavailable as error:
-            cause = error.__cause__
-            if not (isinstance(cause, docker.errors.APIError) and cause.status_code in (404, 409)):
-                raise
+        """Kill and remove, and wait until it is gone; nothing happens where it is."""
+        if self._unless_gone(lambda: self._api.remove_container(id, force=True, v=True)):
+            # it ended by itself, and the engine is removing it already
+            self._unless_gone(lambda: self._api.wait(id, timeout=ANSWER_S, condition="removed"))
 
     def exit_status(self, id: str) -> int:
         """How the container's first process exited; waits for it."""
@@ -230,6 +225,19 @@ class Engine:
         raw._response.close()
         raw.close()
         return stream
+
+    def _unless_gone(self, request: Callable[[], object]) -> bool:
+        """Make a request about a container that may not be there; whether its removal is under way."""
+        import docker
+
+        try:
+            self._ask(request)
+        except SandboxUnavailable as error:
+            status = getattr(error.__cause__, "status_code", None)
+            if not isinstance(error.__cause__, docker.errors.APIError) or status not in (404, 409):
+                raise
+            return status == 409
+        return False
 
     def _ask(self, question: Callable[[], T]) -> T:
         import docker

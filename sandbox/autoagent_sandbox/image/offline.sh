@@ -10,7 +10,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
 fetch_wheels() { # into a folder that becomes the image's dist-packages
-  python3 -m pip install --quiet --disable-pip-version-check --no-compile --target "$scratch/wheels" \
+  python3 -m pip install -qq --root-user-action=ignore --disable-pip-version-check --no-compile --target "$scratch/wheels" \
     --python-version "$python" --implementation cp --only-binary=:all: \
     --platform "manylinux_2_28_$(uname -m)" --platform "manylinux2014_$(uname -m)" --platform "manylinux_2_27_$(uname -m)" \
     -r "$here/requirements.txt"
