@@ -30,7 +30,7 @@ def test_no_address_outside_is_reached(host: str) -> None:
 
 async def test_no_name_outside_is_looked_up() -> None:
     """A model's public address is no more reachable than any other."""
-    with pytest.raises(NetworkClosed, match="api.openai.com"):
+    with pytest.raises(NetworkClosed, match=r"api\.openai\.com"):
         await asyncio.open_connection("api.openai.com", 443)
 
 
