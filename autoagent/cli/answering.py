@@ -1,0 +1,77 @@
+"""Commands that answer: `approvals`, `approve`, `deny`, `answer`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from autoagent.cli import options
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(approvals)
+    app.command()(approve)
+    app.command()(deny)
+    app.command()(answer)
+
+
+def approvals(as_json: options.AsJson = False) -> None:
+    """Show what waits for you, across all runs."""
+    from autoagent.cli.answers import waiting, waiting_lines
+    from autoagent.cli.finding import opened
+    from autoagent.cli.output import out, out_json
+
+    with opened() as journal:
+        found = waiting(journal)
+    if as_json:
+        out_json([each.record() for each in found])
+    else:
+        out(*waiting_lines(found))
+
+
+def approve(
+    question: options.Question,
+    covers: Annotated[
+        int,
+        typer.Option(
+            "--covers", metavar="N", min=1, max=1000, help="Also the next N-1 of this tool and destination."
+        ),
+    ] = 1,
+    edit: Annotated[
+        str | None,
+        typer.Option(
+            "--edit",
+            metavar="JSON|@FILE",
+            help="Allow these arguments, or this plan, instead.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Say yes to a question."""
+    from autoagent.cli.answers import approve as say_yes
+
+    say_yes(question, covers, edit)
+
+
+def deny(
+    question: options.Question,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The agent reads it.")] = "",
+) -> None:
+    """Say no to a question."""
+    from autoagent.cli.answers import deny as say_no
+
+    say_no(question, why)
+
+
+def answer(
+    question: options.Question,
+    text: Annotated[
+        str,
+        typer.Argument(metavar="CHOICE|TEXT", help="One of its choices, or any text.", show_default=False),
+    ],
+) -> None:
+    """Answer a question that isn't yes or no."""
+    from autoagent.cli.answers import answer as say
+
+    say(question, text)

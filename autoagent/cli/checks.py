@@ -1,0 +1,213 @@
+"""What a run needs from this machine, looked at one by one. Starts nothing, never waits for long."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from autoagent.console.figures import size
+from autoagent.console.line import Line, Part, columns
+from autoagent.errors import AutoagentError, StoreUnavailable
+from autoagent.settings import ModelSettings, Settings
+
+_TIMEOUT_S = 5.0
+_LITTLE_BYTES = 500_000_000
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was looked at."""
+
+    name: str
+    is_fine: bool
+    said: str
+    """What is so; where it isn't fine, how to get it."""
+    is_needed: bool = True
+    """Without it no run can work live."""
+
+
+def as_lines(checks: Sequence[Check]) -> Iterator[Line]:
+    """A row a check."""
+    return columns(
+        (
+            Part("ok", "dim")
+            if check.is_fine
+            else Part("missing", "bad" if check.is_needed else "attention"),
+            Part(check.name),
+            Part(check.said),
+        )
+        for check in checks
+    )
+
+
+async def all_checks(home: Path, settings: Settings) -> list[Check]:
+    """Every row of `autoagent doctor`."""
+    models = await asyncio.gather(*(asyncio.to_thread(model_answers, settings, m) for m in _used(settings)))
+    return [
+        Check("python", True, f"{sys.version.split()[0]} at {sys.executable}"),
+        home_is_writable(home),
+        *(models or [model_is_set(settings, None)]),
+        await docker_answers(settings),
+        await sandbox_would_be(settings),
+        await memory_answers(home, settings),
+        plugins_installed(),
+        disk_has_room(home),
+    ]
+
+
+def home_is_writable(home: Path) -> Check:
+    """The folder of journal, memory and logs; it is made where it is missing."""
+    from autoagent.journal.sqlite import SqliteJournal
+
+    try:
+        SqliteJournal(home).close()
+    except AutoagentError as error:
+        return Check("home", False, str(error))
+    return Check("home", True, str(home))
+
+
+def disk_has_room(home: Path) -> Check:
+    """Room for trees and the journal."""
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    said = f"{size(free)} free at {existing}"
+    if free >= _LITTLE_BYTES:
+        return Check("disk", True, said)
+    return Check("disk", False, f"{said}: free some, or set AUTOAGENT_HOME to a larger disk", is_needed=False)
+
+
+# --- models -------------------------------------------------------------------------------------------------
+
+
+def _used(settings: Settings) -> list[ModelSettings]:
+    """Every model that some role would be played by, once."""
+    chains = (settings.chain("worker"), settings.chain("planner"), settings.chain("judge"))
+    return list(dict.fromkeys(model for chain in chains for model in chain))
+
+
+def model_is_set(settings: Settings, name: str | None) -> Check:
+    """Whether settings or environment name a worker model. Raises `UsageError` for an unknown name."""
+    chain = settings.chain("worker", name)
+    if not chain:
+        return Check(
+            "model",
+            False,
+            "none is set: set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL and OPENAI_MODEL for a "
+            "server of your own; or play recorded replies: 'autoagent run PATH --recorded FILE'",
+        )
+    return Check("model", True, ", else ".join(f"{m.model} at {m.base_url}" for m in chain))
+
+
+def model_answers(settings: Settings, model: ModelSettings) -> Check:
+    """Whether the server lists its models to our key."""
+    where = f"{model.model} at {model.base_url}"
+    key = settings.key(model.key_env)
+    request = urllib.request.Request(f"{model.base_url}/models")
+    if key is not None:
+        request.add_header("Authorization", f"Bearer {key.get_secret_value()}")
+    try:
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as reply:
+            return Check("model", True, f"{where}{_listed(model.model, reply.read(1_000_000))}")
+    except urllib.error.HTTPError as error:
+        with error:
+            return _refused(where, model, error.code)
+    except (OSError, ValueError) as error:
+        reason = error.reason if isinstance(error, urllib.error.URLError) else error
+        return Check("model", False, f"{where} doesn't answer ({reason}): start it, or correct its address")
+
+
+def _refused(where: str, model: ModelSettings, status: int) -> Check:
+    if status in (401, 403):
+        return Check(
+            "model", False, f"{where} refuses the key (status {status}): set {model.key_env} to a valid one"
+        )
+    if status >= 500:
+        return Check("model", False, f"{where} fails (status {status}): try again later")
+    return Check("model", True, f"{where}, which doesn't list its models")
+
+
+def _listed(name: str, body: bytes) -> str:
+    try:
+        names = [str(each["id"]) for each in json.loads(body)["data"]]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ", which doesn't list its models"
+    shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
+    return "" if name in names else f", which doesn't list that model, but {shown or 'none'}"
+
+
+# --- sandbox, memory, plugins -------------------------------------------------------------------------------
+
+
+async def docker_answers(settings: Settings) -> Check:
+    """The engine and the image."""
+    from autoagent.sandboxes.docker import probe
+
+    status = await probe(settings.sandbox)
+    if status.problem:
+        return Check("docker", False, status.problem, is_needed=False)
+    if not status.has_image:
+        said = f"engine {status.version}, but no image {status.image}: 'autoagent doctor --build' builds it"
+        return Check("docker", False, said, is_needed=False)
+    return Check("docker", True, f"engine {status.version}, image {status.image}")
+
+
+async def sandbox_would_be(settings: Settings) -> Check:
+    """Which sandbox a run would use."""
+    from autoagent.sandboxes.docker import probe
+
+    kind = settings.sandbox.kind
+    status = None if kind == "monty" else await probe(settings.sandbox)
+    if status is not None and not status.problem:
+        how = "" if status.has_image else ", after building its image, which takes a minute or two"
+        return Check("sandbox", True, f"docker{how}")
+    if kind == "docker":
+        assert status is not None
+        return Check("sandbox", False, f"docker, as config.toml says: {status.problem}")
+    return Check("sandbox", True, "monty: a small Python subset, without a shell and packages")
+
+
+async def memory_answers(home: Path, settings: Settings) -> Check:
+    """Long-term memory, asked for a point that isn't there."""
+    from autoagent.ids import memory_id
+    from autoagent.wiring import open_memory
+
+    where = settings.memory.url or f"embedded in {home / 'memory'}"
+    memory = open_memory(home, settings)
+    try:
+        async with asyncio.timeout(2 * _TIMEOUT_S):
+            await memory.get(memory_id("doctor", "doctor"))
+    except (StoreUnavailable, TimeoutError) as error:
+        said = str(error) or f"no answer in {2 * _TIMEOUT_S:g} s"
+        return Check("memory", False, f"{where}: {said}; runs work, and remember later", is_needed=False)
+    finally:
+        await memory.close()
+    return Check("memory", True, where)
+
+
+def plugins_installed() -> Check:
+    """What goals can enable."""
+    from autoagent.plugins import installed
+
+    names = ", ".join(dict.fromkeys(plugin.name for plugin in installed()))
+    return Check("plugins", bool(names), names or "none: reinstall autoagent, which brings some")
+
+
+def build_image(settings: Settings) -> str:
+    """Build the sandbox image of Docker; its name. Raises `SandboxUnavailable`."""
+    from contextlib import closing
+
+    from autoagent.sandboxes.engine import Engine
+    from autoagent_sandbox import image_name
+
+    name = image_name()
+    with closing(Engine.connect()) as engine:
+        if not engine.has_image(name):
+            engine.build_image(name)
+    return name

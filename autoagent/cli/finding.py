@@ -1,0 +1,94 @@
+"""The journal of this home, and runs and questions by the start of their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from autoagent.commands import Answer, Approve, Deny
+from autoagent.errors import StoreUnavailable, UsageError
+from autoagent.journal.home import home
+from autoagent.journal.sqlite import SqliteJournal
+from autoagent.outcome import Outcome, outcome
+from autoagent.redact import one_line
+from autoagent.state import QuestionState, RunState, fold
+from autoagent.trees import EMPTY, Tree, load_tree
+
+
+@contextmanager
+def opened() -> Iterator[SqliteJournal]:
+    """The journal of the home folder, open."""
+    journal = SqliteJournal(home())
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def find_run(journal: SqliteJournal, prefix: str) -> str:
+    """The id of the one run whose id starts so. Raises `UsageError`."""
+    ids = [head.id for head in journal.runs()]
+    return _one(prefix, ids, "run", "'autoagent runs' lists them")
+
+
+def state_of(journal: SqliteJournal, run_id: str) -> RunState:
+    """The run as its journal has it. Raises `UsageError` for a run that never began."""
+    state = fold(run_id, journal.read(run_id))
+    if state.started is None:
+        raise UsageError(f"run {run_id} never began: its journal is empty")
+    return state
+
+
+def unfinished(journal: SqliteJournal) -> Iterator[RunState]:
+    """The runs that have not ended, newest first; those that never began are left out."""
+    for head in journal.runs():
+        if head.entries and head.last_kind != "run_ended":
+            state = state_of(journal, head.id)
+            if state.ended is None:
+                yield state
+
+
+def answered_on_the_way(journal: SqliteJournal, state: RunState) -> frozenset[str]:
+    """The questions whose answers were sent, and not taken by the run yet."""
+    sent = (each.command for each in journal.commands(state.run_id, state.commands))
+    return frozenset(c.question for c in sent if isinstance(c, Approve | Deny | Answer))
+
+
+def open_questions(journal: SqliteJournal, state: RunState) -> tuple[QuestionState, ...]:
+    """What waits for a person, oldest first."""
+    on_the_way = answered_on_the_way(journal, state)
+    return tuple(asked for asked in state.waiting if asked.question.id not in on_the_way)
+
+
+def find_question(journal: SqliteJournal, prefix: str) -> tuple[RunState, QuestionState]:
+    """The question whose id starts so, in a run that hasn't ended; an open one before others.
+
+    Raises `UsageError`.
+    """
+    known = {id: (state, asked) for state in unfinished(journal) for id, asked in state.questions.items()}
+    waiting = [id for id, (_, asked) in known.items() if asked.is_open]
+    fitting = [id for id in waiting if prefix and id.startswith(prefix)] or known
+    return known[_one(prefix, fitting, "question", "'autoagent approvals' lists those that wait")]
+
+
+def outcome_of(journal: SqliteJournal, state: RunState, problem: str | None = None) -> Outcome:
+    """The run's record as it stands; without its files where they can't be read."""
+    start, main = _tree(journal, state.start_tree), _tree(journal, state.main)
+    return outcome(state, start, main, problem=problem)
+
+
+def _tree(journal: SqliteJournal, id: str) -> Tree:
+    try:
+        return load_tree(id, journal.objects)
+    except StoreUnavailable:  # the record of a run whose store is broken says that, not its files
+        return EMPTY
+
+
+def _one(prefix: str, ids: Iterable[str], noun: str, where: str) -> str:
+    fitting = [id for id in ids if id == prefix] or [id for id in ids if prefix and id.startswith(prefix)]
+    shown = one_line(prefix, 40)
+    if not fitting:
+        raise UsageError(f"there is no {noun} {shown!r}; {where}")
+    if len(fitting) > 1:
+        raise UsageError(f"{shown!r} could be {', '.join(fitting[:8])}; write more of the {noun}'s id")
+    return fitting[0]

@@ -1,0 +1,44 @@
+"""`tail`: the lines of a run from its journal, the same that the run itself prints."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+from autoagent.cli.finding import find_run, opened
+from autoagent.console.progress import Progress
+from autoagent.console.screen import Screen
+from autoagent.journal.sqlite import SqliteJournal
+
+
+def tail(prefix: str) -> None:
+    """Everything so far."""
+    with opened() as journal:
+        run_id = find_run(journal, prefix)
+        screen, progress = _progress(journal, run_id)
+        for entry in journal.read(run_id):
+            if screen.is_gone:
+                return
+            progress.hear(entry)
+
+
+def follow(prefix: str) -> None:
+    """Everything so far and to come, from whichever process, until the run ends or nobody reads."""
+    with opened() as journal:
+        asyncio.run(_follow(journal, find_run(journal, prefix)))
+
+
+async def _follow(journal: SqliteJournal, run_id: str) -> None:
+    screen, progress = _progress(journal, run_id)
+    async for entry in journal.follow(run_id):
+        progress.hear(entry)
+        if screen.is_gone or (progress.state is not None and progress.state.ended is not None):
+            return
+
+
+def _progress(journal: SqliteJournal, run_id: str) -> tuple[Screen, Progress]:
+    screen = Screen.on(sys.stdout, may_fail=False)
+    screen.is_terminal = False  # no live line: another process is at work
+    progress = Progress(screen, journal.read)
+    progress.begin(run_id)
+    return screen, progress

@@ -1,0 +1,94 @@
+"""`runs`: all runs as rows, and as records for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+from autoagent.cli.finding import open_questions, state_of
+from autoagent.console.figures import age, money
+from autoagent.console.line import Line, Part, Tone, columns, short
+from autoagent.journal.sqlite import SqliteJournal
+from autoagent.messages import Frozen
+from autoagent.outcome import ending_of
+from autoagent.state import RunState
+
+
+class ListedRun(Frozen):
+    """A run in a list."""
+
+    id: str
+    workspace: str
+    goal: str
+    state: str
+    """An ending, `parked`, `interrupted`, `running`, or `stopped`: its process died; resume it."""
+    waiting: tuple[str, ...]
+    """Ids of open questions."""
+    proved: int
+    criteria: int
+    usd: float
+    limit_usd: float
+    steps: int
+    created_at: datetime
+    last_at: datetime
+
+
+def listed(journal: SqliteJournal) -> Iterator[ListedRun]:
+    """All runs that began, newest first."""
+    for head in journal.runs():
+        if not head.entries:
+            continue
+        state = state_of(journal, head.id)
+        yield ListedRun(
+            id=head.id,
+            workspace=head.workspace,
+            goal=state.goal.goal,
+            state=state_name(journal, state),
+            waiting=() if state.ended else tuple(q.question.id for q in open_questions(journal, state)),
+            proved=sum(v.verdict == "proved" for v in state.verdicts.values()),
+            criteria=len(state.criteria),
+            usd=float(state.usd),
+            limit_usd=float(state.limits.usd),
+            steps=state.steps,
+            created_at=head.created_at,
+            last_at=head.last_at or head.created_at,
+        )
+
+
+def state_name(journal: SqliteJournal, state: RunState) -> str:
+    """The ending as the journal has it; a run without one is `running` only while a process carries it."""
+    name = ending_of(state)
+    return "stopped" if name == "running" and journal.holder(state.run_id) is None else name
+
+
+_PLAIN: tuple[str, Tone] = ("-", "plain")
+_WAITS: tuple[str, Tone] = ("!", "attention")
+_MARKS: dict[str, tuple[str, Tone]] = {
+    "proved": ("✓", "good"),
+    "unproved": ("✗", "bad"),
+    "running": ("▸", "accent"),
+    "parked": ("=", "dim"),
+}
+
+
+def rows(runs: Sequence[ListedRun]) -> Iterator[Line]:
+    """A row a run."""
+    from decimal import Decimal
+
+    now = datetime.now(UTC)
+    table = []
+    for run in runs:
+        mark, tone = _WAITS if run.waiting else _MARKS.get(run.state, _PLAIN)
+        proof = f" {run.proved} of {run.criteria}" if run.criteria else ""
+        spent = f"{money(Decimal(str(run.usd)))} of {money(Decimal(str(run.limit_usd)))}"
+        table.append(
+            (
+                Part(mark, tone),
+                Part(run.id),
+                Part(f"{run.state}{proof}{', waits for you' if run.waiting else ''}"),
+                Part(age(run.last_at, now)),
+                Part(spent),
+                short(run.goal.strip().split("\n")[0], 60),
+            )
+        )
+    yield from columns(table)

@@ -1,0 +1,71 @@
+"""Commands that only look: `runs`, `show`, `tail`, `export`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from autoagent.cli import options
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(runs)
+    app.command()(show)
+    app.command()(tail)
+    app.command()(export)
+
+
+def runs(as_json: options.AsJson = False) -> None:
+    """List all runs, newest first."""
+    from autoagent.cli.finding import opened
+    from autoagent.cli.listing import listed, rows
+    from autoagent.cli.output import out, out_json
+
+    with opened() as journal:
+        found = list(listed(journal))
+    if as_json:
+        out_json([run.model_dump(mode="json") for run in found])
+    elif found:
+        out(*rows(found))
+    else:
+        out("Nothing has run yet. 'autoagent init' writes a goal, 'autoagent run' carries it out.")
+
+
+def show(run: options.Run, as_json: options.AsJson = False) -> None:
+    """Show one run: goal, plan, criteria with evidence, questions, what was spent and changed."""
+    from autoagent.cli.finding import find_run, opened
+    from autoagent.cli.output import out, out_json
+    from autoagent.cli.showing import shown, shown_lines
+
+    with opened() as journal:
+        found = shown(journal, find_run(journal, run))
+    if as_json:
+        out_json(found.record())
+    else:
+        out(*shown_lines(found))
+
+
+def tail(
+    run: options.Run,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+) -> None:
+    """Print what a run has done, line by line, as 'run' does."""
+    from autoagent.cli.following import follow as follow_run
+    from autoagent.cli.following import tail as tail_run
+
+    (follow_run if follow else tail_run)(run)
+
+
+def export(
+    run: options.Run,
+    jsonl: Annotated[bool, typer.Option("--jsonl", help="As JSON lines, which is the only format.")] = True,
+) -> None:
+    """Print the whole journal of a run, one JSON object an entry."""
+    from autoagent.cli.finding import find_run, opened
+    from autoagent.cli.output import out_json
+
+    with opened() as journal:
+        for entry in journal.read(find_run(journal, run)):
+            if not out_json(entry.model_dump(mode="json")):
+                return

@@ -1,0 +1,57 @@
+"""Commands about this machine: `doctor`, `plugins list`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from autoagent.cli import options
+
+plugins = typer.Typer(help="Tools that goals can enable.", rich_markup_mode=None, no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(doctor)
+
+
+def doctor(
+    build: Annotated[
+        bool, typer.Option("--build", help="Build the image of the Docker sandbox, if it is missing.")
+    ] = False,
+) -> int:
+    """Say what works on this machine, and how to get what doesn't. Exit status 0 if a run can work live."""
+    import asyncio
+    import os
+
+    from autoagent.cli import checks
+    from autoagent.cli.output import note, out
+    from autoagent.journal.home import home
+    from autoagent.settings import load
+
+    settings = load(home(), os.environ)
+    if build:
+        note("building the sandbox image, if it is missing; this can take some minutes")
+        out(f"the image is there: {checks.build_image(settings)}")
+    found = asyncio.run(checks.all_checks(home(), settings))
+    out(*checks.as_lines(found))
+    if all(check.is_fine for check in found if check.is_needed):
+        return 0
+    out("no run can work live yet; recorded replies can be played: autoagent run PATH --recorded FILE")
+    return 1
+
+
+@plugins.command("list")
+def list_plugins(as_json: options.AsJson = False) -> None:
+    """List what is installed; a goal enables it by name under 'plugins' or 'allow'."""
+    from dataclasses import asdict
+
+    from autoagent.cli.output import out, out_json
+    from autoagent.console.line import Part, columns
+    from autoagent.plugins import installed
+
+    found = installed()
+    if as_json:
+        out_json([asdict(plugin) for plugin in found])
+    else:
+        out(*columns((Part(p.name), Part(f"{p.package} {p.version}"), Part(p.target, "dim")) for p in found))

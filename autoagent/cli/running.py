@@ -1,0 +1,109 @@
+"""Commands that carry a run or end it: `run`, `resume`, `cancel`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from autoagent.cli import options
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(run)
+    app.command()(resume)
+    app.command()(cancel)
+
+
+def run(
+    goal: Annotated[
+        str,
+        typer.Argument(
+            metavar='PATH|"TEXT"',
+            help="A folder with a goal.yaml, a YAML file, or a goal in words.",
+            show_default=False,
+        ),
+    ],
+    as_json: options.Records = False,
+    model: options.Model = None,
+    parallel: Annotated[
+        int | None,
+        typer.Option(
+            "--parallel", metavar="N", min=1, max=16, help="Sub-tasks side by side.", show_default=False
+        ),
+    ] = None,
+    recorded: Annotated[
+        str | None,
+        typer.Option(
+            "--recorded",
+            metavar="FILE|RUN",
+            help="Play the replies of a recording or a run.",
+            show_default=False,
+        ),
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="The recording's whole requests must match too.")
+    ] = False,
+    usd: options.Usd = None,
+    steps: options.Steps = None,
+    minutes: options.Minutes = None,
+    tokens: options.Tokens = None,
+    wait: options.Wait = 0,
+    detach: Annotated[bool, typer.Option("--detach", help="Go on in the background.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be used; start nothing.")
+    ] = False,
+) -> int:
+    """Carry out a goal, in its folder.
+
+    Exit status: 0 proved, 1 ended unproved, 2 wrong goal or call, 3 parked, 4 limit reached, 5 model, sandbox
+    or store missing, 130 interrupted. ^C stops at a point from which 'autoagent resume' goes on.
+    """
+    from autoagent.cli import starting
+
+    request = starting.Request(
+        goal,
+        as_json=as_json,
+        model=model,
+        parallel=parallel,
+        recorded=recorded,
+        strict=strict,
+        raised=starting.limits(usd, steps, minutes, tokens),
+        wait_s=wait,
+    )
+    if dry_run:
+        from autoagent.cli.dry_run import dry_run as only_say
+
+        return only_say(request)
+    if detach:
+        from autoagent.cli.detaching import detach as in_background
+
+        return in_background(request)
+    return starting.run(request)
+
+
+def resume(
+    run: options.Run,
+    as_json: options.Records = False,
+    model: options.Model = None,
+    usd: options.Usd = None,
+    steps: options.Steps = None,
+    minutes: options.Minutes = None,
+    tokens: options.Tokens = None,
+    wait: options.Wait = 0,
+) -> int:
+    """Go on with a run: after a crash, a park, ^C, or a limit that you raise."""
+    from autoagent.cli import starting
+
+    raised = starting.limits(usd, steps, minutes, tokens)
+    return starting.resume(run, as_json=as_json, model=model, raised=raised, wait_s=wait)
+
+
+def cancel(
+    run: options.Run,
+    why: Annotated[str, typer.Option("--why", metavar="TEXT", help="For the record.")] = "",
+) -> None:
+    """End a run for good; a tool or a reply under way ends at once."""
+    from autoagent.cli.cancelling import cancel as cancel_run
+
+    cancel_run(run, why)

@@ -1,0 +1,150 @@
+"""`show`: everything about one run on a page, and as a record for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from autoagent.cli.finding import open_questions, outcome_of, state_of
+from autoagent.cli.listing import state_name
+from autoagent.console.ending import ending
+from autoagent.console.line import Line, Part, Tone, block, columns, dotted, line, short
+from autoagent.console.question import answers, whole
+from autoagent.journal.sqlite import SqliteJournal
+from autoagent.outcome import Outcome
+from autoagent.state import RunState
+from autoagent.trees import diff, load_tree
+
+_OUTCOMES: dict[str, tuple[str, Tone]] = {
+    "done": ("✓", "plain"),
+    "failed": ("✗", "bad"),
+    "skipped": ("-", "dim"),
+    "running": ("▸", "accent"),
+    "to come": ("-", "plain"),
+}
+_MOST_FILES = 200
+
+
+@dataclass(frozen=True)
+class Shown:
+    """One run, as it stands."""
+
+    state: RunState
+    outcome: Outcome
+    state_name: str
+    holder: str | None
+    waiting: tuple[str, ...]
+    files: tuple[tuple[str, str], ...]
+    """(`+`, `~` or `-`, path)."""
+
+    def record(self) -> dict[str, JsonValue]:
+        """The final record with what led there."""
+        started = self.state.started
+        assert started is not None
+        plan = self.state.plan.sub_tasks if self.state.plan is not None else ()
+        fields: dict[str, JsonValue] = self.outcome.model_dump(mode="json")
+        return {
+            **fields,
+            "usd": float(self.outcome.usd),
+            "state": self.state_name,
+            "holder": self.holder,
+            "goal": started.goal.goal,
+            "workspace": started.workspace,
+            "model": self.state.model,
+            "sandbox": self.state.sandbox,
+            "limits": {**self.state.limits.model_dump(mode="json"), "usd": float(self.state.limits.usd)},
+            "plan": [{"id": s.id, "title": s.title, "outcome": self.state.outcome(s.id)} for s in plan],
+            "sent": list(self.state.sent),
+        }
+
+
+def shown(journal: SqliteJournal, run_id: str) -> Shown:
+    """Read the run. Raises `UsageError` for one that never began."""
+    state = state_of(journal, run_id)
+    changes = diff(load_tree(state.start_tree, journal.objects), load_tree(state.main, journal.objects))
+    signs = {"+": changes.added, "~": changes.changed, "-": changes.removed}
+    waiting = () if state.ended is not None else open_questions(journal, state)
+    return Shown(
+        state=state,
+        outcome=outcome_of(journal, state),
+        state_name=state_name(journal, state),
+        holder=journal.holder(run_id),
+        waiting=tuple(asked.question.id for asked in waiting),
+        files=tuple((sign, path) for sign, paths in signs.items() for path in paths),
+    )
+
+
+def shown_lines(run: Shown) -> Iterator[Line]:
+    """The page."""
+    started = run.state.started
+    assert started is not None
+    yield from block(started.goal.goal.strip(), before="  ")
+    yield line("")
+    who = f"carried by {run.holder}" if run.holder else None
+    yield dotted(run.state_name, who, f"model {run.state.model}", f"sandbox {run.state.sandbox}")
+    yield dotted(started.workspace, f"since {started_at(run)}")
+    yield from _plan(run.state)
+    yield from _questions(run)
+    yield from _files(run)
+    if run.state.sent:
+        yield from _section("Left the house", (line("  ", short(sent, 120)) for sent in run.state.sent))
+    if run.outcome.result:
+        yield from _section("The agent reports, in its own words", block(run.outcome.result, before="  │ "))
+    yield line("")
+    yield from ending(run.outcome, run.state)
+
+
+def started_at(run: Shown) -> str:
+    """Local time."""
+    assert run.state.started_at is not None
+    return f"{run.state.started_at.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _section(title: str, lines: Iterator[Line]) -> Iterator[Line]:
+    yield line("")
+    yield line(Part(title, "accent"))
+    yield from lines
+
+
+def _plan(state: RunState) -> Iterator[Line]:
+    if state.plan is None:
+        return
+    rows = []
+    for sub_task in state.plan.sub_tasks:
+        outcome = state.outcome(sub_task.id)
+        mark, tone = _OUTCOMES[outcome]
+        lane = state.lane_of(sub_task.id)
+        result = short(lane.result, 80, "dim") if lane is not None and lane.result else Part("")
+        rows.append(
+            (Part(f"  {mark}", tone), Part(sub_task.id), short(sub_task.title, 60), Part(outcome), result)
+        )
+    yield from _section(f"Plan v{state.plan.version}", columns(rows))
+
+
+def _questions(run: Shown) -> Iterator[Line]:
+    for id in run.waiting:
+        question = run.state.questions[id].question
+        yield from _section("Waits for you", whole(question, run.state))
+        yield line(answers(question))
+    asked = [q for q in run.state.questions.values() if q.answer is not None]
+    if asked:
+        rows = []
+        for each in asked:
+            assert each.answer is not None
+            said = each.answer.text if each.answer.verdict == "text" else each.answer.verdict
+            what = each.question.subject.tool or each.question.subject.kind
+            rows.append(
+                (Part(f"  {each.question.id}"), Part(what), short(said, 60), Part(f"by {each.answer.by}"))
+            )
+        yield from _section("Answered", columns(rows))
+
+
+def _files(run: Shown) -> Iterator[Line]:
+    if not run.files:
+        return
+    lines = [line(f"  {sign} ", path) for sign, path in run.files[:_MOST_FILES]]
+    if len(run.files) > _MOST_FILES:
+        lines.append(line(f"  … {len(run.files) - _MOST_FILES} more"))
+    yield from _section("Files", iter(lines))

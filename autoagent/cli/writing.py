@@ -1,0 +1,59 @@
+"""Commands about a goal before it runs: `init`, `validate`. They spawn nothing and import no plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Where = Annotated[
+    Path,
+    typer.Argument(metavar="PATH", help="A folder with a goal.yaml, or a YAML file.", show_default=False),
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(init)
+    app.command()(validate)
+
+
+def init(
+    path: Annotated[
+        str, typer.Argument(metavar="[PATH]", help="The folder; made if it isn't there.", show_default=False)
+    ] = ".",
+    goal: Annotated[
+        str, typer.Argument(metavar='["TEXT"]', help="The goal, in words.", show_default=False)
+    ] = "",
+) -> None:
+    """Write a goal.yaml that shows everything a goal may say."""
+    from autoagent.cli.output import out
+    from autoagent.cli.target import looks_like_path, quoted
+    from autoagent.errors import UsageError
+    from autoagent.goal_file import FILE_NAME, from_text, template
+
+    if not goal and not Path(path).exists() and not looks_like_path(path):
+        path, goal = ".", path
+    text = template(from_text(goal or "Say here what shall be true at the end.").goal)
+    file = Path(path) / FILE_NAME
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("x", encoding="utf-8") as stream:
+            stream.write(text)
+    except FileExistsError:
+        what = f"{file} is there already, and nothing was written; edit it, or name a new folder"
+        raise UsageError(what) from None
+    except OSError as error:
+        raise UsageError(f"{file} can't be written: {error.strerror}") from None
+    out(f"wrote {file}; edit it, then: autoagent run {quoted(path)}")
+
+
+def validate(path: Where) -> None:
+    """Say a goal back in plain English: what it may do, what it can't, what it will ask."""
+    from autoagent.cli.output import note, out
+    from autoagent.goal_english import explain
+    from autoagent.goal_file import load
+
+    loaded = load(path)
+    out(*explain(loaded.goal).split("\n"))
+    note(*(f"note: {said}" for said in loaded.notes))

@@ -1,0 +1,87 @@
+"""How a run ended, as both terminals and logs show it: verdicts, the sum, what to do next. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from autoagent.console.events import MARKS
+from autoagent.console.figures import clock, money, several
+from autoagent.console.line import Line, Part, Tone, block, columns, dotted, line, short
+from autoagent.outcome import Outcome
+from autoagent.state import RunState
+
+
+def ending(outcome: Outcome, state: RunState) -> Iterator[Line]:
+    """The last block of a run."""
+    yield from verdicts(outcome)
+    yield from _explained(outcome)
+    yield _sum(outcome, state)
+    if following := _next(outcome, state):
+        yield dotted(line(Part("next: ", "dim"), following[0]), *following[1:])
+
+
+def verdicts(outcome: Outcome) -> Iterator[Line]:
+    """A row a criterion: verdict, criterion, evidence."""
+    rows = []
+    for result in outcome.criteria:
+        mark, tone = MARKS[result.verdict]
+        rows.append((Part(mark, tone), short(result.criterion, 60), short(result.evidence, 100)))
+    yield from columns(rows)
+
+
+def _explained(outcome: Outcome) -> Iterator[Line]:
+    """The reason where the verdicts don't say it already."""
+    if (
+        outcome.ending != "proved"
+        and outcome.reason
+        and not (outcome.ending == "unproved" and outcome.criteria)
+    ):
+        yield from block(outcome.reason)
+
+
+def _sum(outcome: Outcome, state: RunState) -> Line:
+    limits = state.limits
+    proved = f": {outcome.proved} of {len(outcome.criteria)}" if outcome.criteria else ""
+    tone: Tone = "good" if outcome.ending == "proved" else "plain"
+    return dotted(
+        line(outcome.run, " ", Part(outcome.ending, tone), proved),
+        f"{money(outcome.usd)} of {money(limits.usd)}",
+        several(outcome.steps, "step"),
+        clock(outcome.seconds),
+        line(", ".join([f"{several(len(outcome.files), 'file')} changed", *_left(state)])),
+        f"exit {outcome.exit_code}",
+    )
+
+
+def _left(state: RunState) -> Iterator[str]:
+    """What left the house, by tool."""
+    for tool, count in Counter(sent.partition(" ")[0] for sent in state.sent).items():
+        yield f"{count} × {tool}"
+
+
+def _next(outcome: Outcome, state: RunState) -> list[str]:
+    """Commands that make sense now."""
+    show = f"autoagent show {outcome.run}"
+    match outcome.ending:
+        case "parked" | "running":
+            ask = ["autoagent approvals"] if outcome.waiting else []
+            return [*ask, f"autoagent resume {outcome.run}", show]
+        case "interrupted" | "unavailable":
+            return [f"autoagent resume {outcome.run}", show]
+        case "limit":
+            return [f"autoagent resume {outcome.run} {_raised(outcome, state)}", show]
+        case _:
+            return [show]
+
+
+def _raised(outcome: Outcome, state: RunState) -> str:
+    """The option that raises the limit which was reached, to twice its value."""
+    limits = state.limits
+    if outcome.steps >= limits.steps:
+        return f"--steps {max(2 * limits.steps, 10)}"
+    if outcome.seconds >= limits.minutes * 60:
+        return f"--minutes {max(2 * limits.minutes, 10):g}"
+    if "USD" in outcome.reason and outcome.tokens < limits.tokens:
+        return f"--usd {max(2 * limits.usd, 1)}"
+    return f"--tokens {max(2 * limits.tokens, 100_000)}"

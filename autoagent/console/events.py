@@ -1,0 +1,299 @@
+"""What each event of a run says to a person: one line, or none. Pure; `run` and `tail` say the same.
+
+A line says what was done, in which sub-task (n/m), and what has been spent; the time stands before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import assert_never
+
+from pydantic import JsonValue
+
+from autoagent import events as e
+from autoagent.console.figures import clock, money, several, size
+from autoagent.console.line import Line, Part, Tone, dotted, line, short
+from autoagent.console.question import headline
+from autoagent.goal import Limits
+from autoagent.state import RunState
+
+_QUIET = {"finish", "give_up", "ask_human", "read_again"}
+"""Calls that say nothing themselves; what they bring about does."""
+
+
+def told(before: RunState, event: e.Event, after: RunState) -> Iterator[Line]:
+    """The lines that `event`, which leads from one state to the other, has for a person."""
+    match event:
+        case e.CallDecided() | e.CallStarted() | e.CallEnded():
+            yield from _call(before, event, after)
+        case e.ModelCalled() | e.ModelReplied() | e.ModelFailed():
+            yield from _model(event, after)
+        case e.QuestionAsked() | e.QuestionAnswered() | e.QuestionVoided():
+            yield from _question(event, after)
+        case (
+            e.MemoryRecalled()
+            | e.PlanMade()
+            | e.PlanRefused()
+            | e.PlanApproved()
+            | e.CriterionChecked()
+            | e.MemoryIndexed()
+            | e.MemoryDeferred()
+        ):
+            yield from _plan(event, after)
+        case (
+            e.SubTaskStarted()
+            | e.SubTaskEnded()
+            | e.LaneMerged()
+            | e.LaneConflicted()
+            | e.Observed()
+            | e.LaneReset()
+            | e.LadderClimbed()
+            | e.ContextCompacted()
+            | e.FinishRefuted()
+        ):
+            yield from _lane(event, after)
+        case (
+            e.RunStarted()
+            | e.OwnerChanged()
+            | e.LimitsRaised()
+            | e.CommandTaken()
+            | e.CommandRefused()
+            | e.FolderChanged()
+            | e.TimeSpent()
+            | e.RunParked()
+            | e.RunInterrupted()
+            | e.RunEnded()
+        ):
+            yield from _run(event, after)
+        case _:
+            assert_never(event)
+
+
+# --- calls --------------------------------------------------------------------------------------------------
+
+
+def _call(
+    before: RunState, event: e.CallDecided | e.CallStarted | e.CallEnded, after: RunState
+) -> Iterator[Line]:
+    if not isinstance(event, e.CallEnded):
+        return
+    decided = before.calls[event.call].decided
+    if decided.tool in _QUIET or (decided.script is not None and event.ok):
+        return
+    if decided.decision == "deny":
+        head, end = Part("⊘ denied ", "bad"), short(decided.why, 100)
+    elif event.ok:
+        head, end = Part(""), short(size(len(event.output.encode("utf-8", "replace"))))
+    else:
+        head, end = Part("✗ ", "bad"), short(event.output.strip(), 100)
+    place = Part(f"{after.steps} {place_of(after, event.lane)} ", "dim")
+    labels = [Part(f" {label.upper()}", "outside") for label in event.labels]
+    took = f"{event.seconds:.1f} s" if event.seconds >= 0.1 else None
+    yield dotted(line(place, head, *called(decided), *labels), end, took, money(after.usd))
+
+
+def called(decided: e.CallDecided) -> tuple[Part, ...]:
+    """A tool and what it is used on: whom it reaches, else the path, else its first text."""
+    target = decided.destination or _target(decided.args)
+    return (short(decided.tool, 40), Part(" " if target else ""), short(target, 60))
+
+
+def _target(args: Mapping[str, JsonValue]) -> str:
+    for name in ("path", "query", "pattern", "url"):
+        if isinstance(value := args.get(name), str):
+            return value
+    texts = [value for value in args.values() if isinstance(value, str)]
+    return texts[0] if texts else ""
+
+
+def _model(event: e.ModelCalled | e.ModelReplied | e.ModelFailed, after: RunState) -> Iterator[Line]:
+    match event:
+        case e.ModelReplied(reply=reply) if event.lane in after.lanes and reply.calls and reply.text.strip():
+            place = Part(f"{after.steps} {place_of(after, event.lane)} ", "dim")
+            yield line(place, Part("says │ ", "dim"), short(reply.text, 100, "dim"))
+        case e.ModelFailed():
+            yield line(Part("✗ ", "bad"), "the model did not answer: ", short(event.why, 160))
+        case _:
+            return
+
+
+# --- questions ----------------------------------------------------------------------------------------------
+
+
+def _question(
+    event: e.QuestionAsked | e.QuestionAnswered | e.QuestionVoided, after: RunState
+) -> Iterator[Line]:
+    match event:
+        case e.QuestionAsked(question=question):
+            yield line(Part("! ", "attention")) + headline(question, after)
+        case e.QuestionAnswered() if event.by == "rule":
+            yield line(f"{event.question} yes, by an earlier 'y -N'")
+        case e.QuestionAnswered():
+            said = event.text if event.verdict == "text" else event.verdict
+            why = f": {event.text}" if event.verdict == "no" and event.text else ""
+            edited = ", edited" if event.edit is not None else ""
+            yield line(f"{event.question} answered {edited}by {event.by} │ ", short(said + why, 100))
+        case e.QuestionVoided():
+            yield line(f"{event.question} no longer stands: ", short(event.why, 100))
+        case _:
+            assert_never(event)
+
+
+# --- plan and proof -----------------------------------------------------------------------------------------
+
+_PlanEvent = (
+    e.MemoryRecalled
+    | e.PlanMade
+    | e.PlanRefused
+    | e.PlanApproved
+    | e.CriterionChecked
+    | e.MemoryIndexed
+    | e.MemoryDeferred
+)
+MARKS: Mapping[str, tuple[str, Tone]] = {
+    "proved": ("✓ proved", "good"),
+    "refuted": ("✗ refuted", "bad"),
+    "unchecked": ("? unchecked", "dim"),
+}
+
+
+def _plan(event: _PlanEvent, after: RunState) -> Iterator[Line]:
+    match event:
+        case e.MemoryRecalled(texts=texts) if texts:
+            yield line(f"remembered {several(len(texts), 'outcome')} of earlier runs")
+        case e.PlanMade(sub_tasks=sub_tasks):
+            titles = "; ".join(s.title for s in sub_tasks)
+            why = short(event.why, 80) if event.why else None
+            yield dotted(
+                f"plan v{event.version}", several(len(sub_tasks), "sub-task"), why, short(titles, 90)
+            )
+        case e.PlanRefused():
+            yield line("plan refused: ", short(event.why, 120))
+        case e.CriterionChecked() if event.sub_task is None and event.verdict != "unchecked":
+            mark, tone = MARKS[event.verdict]
+            criterion = str(after.criteria[event.number])
+            yield line(Part(f"{mark} ", tone), short(criterion, 60), " · ", short(event.evidence.text, 80))
+        case e.MemoryDeferred():
+            yield line("memory takes this outcome later: ", short(event.why, 100))
+        case e.PlanApproved() | e.CriterionChecked() | e.MemoryRecalled() | e.MemoryIndexed():
+            return
+        case _:
+            assert_never(event)
+
+
+# --- lanes --------------------------------------------------------------------------------------------------
+
+_LaneEvent = (
+    e.SubTaskStarted
+    | e.SubTaskEnded
+    | e.LaneMerged
+    | e.LaneConflicted
+    | e.Observed
+    | e.LaneReset
+    | e.LadderClimbed
+    | e.ContextCompacted
+    | e.FinishRefuted
+)
+_ENDS: Mapping[str, Tone] = {"done": "plain", "failed": "bad", "skipped": "dim"}
+
+
+def _lane(event: _LaneEvent, after: RunState) -> Iterator[Line]:
+    match event:
+        case e.SubTaskStarted():
+            place = Part(f"{place_of(after, event.lane)} ", "dim")
+            yield line(Part("▸ ", "accent"), place, short(title_of(after, event.sub_task), 80))
+        case e.SubTaskEnded():
+            place = Part(f"{place_of(after, event.lane)} ", "dim")
+            result = short(event.result, 100) if event.result else None
+            yield dotted(line(place, Part(event.outcome, _ENDS[event.outcome])), result, money(after.usd))
+        case e.LaneConflicted():
+            yield line("↺ other sub-tasks changed the same files: ", short(", ".join(event.kept), 100))
+        case e.Observed(source="finish" | "nudge" | "limit" | "person"):
+            yield line("told the agent │ ", short(event.text, 120, "dim"))
+        case e.LaneReset():
+            yield line("↺ back to the sub-task's start: ", short(event.why, 120))
+        case e.LadderClimbed():
+            yield line(f"↺ no progress, so {_RUNGS[event.rung]}: ", short(event.why, 100))
+        case e.LaneMerged() | e.Observed() | e.ContextCompacted() | e.FinishRefuted():
+            return
+        case _:
+            assert_never(event)
+
+
+_RUNGS = {
+    "nudge": "a nudge",
+    "reset": "a new start",
+    "replan": "a new plan",
+    "stronger": "a stronger model",
+    "ask": "a question to you",
+}
+
+
+def title_of(state: RunState, sub_task: str) -> str:
+    """The title of a sub-task; its id where the plan no longer has it."""
+    sub_tasks = state.plan.sub_tasks if state.plan is not None else ()
+    return next((s.title for s in sub_tasks if s.id == sub_task), sub_task)
+
+
+def place_of(state: RunState, lane: str) -> str:
+    """`3/5`: the third of five sub-tasks; empty outside any."""
+    known = state.lanes.get(lane)
+    ids = [s.id for s in state.plan.sub_tasks] if state.plan is not None else []
+    if known is None or known.sub_task not in ids:
+        return ""
+    return f"{ids.index(known.sub_task) + 1}/{len(ids)}"
+
+
+# --- the run ------------------------------------------------------------------------------------------------
+
+_RunEvent = (
+    e.RunStarted
+    | e.OwnerChanged
+    | e.LimitsRaised
+    | e.CommandTaken
+    | e.CommandRefused
+    | e.FolderChanged
+    | e.TimeSpent
+    | e.RunParked
+    | e.RunInterrupted
+    | e.RunEnded
+)
+
+
+def _run(event: _RunEvent, after: RunState) -> Iterator[Line]:
+    run = after.run_id
+    match event:
+        case e.RunStarted():
+            sandbox = f"sandbox {event.sandbox}" if event.sandbox != "none" else None
+            head = line("run ", run)
+            limits = limits_of(event.goal.limits)
+            yield dotted(head, f"model {event.model}", sandbox, limits, f"autoagent tail {run}")
+        case e.OwnerChanged() if event.epoch > 1:
+            yield dotted(
+                line("run ", run, " goes on"), f"model {event.model}", event.holder, limits_of(after.limits)
+            )
+        case e.LimitsRaised():
+            yield line("limits are now: ", limits_of(event.limits))
+        case e.CommandRefused():
+            yield line("a command was refused: ", short(event.why, 120))
+        case e.FolderChanged(paths=paths):
+            yield line(f"you changed {several(len(paths), 'path')}: ", short(", ".join(paths), 100))
+        case e.RunParked():
+            yield dotted(
+                line(Part("= ", "dim"), f"parked at step {after.steps}"),
+                money(after.usd),
+                f"autoagent resume {run}",
+            )
+        case e.RunInterrupted():
+            yield dotted(f"stopped at step {after.steps}", money(after.usd), f"autoagent resume {run}")
+        case e.RunEnded():
+            yield dotted(event.ending, short(event.reason, 120), money(after.usd), clock(after.seconds))
+        case e.OwnerChanged() | e.CommandTaken() | e.TimeSpent():
+            return
+        case _:
+            assert_never(event)
+
+
+def limits_of(limits: Limits) -> str:
+    """The limits in short."""
+    return f"limit {money(limits.usd)}, {limits.steps} steps, {limits.minutes:g} min, {limits.tokens} tokens"

@@ -1,0 +1,121 @@
+"""One line of text for people, made of parts. Owns how foreign text is made harmless on a terminal.
+
+A part is raw text from anywhere: models, tools, files, goals. Drawing a line spells out whatever a terminal
+could obey, so that no part can move the cursor, colour anything, or begin another line.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from autoagent.redact import one_line, visible
+
+Tone = Literal["plain", "dim", "good", "bad", "attention", "accent", "outside"]
+
+_SGR = {"dim": "2", "good": "32", "bad": "31", "attention": "1;33", "accent": "36", "outside": "35"}
+# where the stream's encoding has no such signs
+_ASCII = str.maketrans(
+    {"✓": "+", "✗": "x", "▸": ">", "⊘": "/", "↺": "~", "·": "-", "│": "|", "…": "...", "›": ">", "–": "-"}
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a line."""
+
+    text: str
+    tone: Tone = "plain"
+    limit: int = 0
+    """Cut to so many characters, runs of white space made one; 0: as it is."""
+
+    @property
+    def shown(self) -> str:
+        """The text as it may stand on a terminal."""
+        if self.limit:
+            return one_line(self.text, self.limit)
+        return visible(self.text).replace("\n", " ").replace("\t", " ")
+
+
+@dataclass(frozen=True)
+class Line:
+    """Exactly one line, whatever its parts hold."""
+
+    parts: tuple[Part, ...]
+
+    def __add__(self, other: Line) -> Line:
+        return Line((*self.parts, *other.parts))
+
+    def draw(self, *, coloured: bool = False, ascii_only: bool = False, columns: int | None = None) -> str:
+        """The line without its line break; cut to `columns` where they are given."""
+        pieces, room = [], columns
+        for part in self.parts:
+            text = part.shown.translate(_ASCII) if ascii_only else part.shown
+            if room is not None:
+                text = _fitting(text, room)
+                room -= _width(text)
+            tinted = coloured and text and part.tone in _SGR
+            pieces.append(f"\x1b[{_SGR[part.tone]}m{text}\x1b[0m" if tinted else text)
+        return "".join(pieces)
+
+    def __str__(self) -> str:
+        return self.draw()
+
+
+def line(*parts: str | Part) -> Line:
+    """A line of parts that follow each other without a space; empty ones are left out."""
+    made = (Part(part) if isinstance(part, str) else part for part in parts)
+    return Line(tuple(part for part in made if part.text))
+
+
+def dotted(*parts: str | Part | Line | None) -> Line:
+    """A line of parts with ` · ` between them; empty ones are left out."""
+    pieces: list[Part] = []
+    for part in parts:
+        more = part.parts if isinstance(part, Line) else line(part).parts if part else ()
+        pieces += [Part(" · ", "dim"), *more] if pieces and more else more
+    return Line(tuple(pieces))
+
+
+def short(text: str, limit: int = 60, tone: Tone = "plain") -> Part:
+    """A part of at most `limit` characters."""
+    return Part(text, tone, limit)
+
+
+def block(text: str, most: int | None = None, before: str = "│ ") -> Iterator[Line]:
+    """Foreign text line by line, framed so that it can't be taken for ours; at most `most` lines."""
+    lines = text.expandtabs(4).split("\n")
+    shown = lines if most is None or len(lines) <= most else lines[: most - 1]
+    for content in shown:
+        yield line(Part(before, "dim"), content)
+    if len(shown) < len(lines):
+        yield line(Part(f"{before}… {len(lines) - len(shown)} more lines", "dim"))
+
+
+def columns(rows: Iterable[tuple[Part, ...]]) -> Iterator[Line]:
+    """Rows as lines whose parts stand beneath each other; the last column is left ragged."""
+    table = [[(part, _width(part.shown)) for part in row] for row in rows]
+    widths = [max(row[i][1] for row in table if len(row) > i) for i in range(max(map(len, table), default=0))]
+    for row in table:
+        padded = [
+            (part, Part(" " * (widths[i] - width + 2)) if i + 1 < len(row) else Part(""))
+            for i, (part, width) in enumerate(row)
+        ]
+        yield line(*(piece for pair in padded for piece in pair))
+
+
+def _width(text: str) -> int:
+    """Columns of a terminal that the text takes; at most, where it holds combining marks."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
+def _fitting(text: str, room: int) -> str:
+    if _width(text) <= room:
+        return text
+    while text and _width(text) > room - 1:
+        text = text[:-1]
+    return text + "…" if room > 0 else ""

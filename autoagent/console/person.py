@@ -1,0 +1,157 @@
+"""Asks the person at this terminal: the record, the exact arguments, and one line for the answer.
+
+[y] once  [y -N] the next N  [n]  [e] edit  or tell it what to do instead  (Enter: n) ›
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from autoagent.commands import Answer, Approve, Deny
+from autoagent.console.keyboard import forget_typed, read_line
+from autoagent.console.line import Line, Part, line
+from autoagent.console.question import exactly_json, whole
+from autoagent.console.screen import Screen
+from autoagent.questions import Question
+from autoagent.state import RunState
+
+_YES_TO_MANY = re.compile(r"(?:y|yes)\s*-?\s*(\d{1,4})", re.IGNORECASE)
+_EDITABLE = ("call", "plan")
+
+
+@dataclass
+class Person:
+    """An approver (`autoagent.asking.Approver`) at a terminal."""
+
+    screen: Screen
+    descriptor: int
+    """Of the terminal, to read from."""
+    is_open: Callable[[str], bool]
+    """Whether a question still waits."""
+    is_editing: bool = False
+    """An editor has the terminal, and its keys, ^C too."""
+
+    async def __call__(self, question: Question, state: RunState) -> Approve | Deny | Answer | None:
+        """The person's answer; `None`: they leave it for later. Cancelled when answered elsewhere."""
+        self.screen.hold()
+        try:
+            self.screen.ask(line(""), *whole(question, state))
+            return await self._answer(question)
+        except asyncio.CancelledError:
+            self.screen.ask(line("" if self.is_open(question.id) else "  (answered elsewhere)"))
+            raise
+        finally:
+            self.screen.release()
+
+    async def _answer(self, question: Question) -> Approve | Deny | Answer | None:
+        edit: JsonValue = None
+        while True:
+            forget_typed(self.descriptor)
+            self.screen.ask(prompt=_prompt(question))
+            typed = await read_line(self.descriptor)
+            if typed is None:
+                self.screen.ask(line(""), line(f"left for later; 'autoagent approvals' shows {question.id}"))
+                return None
+            if question.is_yes_no and question.subject.kind in _EDITABLE and _is_edit(typed):
+                edit = await self._edited(question, typed.strip()[1:].strip())
+                continue
+            answer = understood(question, typed, edit)
+            if isinstance(answer, str):
+                self.screen.ask(line(answer))
+                continue
+            return answer
+
+    async def _edited(self, question: Question, inline: str) -> JsonValue:
+        """Other arguments, from the line itself or from an editor; `None` where they can't be used."""
+        text = inline or await self._from_editor(exactly_json(question))
+        try:
+            edit: JsonValue = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            self.screen.ask(line(f"that is no JSON ({error}); nothing was changed"))
+            return None
+        self.screen.ask(*_compared(question, edit))
+        return edit
+
+    async def _from_editor(self, text: str) -> str:
+        """What the person made of `text` in their editor."""
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        with tempfile.TemporaryDirectory(prefix="autoagent-") as folder:
+            file = Path(folder) / "arguments.json"
+            file.write_text(text, encoding="utf-8")
+            try:
+                process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
+            except OSError as error:
+                why = f"{editor!r} can't be started ({error.strerror}); set EDITOR, or type e {{…}}"
+                self.screen.ask(line(why))
+                return text
+            self.is_editing = True
+            try:
+                await process.wait()
+            finally:
+                self.is_editing = False
+            return file.read_text(encoding="utf-8", errors="replace")
+
+
+def understood(question: Question, typed: str, edit: JsonValue = None) -> Approve | Deny | Answer | str:
+    """The answer that a typed line is; a text says why it is none."""
+    words, digest = typed.strip(), question.digest
+    if not question.is_yes_no:
+        return _chosen(question, words)
+    if words.lower() in ("y", "yes"):
+        return Approve(question=question.id, digest=digest, edit=edit)
+    if many := _YES_TO_MANY.fullmatch(words):
+        if question.subject.kind != "call" or edit is not None:
+            return "'y -N' is for calls as they stand; type y, n, or what to do instead"
+        if not 1 <= int(many[1]) <= 1000:
+            return "'y -N' takes 1 to 1000"
+        return Approve(question=question.id, digest=digest, covers=int(many[1]))
+    why = "" if words.lower() in ("", "n", "no") else words
+    return Deny(question=question.id, digest=digest, why=why)
+
+
+def _chosen(question: Question, words: str) -> Answer | str:
+    """One of the choices, by its name, its number or the start of its name; any text where there are none."""
+    choices = question.choices
+    if not choices:
+        return Answer(question=question.id, digest=question.digest, text=words) if words else "type an answer"
+    numbered = dict(enumerate(choices, 1))
+    if words.isdecimal() and int(words) in numbered:
+        words = numbered[int(words)]
+    fitting = [choice for choice in choices if words and choice.startswith(words.lower())]
+    if len(fitting) != 1:
+        return f"type one of: {', '.join(choices)}"
+    return Answer(question=question.id, digest=question.digest, text=fitting[0])
+
+
+def _is_edit(typed: str) -> bool:
+    return re.fullmatch(r"\s*e(\s*|\s+[\[{].*)", typed, re.DOTALL) is not None
+
+
+def _prompt(question: Question) -> Line:
+    if not question.is_yes_no:
+        choices = "  ".join(f"[{n}] {choice}" for n, choice in enumerate(question.choices, 1))
+        return line(choices, "  " if choices else "", Part("(^D: later) ", "dim"), "› ")
+    many = "[y -N] the next N  " if question.subject.kind == "call" else ""
+    edit = "[e] edit  " if question.subject.kind in _EDITABLE else ""
+    once = "once" if many else "yes"
+    return line(f"[y] {once}  {many}[n]  {edit}or tell it what to do instead  (Enter: n) › ")
+
+
+def _compared(question: Question, edit: JsonValue) -> Iterator[Line]:
+    import difflib
+
+    asked = exactly_json(question).split("\n")
+    edited = json.dumps(edit, ensure_ascii=False, indent=2).split("\n")
+    for row in difflib.unified_diff(asked, edited, "asked", "edited", lineterm=""):
+        yield line(row)
+    yield line("y allows what was edited")

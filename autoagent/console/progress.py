@@ -1,0 +1,117 @@
+"""Follows a run and says what happens: lines as entries come, a live last line, a heartbeat. Owns its own
+state of the run, folded from what it hears.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from time import monotonic
+
+from autoagent.clock import SystemClock
+from autoagent.console.events import called, place_of, title_of, told
+from autoagent.console.figures import clock, local, money
+from autoagent.console.line import Line, Part, dotted, line, short
+from autoagent.console.screen import Screen
+from autoagent.events import Entry
+from autoagent.state import LaneState, RunState, advance, fold
+
+HEARTBEAT_S = 60.0
+_TICK_S = 1.0
+
+Read = Callable[[str], list[Entry]]
+"""All entries of a run so far."""
+
+
+class Progress:
+    """Says what a run does, on one screen."""
+
+    def __init__(self, screen: Screen, read: Read) -> None:
+        self.screen = screen
+        self.state: RunState | None = None
+        self.is_stopping = False
+        self._read = read
+        self._run_id: str | None = None
+        self._heard: list[Entry] = []
+        self._since = self._spoke = monotonic()
+
+    def begin(self, run_id: str) -> None:
+        """The run has this name; what was heard of it so far is said now."""
+        self._run_id = run_id
+        heard, self._heard = self._heard, []
+        for entry in heard:
+            self.hear(entry)
+
+    def hear(self, entry: Entry) -> None:
+        """One entry more; those before it are read from the journal where they weren't heard."""
+        if self._run_id is None:
+            self._heard.append(entry)
+            return
+        if self.state is None or self.state.seq + 1 != entry.seq:
+            known = [earlier for earlier in self._read(self._run_id) if earlier.seq < entry.seq]
+            self.state = fold(self._run_id, known)
+        before, self.state = self.state, advance(self.state, entry)
+        self._since = monotonic()
+        for each in told(before, entry.event, self.state):
+            self._say(each, entry.at)
+        self._draw()
+
+    def note(self, text: str) -> None:
+        """One line of ours about what was chosen, or what is slow."""
+        self.screen.say(line(Part("note: ", "dim"), short(text, 300)))
+
+    async def beat(self) -> None:
+        """Keep the live line moving; off a terminal, say once a minute that the run is alive."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._draw()
+            silent_s = monotonic() - self._spoke
+            if not self.screen.is_terminal and self.state is not None and silent_s >= HEARTBEAT_S:
+                self._say(self._now(self.state), SystemClock().now())
+
+    def _say(self, what: Line, at: datetime) -> None:
+        self._spoke = monotonic()
+        self.screen.say(line(Part(f"{local(at)} ", "dim")) + what)
+
+    def _draw(self) -> None:
+        if self.screen.is_terminal and self.state is not None:
+            over = self.state.ended is not None or self.state.interrupted or self.state.parked is not None
+            self.screen.live(None if over else self._now(self.state))
+
+    def _now(self, state: RunState) -> Line:
+        """What is under way, for how long, and what was spent of what."""
+        limits = state.limits
+        return dotted(
+            line(Part("▸ ", "accent"), *_activity(state), f" {clock(monotonic() - self._since)}"),
+            f"{money(state.usd)}/{limits.usd:.2f}",
+            f"{state.steps}/{limits.steps}",
+            Part("stopping; ^c again stops at once" if self.is_stopping else "^c stops", "dim"),
+        )
+
+
+def _activity(state: RunState) -> Iterator[Part]:
+    """The lane at work, and what it waits for."""
+    if state.waiting:
+        yield Part("waits for you", "attention")
+        return
+    lanes = [lane for lane in state.lanes.values() if lane.ended is None]
+    if not lanes:
+        yield Part("planning" if state.plan is None else "checking")
+        return
+    lane = lanes[-1]
+    yield Part(f"{place_of(state, lane.name)} ", "dim")
+    yield short(title_of(state, lane.sub_task), 40)
+    yield Part(" · ", "dim")
+    yield from _step(state, lane)
+
+
+def _step(state: RunState, lane: LaneState) -> Iterator[Part]:
+    mine = (call for call in state.calls.values() if call.decided.lane == lane.name)
+    started = [call.decided for call in mine if call.started is not None and call.ended is None]
+    if started:
+        yield from called(started[-1])
+    elif any(held.lane == lane.name for held in state.held.values()):
+        yield Part("model")
+    else:
+        yield Part("…")

@@ -1,0 +1,160 @@
+"""A question as a person sees it, drawn from the record alone: destination first, then exactly what is asked.
+
+The model's words are shown only where they are the subject, and framed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from pydantic import JsonValue
+
+from autoagent.console.line import Line, Part, block, dotted, line, short
+from autoagent.goal import SubTask
+from autoagent.questions import Question
+from autoagent.state import RunState
+
+_SUBJECTS = {
+    "plan": "THE PLAN, before anything starts",
+    "task": "START A SUB-TASK",
+    "finish": "END THE RUN",
+    "spend": "GO ON SPENDING",
+    "criterion": "YOUR VERDICT on a criterion",
+    "question": "THE AGENT ASKS",
+    "recovery": "DID THIS HAPPEN?",
+    "folder": "YOUR FILES AND THE AGENT'S DIFFER",
+}
+_EFFECTS = {"read": "FETCH", "write": "CHANGE FILES", "external": "SEND"}
+_NAME_COLUMNS = 10
+_LONGEST_DESTINATION = 120
+"""On one line; the question itself shows it whole."""
+
+
+def headline(question: Question, state: RunState) -> Line:
+    """The question on one line, with the commands that answer it."""
+    subject = question.subject
+    what = [Part(_what(question, state), "attention")]
+    if subject.tool is not None:
+        what += [
+            Part(" "),
+            short(subject.tool, 40),
+            Part(" TO " if _reaches(question) else ""),
+            _to(question),
+        ]
+    elif isinstance(subject.args, str):
+        what += [Part(" │ "), short(subject.args, 80)]
+    return dotted(line(question.id, " ", *what), answers(question))
+
+
+def answers(question: Question) -> str:
+    """The commands that answer a question."""
+    if question.is_yes_no:
+        return f'autoagent approve {question.id} | autoagent deny {question.id} --why "…"'
+    choices = " | ".join(map(_quoted, question.choices)) or '"…"'
+    return f"autoagent answer {question.id} {choices}"
+
+
+def head(question: Question, state: RunState) -> Iterator[Line]:
+    """What is asked, who is reached, and why."""
+    subject = question.subject
+    tool = line(short(subject.tool, 60)) if subject.tool is not None else None
+    sub_task = f"sub-task {question.sub_task}" if question.sub_task is not None else None
+    yield dotted(line(Part(_what(question, state), "attention")), tool, _undo(question, state), sub_task)
+    if _reaches(question):
+        yield _field("TO", _to(question))
+    yield _field("ASKED", "because ", short(question.why, 300), *_labels(question))
+
+
+def exactly(question: Question) -> Iterator[Line]:
+    """The exact arguments, all of them: what an answer authorises."""
+    subject = question.subject
+    if subject.kind in ("plan", "task"):
+        yield from _sub_tasks(subject.args)
+    elif isinstance(subject.args, Mapping):
+        for name, value in subject.args.items():
+            yield from _argument(name, value)
+    elif subject.args is not None:
+        yield from block(subject.args if isinstance(subject.args, str) else _json(subject.args))
+    for path, sha256 in subject.files.items():
+        yield _field("file", path, Part(f"  sha256 {sha256[:12]}", "dim"))
+
+
+def exactly_json(question: Question) -> str:
+    """The arguments as JSON, to be edited."""
+    return _json(question.subject.args)
+
+
+def whole(question: Question, state: RunState) -> Iterator[Line]:
+    """Head, arguments and digest: everything that stands before the answers."""
+    yield from head(question, state)
+    yield from exactly(question)
+    yield line(Part(f"question {question.id} · digest {question.digest[:12]}", "dim"))
+
+
+def _what(question: Question, state: RunState) -> str:
+    if question.subject.kind != "call":
+        return _SUBJECTS[question.subject.kind]
+    call = state.calls.get(question.subject.call or "")
+    return _EFFECTS[call.decided.effect] if call is not None else "CALL"
+
+
+def _undo(question: Question, state: RunState) -> str | None:
+    call = state.calls.get(question.subject.call or "")
+    return "it can't be undone" if call is not None and call.decided.effect == "external" else None
+
+
+def _reaches(question: Question) -> bool:
+    """Whether somebody outside learns of it, known or not."""
+    return question.subject.destination is not None
+
+
+def _to(question: Question) -> Part:
+    destination = question.subject.destination
+    if destination is None:
+        return Part("")
+    return Part(destination) if destination else Part("somebody unknown", "bad")
+
+
+def _labels(question: Question) -> tuple[Part, ...]:
+    said = {"outside": " · it has read OUTSIDE text", "private": " · it has read PRIVATE data"}
+    return tuple(Part(said[label], "outside") for label in question.subject.labels if label in said)
+
+
+def _field(name: str, *parts: str | Part) -> Line:
+    return line(Part(f"{name:<7}", "dim"), *parts)
+
+
+def _argument(name: str, value: JsonValue) -> Iterator[Line]:
+    """`name  value`, further lines of the value beneath it."""
+    text = value if isinstance(value, str) else _json(value)
+    first, *rest = text.expandtabs(4).split("\n")
+    frame = Part("│ ", "dim")
+    yield line(Part(f"{Part(name).shown:<{_NAME_COLUMNS}} ", "dim"), frame, first)
+    for more in rest:
+        yield line(" " * (_NAME_COLUMNS + 1), frame, more)
+
+
+def _sub_tasks(args: JsonValue) -> Iterator[Line]:
+    """A plan, or one sub-task, with all that its approval covers."""
+    shown = args if isinstance(args, dict) else {}
+    rows = shown.get("sub_tasks", [args])
+    for row in rows if isinstance(rows, list) else ():
+        sub_task = SubTask.model_validate(row)
+        after = f"after {', '.join(sub_task.depends_on)}" if sub_task.depends_on else None
+        yield dotted(line(Part(f"{Part(sub_task.id).shown:<4} ", "accent"), sub_task.title), after)
+        if sub_task.instructions:
+            yield from block(sub_task.instructions, before="     │ ")
+        for criterion in sub_task.done_when:
+            yield line(Part("     done when ", "dim"), str(criterion))
+    proposed = shown.get("criteria")
+    for text in proposed if isinstance(proposed, list) else ():
+        yield line(Part("the goal would count as reached when ", "dim"), str(text))
+
+
+def _json(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def _quoted(choice: str) -> str:
+    return f'"{choice}"' if " " in choice else choice
