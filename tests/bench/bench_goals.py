@@ -26,7 +26,7 @@ from autoagent.outcome import Outcome
 from autoagent.testing import ScriptedModel, script
 from autoagent.wiring import Choices, Parts, start
 
-WORDS = [
+WORDS = (
     "amber",
     "birch",
     "cedar",
@@ -36,14 +36,10 @@ WORDS = [
     "grove",
     "heron",
     "inlet",
-    "juniper",
     "kelp",
     "lotus",
     "maple",
-    "nectar",
-    "olive",
-    "pine",
-]
+)
 
 Expected = dict[str, str]
 """Path -> content as it must be, or `None`-like `ABSENT`; compared by lines, without spaces at their ends."""
@@ -197,62 +193,154 @@ def same(expression: str) -> str:
 
 
 KINDS = (
-    Kind("sum a column", "Add up the column amount of sales.csv. Write only the sum into total.txt.", "total.txt",
-         sum_column, ROWS + OUT.format("total.txt") + same("[str(sum([int(r[2]) for r in rows]))]")),
-    Kind("largest row", "Find the row of sales.csv with the largest amount. Write its product and its amount, "
-         "separated by one space, into largest.txt.", "largest.txt", largest_row,
-         ROWS + OUT.format("largest.txt") + "top = max([int(r[2]) for r in rows])\n"
-         + same("[r[0] + ' ' + r[2] for r in rows if int(r[2]) == top]")),
-    Kind("filter rows", "Write north.csv with the header of sales.csv and all its rows whose region is north, in "
-         "the same order.", "north.csv", filter_rows,
-         ROWS + OUT.format("north.csv")
-         + same("['product,region,amount'] + [','.join(r) for r in rows if r[1] == 'north']")),
-    Kind("total by group", "For each region in sales.csv add up the amounts. Write regions.csv without a header: "
-         "one line region,total for each region, sorted by region.", "regions.csv", totals_by_region,
-         ROWS + OUT.format("regions.csv") + "names = sorted(set([r[1] for r in rows]))\n"
-         + same("[n + ',' + str(sum([int(r[2]) for r in rows if r[1] == n])) for n in names]")),
-    Kind("CSV to JSON", "Convert sales.csv to sales.json: a JSON list with one object for each row, with the keys "
-         "product, region and amount, all values as strings.", "sales.json", csv_to_json,
-         "import json\n" + ROWS + "out = json.loads(open('sales.json').read())\n"
-         + same("[{'product': r[0], 'region': r[1], 'amount': r[2]} for r in rows]")),
-    Kind("JSON to CSV", "Convert people.json to people.csv with the header name,age and one line for each person, "
-         "in the same order.", "people.csv", json_to_csv,
-         "import json\npeople = json.loads(open('people.json').read())\n" + OUT.format("people.csv")
-         + same("['name,age'] + [p['name'] + ',' + str(p['age']) for p in people]")),
-    Kind("count lines", "Count the lines of text.txt. Write only the number into lines.txt.", "lines.txt",
-         count_lines, LINES.format("text.txt") + OUT.format("lines.txt") + same("[str(len(lines))]")),
-    Kind("count a word", "Count how often the word cedar occurs in text.txt. Write only the number into "
-         "count.txt.", "count.txt", count_word,
-         LINES.format("text.txt") + OUT.format("count.txt") + same("[str(' '.join(lines).split().count('cedar'))]")),
-    Kind("find a word", "Find all files in the folder notes that contain the word password. Write their paths, "
-         "such as notes/a.txt, sorted, one on each line, into found.txt.", "found.txt", find_word,
-         "import os\nnames = sorted(['notes/' + n for n in os.listdir('notes')])\n" + OUT.format("found.txt")
-         + same("[n for n in names if 'password' in open(n).read()]")),
-    Kind("sort lines", "Sort the lines of names.txt alphabetically and write them into sorted.txt.", "sorted.txt",
-         sort_lines, LINES.format("names.txt") + OUT.format("sorted.txt") + same("sorted(lines)")),
-    Kind("unique lines", "Write the different lines of names.txt, each once, sorted, into unique.txt.",
-         "unique.txt", unique_lines,
-         LINES.format("names.txt") + OUT.format("unique.txt") + same("sorted(set(lines))")),
-    Kind("rename files", "Rename every file in the folder data that ends in .txt so that it ends in .md instead. "
-         "Leave the contents as they are.", "data", rename_files,
-         "import os\nnames = os.listdir('data')\n"
-         "assert len(names) == 5 and all([n.endswith('.md') for n in names]), 'wrong'\n"),
-    Kind("replace a word", "Replace every cedar in text.txt by willow, in the same file.", "text.txt",
-         replace_text, "text = open('text.txt').read()\nassert 'cedar' not in text and 'willow' in text, 'wrong'\n"),
-    Kind("extract addresses", "Find all e-mail addresses in mails.txt. Write them, sorted, one on each line, into "
-         "emails.txt.", "emails.txt", extract_emails,
-         LINES.format("mails.txt") + OUT.format("emails.txt")
-         + same("sorted([w for x in lines for w in x.split() if '@' in w])")),
-    Kind("average", "Work out the average of the numbers in numbers.txt. Write only it, with exactly two decimals, "
-         "into average.txt.", "average.txt", average,
-         LINES.format("numbers.txt") + OUT.format("average.txt")
-         + "mean = sum([int(x) for x in lines]) / len(lines)\n" + same("[f'{mean:.2f}']")),
-    Kind("join files", "Join part1.txt, part2.txt, part3.txt and part4.txt of the folder parts, in this order, "
-         "into whole.txt.", "whole.txt", join_files,
-         "lines = []\nfor n in [1, 2, 3, 4]:\n"
-         "    lines = lines + [x for x in open(f'parts/part{n}.txt').read().split('\\n') if x]\n"
-         + OUT.format("whole.txt") + same("lines")),
-)  # fmt: skip
+    Kind(
+        "sum a column",
+        "Add up the column amount of sales.csv. Write only the sum into total.txt.",
+        "total.txt",
+        sum_column,
+        ROWS + OUT.format("total.txt") + same("[str(sum([int(r[2]) for r in rows]))]"),
+    ),
+    Kind(
+        "largest row",
+        "Find the row of sales.csv with the largest amount. Write its product and its amount, "
+        "separated by one space, into largest.txt.",
+        "largest.txt",
+        largest_row,
+        ROWS
+        + OUT.format("largest.txt")
+        + "top = max([int(r[2]) for r in rows])\n"
+        + same("[r[0] + ' ' + r[2] for r in rows if int(r[2]) == top]"),
+    ),
+    Kind(
+        "filter rows",
+        "Write north.csv with the header of sales.csv and all its rows whose region is north, in "
+        "the same order.",
+        "north.csv",
+        filter_rows,
+        ROWS
+        + OUT.format("north.csv")
+        + same("['product,region,amount'] + [','.join(r) for r in rows if r[1] == 'north']"),
+    ),
+    Kind(
+        "total by group",
+        "For each region in sales.csv add up the amounts. Write regions.csv without a header: "
+        "one line region,total for each region, sorted by region.",
+        "regions.csv",
+        totals_by_region,
+        ROWS
+        + OUT.format("regions.csv")
+        + "names = sorted(set([r[1] for r in rows]))\n"
+        + same("[n + ',' + str(sum([int(r[2]) for r in rows if r[1] == n])) for n in names]"),
+    ),
+    Kind(
+        "CSV to JSON",
+        "Convert sales.csv to sales.json: a JSON list with one object for each row, with the keys "
+        "product, region and amount, all values as strings.",
+        "sales.json",
+        csv_to_json,
+        "import json\n"
+        + ROWS
+        + "out = json.loads(open('sales.json').read())\n"
+        + same("[{'product': r[0], 'region': r[1], 'amount': r[2]} for r in rows]"),
+    ),
+    Kind(
+        "JSON to CSV",
+        "Convert people.json to people.csv with the header name,age and one line for each person, "
+        "in the same order.",
+        "people.csv",
+        json_to_csv,
+        "import json\npeople = json.loads(open('people.json').read())\n"
+        + OUT.format("people.csv")
+        + same("['name,age'] + [p['name'] + ',' + str(p['age']) for p in people]"),
+    ),
+    Kind(
+        "count lines",
+        "Count the lines of text.txt. Write only the number into lines.txt.",
+        "lines.txt",
+        count_lines,
+        LINES.format("text.txt") + OUT.format("lines.txt") + same("[str(len(lines))]"),
+    ),
+    Kind(
+        "count a word",
+        "Count how often the word cedar occurs in text.txt. Write only the number into count.txt.",
+        "count.txt",
+        count_word,
+        LINES.format("text.txt")
+        + OUT.format("count.txt")
+        + same("[str(' '.join(lines).split().count('cedar'))]"),
+    ),
+    Kind(
+        "find a word",
+        "Find all files in the folder notes that contain the word password. Write their paths, "
+        "such as notes/a.txt, sorted, one on each line, into found.txt.",
+        "found.txt",
+        find_word,
+        "import os\nnames = sorted(['notes/' + n for n in os.listdir('notes')])\n"
+        + OUT.format("found.txt")
+        + same("[n for n in names if 'password' in open(n).read()]"),
+    ),
+    Kind(
+        "sort lines",
+        "Sort the lines of names.txt alphabetically and write them into sorted.txt.",
+        "sorted.txt",
+        sort_lines,
+        LINES.format("names.txt") + OUT.format("sorted.txt") + same("sorted(lines)"),
+    ),
+    Kind(
+        "unique lines",
+        "Write the different lines of names.txt, each once, sorted, into unique.txt.",
+        "unique.txt",
+        unique_lines,
+        LINES.format("names.txt") + OUT.format("unique.txt") + same("sorted(set(lines))"),
+    ),
+    Kind(
+        "rename files",
+        "Rename every file in the folder data that ends in .txt so that it ends in .md instead. "
+        "Leave the contents as they are.",
+        "data",
+        rename_files,
+        "import os\nnames = os.listdir('data')\n"
+        "assert len(names) == 5 and all([n.endswith('.md') for n in names]), 'wrong'\n",
+    ),
+    Kind(
+        "replace a word",
+        "Replace every cedar in text.txt by willow, in the same file.",
+        "text.txt",
+        replace_text,
+        "text = open('text.txt').read()\nassert 'cedar' not in text and 'willow' in text, 'wrong'\n",
+    ),
+    Kind(
+        "extract addresses",
+        "Find all e-mail addresses in mails.txt. Write them, sorted, one on each line, into emails.txt.",
+        "emails.txt",
+        extract_emails,
+        LINES.format("mails.txt")
+        + OUT.format("emails.txt")
+        + same("sorted([w for x in lines for w in x.split() if '@' in w])"),
+    ),
+    Kind(
+        "average",
+        "Work out the average of the numbers in numbers.txt. Write only it, with exactly two decimals, "
+        "into average.txt.",
+        "average.txt",
+        average,
+        LINES.format("numbers.txt")
+        + OUT.format("average.txt")
+        + "mean = sum([int(x) for x in lines]) / len(lines)\n"
+        + same("[f'{mean:.2f}']"),
+    ),
+    Kind(
+        "join files",
+        "Join part1.txt, part2.txt, part3.txt and part4.txt of the folder parts, in this order, "
+        "into whole.txt.",
+        "whole.txt",
+        join_files,
+        "lines = []\nfor n in [1, 2, 3, 4]:\n"
+        "    lines = lines + [x for x in open(f'parts/part{n}.txt').read().split('\\n') if x]\n"
+        + OUT.format("whole.txt")
+        + same("lines"),
+    ),
+)
 
 
 def goal_of(kind: Kind) -> Goal:
