@@ -11,6 +11,7 @@ import ipaddress
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from itertools import count
 
 import pytest
@@ -104,3 +105,37 @@ def _why_no_docker() -> str:
         status = asyncio.run(probe(SandboxSettings()))
         gc.collect()
     return status.problem or ("" if status.has_image else f"the engine has no image {status.image}")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Note on a report whether its test needs Docker, for the closing line."""
+    outcome = yield
+    outcome.get_result().needs_docker = item.get_closest_marker("docker") is not None
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many Docker tests ran; where they must (in CI), one that was skipped fails the whole."""
+    ran, skipped = _docker_tests(terminalreporter)
+    terminalreporter.write_line(f"docker tests: {ran} ran, {skipped} skipped")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or not os.environ.get("AUTOAGENT_REQUIRE_DOCKER"):
+        return
+    ran, skipped = _docker_tests(reporter)
+    if skipped or not ran:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _docker_tests(reporter: pytest.TerminalReporter) -> tuple[int, int]:
+    """(ran, skipped), counted over the reports of this session."""
+
+    def count_of(*outcomes: str, when: str) -> int:
+        reports = [r for o in outcomes for r in reporter.stats.get(o, [])]
+        return sum(getattr(r, "needs_docker", False) and getattr(r, "when", "") == when for r in reports)
+
+    ran = count_of("passed", "failed", when="call")
+    return ran, count_of("skipped", when="setup")
