@@ -173,6 +173,8 @@ class SubTaskStarted(Frozen):
     """Names of the tools offered."""
     on_main: bool = True
     """It works on `main` itself, alone; otherwise in a fork that is merged when it ends."""
+    labels: tuple[Label, ...] = ()
+    """What the listing shows of files' contents."""
 
 
 class SubTaskEnded(Frozen):

@@ -12,6 +12,7 @@ from autoagent.asking import Parked
 from autoagent.context import RunContext
 from autoagent.errors import StoreUnavailable
 from autoagent.events import (
+    Label,
     LaneConflicted,
     LaneMerged,
     MemoryDeferred,
@@ -25,7 +26,9 @@ from autoagent.lane import Lane
 from autoagent.plan import dependants, ready
 from autoagent.planner import Planner
 from autoagent.ports import MemoryPoint, Objects
+from autoagent.preview import preview
 from autoagent.state import LaneState, RunState
+from autoagent.taint import labels_of_paths
 from autoagent.trees import Conflict, Tree, WorkingCopy, listing, make_tree, merge
 
 _LISTED = 200
@@ -145,21 +148,32 @@ class Scheduler:
             for t in self.ctx.tools.values()
             if t.name not in self.state.goal.never and not (t.runs_code and style == "code" and can_script)
         )
-        tree = self.ctx.workspace.visible(
-            self.state.main, (*self.state.goal.allow.read, *self.state.goal.allow.write)
-        )
+        listed, labels = self._told(style if can_script else "tools")
         self.ctx.history.record(
             SubTaskStarted(
                 sub_task=sub_task.id,
                 lane=sub_task.id,
                 tree=self.state.main,
-                listing=listing(_without_goal_file(tree), _LISTED),
+                listing=listed,
+                labels=labels,
                 style=style if can_script else "tools",
                 tools=self._usable(tools),
                 on_main=on_main,
             )
         )
         self._spawn(sub_task.id)
+
+    def _told(self, style: str) -> tuple[str, tuple[Label, ...]]:
+        """(the workspace as a worker is told of it, the labels of what that shows)."""
+        goal, started = self.state.goal, self.state.started
+        seen = self.ctx.workspace.visible(self.state.main, (*goal.allow.read, *goal.allow.write))
+        tree = make_tree({path: entry for path, entry in seen.entries.items() if path != "goal.yaml"})
+        text = listing(tree, _LISTED)
+        if style == "tools":  # with native tools a worker reads what it wants to see
+            return text, ()
+        hidden = (*goal.private, *(started.protected if started is not None else ()))
+        heads, shown = preview(tree, self.ctx.workspace.objects, hidden)
+        return "\n\n".join(x for x in (text, heads) if x), labels_of_paths(goal, shown)
 
     def _usable(self, tools: tuple[str, ...]) -> tuple[str, ...]:
         """Without a shell in the sandbox, no shell tool; without a sandbox, nothing that runs code."""
@@ -263,11 +277,6 @@ async def remember(ctx: RunContext, lane: LaneState) -> None:
         ctx.history.record(MemoryDeferred(sub_task=lane.name, why=str(error)))
     else:
         ctx.history.record(MemoryIndexed(sub_task=lane.name, point=point.id))
-
-
-def _without_goal_file(tree: Tree) -> Tree:
-    """What a worker is told of the workspace: the goal stands in its prompt already."""
-    return make_tree({path: entry for path, entry in tree.entries.items() if path != "goal.yaml"})
 
 
 def _without(tree: Tree, base: Tree, paths: tuple[str, ...], objects: Objects) -> Tree:

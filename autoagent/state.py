@@ -405,6 +405,8 @@ _LaneEvent = (
 def _lane(state: RunState, event: _LaneEvent) -> RunState:
     match event:
         case e.SubTaskStarted():
+            outside, private = "outside" in event.labels, "private" in event.labels
+            state = replace(state, outside=state.outside or outside, private=state.private or private)
             return _put_lane(state, _new_lane(event))
         case e.SubTaskEnded() if event.lane not in state.lanes:  # skipped before it began
             return _put_lane(state, _unborn(state, event))
