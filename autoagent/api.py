@@ -1,10 +1,4 @@
-"""autoagent in Python: `await run(goal)`, and a synchronous twin at the edge.
-
-    from autoagent import Goal, run
-
-    outcome = await run(Goal.load("workspaces/log-triage"))
-    print(outcome.ending, outcome.exit_code)
-"""
+"""autoagent in Python: `outcome = await run(Goal.load(path))`, and a synchronous twin at the edge."""
 
 from __future__ import annotations
 
@@ -14,10 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autoagent.asking import Approver
+from autoagent.context import Models
 from autoagent.goal import Goal
 from autoagent.goal_file import LoadedGoal, from_text
 from autoagent.outcome import Outcome
-from autoagent.ports import OnEntry
+from autoagent.ports import Model, OnEntry
 from autoagent.tools import Plugin
 from autoagent.wiring import Choices, Hooks, Parts, start
 
@@ -28,7 +23,7 @@ async def run(
     *,
     approver: Approver | None = None,
     on_event: OnEntry | None = None,
-    model: str | None = None,
+    model: str | Model | None = None,
     plugins: Sequence[Plugin] = (),
     home: str | Path | None = None,
 ) -> Outcome:
@@ -39,7 +34,7 @@ async def run(
         workspace: The folder to work in, in place. `None`: the loaded goal's own, else a new temporary one.
         approver: Answers questions; without one they park the run, which `autoagent resume` goes on with.
         on_event: Hears each journal entry after it was recorded; must not block.
-        model: Name of a configured model, for every role.
+        model: Who plays every role: the name of a configured model, or a model of your own.
         plugins: Plugins given as values, enabled besides those that the goal names.
         home: Where the journal and the memory live. `None`: as for the command line.
 
@@ -52,8 +47,10 @@ async def run(
     elif isinstance(goal, str):
         goal = from_text(goal)
     hooks = Hooks(approver=approver, on_entry=on_event or (lambda entry: None))
-    parts = Parts(plugins=tuple(plugins), home=Path(home) if home is not None else None)
-    return await start(goal, folder or _new_folder(), hooks=hooks, choices=Choices(model=model), parts=parts)
+    name = model if isinstance(model, str) else None
+    own = Models(model, model, model) if model is not None and not isinstance(model, str) else None
+    parts = Parts(models=own, plugins=tuple(plugins), home=Path(home) if home is not None else None)
+    return await start(goal, folder or _new_folder(), hooks=hooks, choices=Choices(model=name), parts=parts)
 
 
 def run_sync(
@@ -62,7 +59,7 @@ def run_sync(
     *,
     approver: Approver | None = None,
     on_event: OnEntry | None = None,
-    model: str | None = None,
+    model: str | Model | None = None,
     plugins: Sequence[Plugin] = (),
     home: str | Path | None = None,
 ) -> Outcome:
