@@ -45,6 +45,10 @@ Merge = Callable[[str], Awaitable[bool]]
 """Bring a forked lane's files into `main`; `False` where they conflict and the lane must go on."""
 
 REFUTED_AT_MOST = 3
+_GO_ON = {
+    "code": "Find out why, and reply with a better script in a ```python block.",
+    "tools": "Find out why, and go on with a tool.",
+}
 _CONTEXT_SHARE = 0.7
 _KEPT_TURNS = 6
 _BYTES_A_TOKEN = 3
@@ -120,18 +124,18 @@ class Lane:
         """Take a reply without a call as `finish` where a file or a command can refute it.
 
         Small models say that they are done instead of calling it. Only after something was changed, so that
-        an announcement of the first step doesn't count.
+        an announcement of the first step doesn't count, and not again before the next change.
         """
         plain = reply.finish_reason != "length" and bool(reply.text.strip())
-        if not plain or self.me.tree == self.me.start or not self.can_refute:
+        if not plain or self.me.tree == self.me.start or self.me.refuted or not self.can_refute:
             return False
         why = await self.refuted()
         if why is None:
             self.ctx.history.record(self.over("done", reply.text.strip()), sync=True)
         else:
             refuted = FinishRefuted(lane=self.name, sub_task=self.me.sub_task, tree=self.me.tree)
-            self.ctx.history.record(Observed(lane=self.name, text=why, source="finish"), refuted)
-            self.give_up_after_refutations(why)
+            text = f"{why}\n{_GO_ON[self.me.style]}"
+            self.ctx.history.record(Observed(lane=self.name, text=text, source="finish"), refuted)
         return True
 
     @property

@@ -1,4 +1,4 @@
-"""The first lines of a workspace's files, for a worker that writes scripts: it sees what it is to parse. Pure.
+"""The first lines of a workspace's files, for a worker that writes scripts: it sees what it will parse. Pure.
 
 A small model that has not seen a file guesses its format. What is shown counts as read.
 """
