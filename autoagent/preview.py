@@ -20,7 +20,9 @@ def preview(tree: Tree, objects: ObjectSource, hidden: tuple[str, ...]) -> tuple
 
     Of a folder's files with the same ending only the first one is shown: they tend to look alike.
     """
-    parts, shown, seen = [], [], set()
+    parts: list[str] = []
+    shown: list[str] = []
+    seen: set[tuple[str, str]] = set()
     for path, entry in tree.entries.items():
         folder, _, name = path.rpartition("/")
         look = (folder, name.rpartition(".")[2])
