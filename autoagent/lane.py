@@ -1,4 +1,4 @@
-"""A lane: one sub-task, from its first request to its end. Act, observe, reflect.
+"""A lane: one sub-task, from its first request to its end. Reflect, act, observe.
 
 Everything that a lane knows is in the journal; a new `Lane` over the same state goes on where the last one
 stopped, in the middle of a reply's calls too.
@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import Literal
 
-from autoagent import budget
+from autoagent import checkpoints, ladder
 from autoagent.calls import Calls
 from autoagent.context import RunContext
 from autoagent.controls import CONTROLS
@@ -20,18 +19,15 @@ from autoagent.events import (
     ContextCompacted,
     Event,
     FinishRefuted,
-    LadderClimbed,
-    LaneReset,
+    ModelReplied,
     Observed,
-    QuestionAnswered,
-    RunEnded,
-    SubTaskEnded,
     TimeSpent,
 )
 from autoagent.goal import Criterion, HumanCriterion, JudgeCriterion
+from autoagent.lane_view import LaneView
 from autoagent.messages import Reply, RequestedCall
 from autoagent.ports import Model
-from autoagent.progress import next_rung, stuck
+from autoagent.progress import stuck
 from autoagent.prompt import offered, sub_task_of, worker_messages
 from autoagent.proof import Prover, failures
 from autoagent.questions import Subject
@@ -45,13 +41,11 @@ Merge = Callable[[str], Awaitable[bool]]
 """Bring a forked lane's files into `main`; `False` where they conflict and the lane must go on."""
 
 REFUTED_AT_MOST = 3
-_GO_ON = {
-    "code": "Find out why, and reply with a better script in a ```python block.",
-    "tools": "Find out why, and go on with a tool.",
-}
 _CONTEXT_SHARE = 0.7
 _KEPT_TURNS = 6
 _BYTES_A_TOKEN = 3
+_SHORTENED_TOKENS = 100
+_CONFLICT = "The files conflict with another sub-task's."
 
 
 class Lane:
@@ -60,10 +54,13 @@ class Lane:
     def __init__(self, ctx: RunContext, name: str, merge: Merge) -> None:
         self.ctx = ctx
         self.name = name
+        self.view = LaneView(ctx, name)
         self.merge = merge
         self.calls = Calls(ctx, name)
         self.scripts = Scripts(self.calls)
         self.prover = Prover(ctx)
+        self.reply: Reply | None = None
+        """The last one that this process has seen."""
 
     @property
     def state(self) -> RunState:
@@ -71,42 +68,49 @@ class Lane:
 
     @property
     def me(self) -> LaneState:
-        return self.state.lanes[self.name]
+        return self.view.me
 
     async def until_done(self) -> None:
         """Raises `Parked`, `LimitReached`, and what the operator must know."""
         try:
-            await self.checkpoint_task()
-            while self.is_open:
-                if not self.me.pending:
+            await checkpoints.before_sub_task(self.view)
+            while self.view.is_open:
+                if self.me.pending:
+                    await self.observe(self.me.pending[0])
+                elif (reply := self.unheeded()) is not None:
+                    await self.heed(reply)
+                else:
+                    await self.reflect()
                     await self.look()
                     await self.act()
-                while self.me.pending and self.is_open:
-                    await self.observe(self.me.pending[0])
-                await self.reflect()
         finally:
-            self.calls.thread.close()
+            self.calls.executor.close()
 
-    @property
-    def is_open(self) -> bool:
-        return self.me.ended is None and self.state.ended is None
+    # --- reflect, act -------------------------------------------------------------------------------------
 
-    # --- act ----------------------------------------------------------------------------------------------
+    async def reflect(self) -> None:
+        """Count the time, and climb the ladder where nothing moves."""
+        if (seconds := self.ctx.meter.take(at_least=1.0)) > 0:
+            self.ctx.history.record(TimeSpent(seconds=round(seconds, 3)))
+        if why := stuck(self.me):
+            await ladder.climb(self.view, why)
 
     async def look(self) -> None:
         """Before each step: the person's edits, the checkpoints, the room in the context."""
+        if not self.view.is_open:
+            return
         if self.me.on_main:
             await self.ctx.workspace.adopt(self.ctx.asking)
-        await self.checkpoints()
+        await checkpoints.before_step(self.view)
         self.compact()
 
-    async def act(self) -> Reply | None:
-        """One request, and its reply in the record; `None` where a checkpoint ended it all first."""
-        if not self.is_open:
-            return None
+    async def act(self) -> None:
+        """One request, and its reply in the record."""
+        if not self.view.is_open:
+            return
         tools = offered(self.state, self.me, self.ctx.tools)
         abilities = self.ctx.sandbox.abilities if self.ctx.sandbox is not None else None
-        reply = await complete(
+        self.reply = await complete(
             self.ctx,
             "worker",
             self.name,
@@ -116,46 +120,18 @@ class Lane:
             # the same words at temperature 0 give the same mistake
             temperature=0.0 if self.me.failures == 0 and not self.me.rungs else 0.5,
         )
-        if not self.me.pending and not await self.finish_in_words(reply):
-            self.note(_no_call(reply, self.me.style), "reply")
-        return reply
-
-    async def finish_in_words(self, reply: Reply) -> bool:
-        """Take a reply without a call as `finish` where a file or a command can refute it.
-
-        Small models say that they are done instead of calling it. Only after something was changed, so that
-        an announcement of the first step doesn't count, and not again before the next change.
-        """
-        plain = reply.finish_reason != "length" and bool(reply.text.strip())
-        if not plain or self.me.tree == self.me.start or self.me.refuted or not self.can_refute:
-            return False
-        why = await self.refuted()
-        if why is None:
-            self.ctx.history.record(self.over("done", reply.text.strip()), sync=True)
-        else:
-            refuted = FinishRefuted(lane=self.name, sub_task=self.me.sub_task, tree=self.me.tree)
-            text = f"{why}\n{_GO_ON[self.me.style]}"
-            self.ctx.history.record(Observed(lane=self.name, text=text, source="finish"), refuted)
-        return True
-
-    @property
-    def can_refute(self) -> bool:
-        """Whether a criterion that costs nothing to check stands between a claim and the end."""
-        own = sub_task_of(self.state, self.me.sub_task).done_when
-        criteria = (*own, *(self.state.criteria if self.is_last else ()))
-        return any(not _asks(c) for c in criteria)
 
     @property
     def model(self) -> Model:
         models = self.ctx.models
-        climbed = "stronger" in self.me.rungs and models.stronger is not None
-        return models.stronger if climbed and models.stronger is not None else models.worker
+        return models.stronger if "stronger" in self.me.rungs and models.stronger else models.worker
 
     def compact(self) -> None:
         """Shorten old results once most of the context is full; goal, plan and rules stay as they are."""
         me, room = self.me, self.ctx.models.context_tokens * _CONTEXT_SHARE
         recent = me.turns[me.compacted :]
-        estimate = sum(len(t.text) for t in recent) / _BYTES_A_TOKEN + me.compacted * 100
+        written = sum(len(turn.message.wire) for turn in recent)
+        estimate = written / _BYTES_A_TOKEN + me.compacted * _SHORTENED_TOKENS
         if max(estimate, me.prompt_tokens if len(recent) > _KEPT_TURNS else 0) < room:
             return
         upto = len(me.turns) - _KEPT_TURNS
@@ -176,8 +152,7 @@ class Lane:
     async def steer(self, call: RequestedCall) -> None:
         """A call that is about the lane itself."""
         text = _text_argument(call)
-        decided = self.state.calls.get(call.id)
-        if decided is None:
+        if call.id not in self.state.calls:
             event = CallDecided(
                 call=call.id,
                 lane=self.name,
@@ -190,85 +165,19 @@ class Lane:
             self.ctx.history.record(event)
         match call.name:
             case "finish":
-                await self.finish(call.id, text)
+                await self.finish(text, call.id)
             case "give_up":
-                self.end_with(call.id, "noted", self.over("failed", text))
+                self.end_with(call.id, "noted", self.view.over("failed", text))
             case "ask_human":
                 await self.ask_human(call.id, text)
             case _:
                 self.end_with(call.id, self.read_again(text))
 
-    async def finish(self, call: str, result: str) -> None:
-        """The worker says done: merge, check, and believe only the evidence."""
-        why = await self.refuted()
-        if why is None:
-            self.end_with(call, "accepted", self.over("done", result))
-            return
-        refuted = FinishRefuted(lane=self.name, sub_task=self.me.sub_task, tree=self.me.tree)
-        self.end_with(call, why, refuted, ok=False)
-        self.give_up_after_refutations(why)
-
-    async def refuted(self) -> str | None:
-        """Why the sub-task isn't done, in words; `None` where it is, and its files are in `main`."""
-        why = await self.refutation()
-        if why is None and not self.me.on_main:
-            why = None if await self.merge(self.name) else "The files conflict with another sub-task's."
-        if why is None and self.is_last:
-            why = await self.goal_refutation()
-        return why
-
-    def give_up_after_refutations(self, why: str) -> None:
-        if self.me.refuted >= REFUTED_AT_MOST:
-            reason = f"finish was refuted {REFUTED_AT_MOST} times without a change: {cut(why, 500)}"
-            self.ctx.history.record(self.over("failed", reason))
-
-    async def refutation(self) -> str | None:
-        """What the sub-task's own criteria say against it; those that a model proposed say it only once."""
-        criteria = tuple(c for c in sub_task_of(self.state, self.me.sub_task).done_when if not _asks(c))
-        if not criteria or (self.me.refuted and self._only_proposed):
-            return None
-        text = failures(criteria, await self.prover.prove(criteria, self.me.tree, self.me.sub_task))
-        return f"Not done yet:\n{text}" if text else None
-
-    @property
-    def _only_proposed(self) -> bool:
-        return self.state.plan is not None and self.state.plan.source == "model"
-
-    async def goal_refutation(self) -> str | None:
-        """What the goal's criteria, and then the person, say against it."""
-        criteria = self.state.criteria
-        text = failures(criteria, await self.prover.prove(criteria, self.me.tree))
-        if text:
-            return f"The goal isn't reached yet:\n{text}"
-        if "finish" in self.state.goal.ask:
-            subject = Subject(run=self.state.run_id, kind="finish", tree=self.me.tree)
-            why = "you wanted to be asked before the run ends"
-            answer = await self.ask(subject, why)
-            if answer.verdict == "no":
-                return f"The person says it isn't done: {answer.text or 'look again'}"
-        return None
-
-    @property
-    def is_last(self) -> bool:
-        """Whether every other sub-task is over."""
-        plan = self.state.plan
-        others = [s.id for s in plan.sub_tasks if s.id != self.me.sub_task] if plan is not None else []
-        return all(self.state.outcome(id) in ("done", "failed", "skipped") for id in others)
-
     async def ask_human(self, call: str, question: str) -> None:
         subject = Subject(run=self.state.run_id, kind="question", call=call, args=question)
-        answer = await self.ask(subject, "the agent has a question", choices=())
+        answer = await self.view.ask(subject, "the agent has a question", choices=())
         said = answer.text or "no answer"
         self.end_with(call, f"Nobody answered: {said}" if answer.by == "nobody" else said)
-
-    async def ask(
-        self, subject: Subject, why: str, choices: tuple[str, ...] | None = None
-    ) -> QuestionAnswered:
-        if choices is None:
-            return await self.ctx.asking.ask(subject, why, lane=self.name, sub_task=self.me.sub_task)
-        return await self.ctx.asking.ask(
-            subject, why, choices=choices, lane=self.name, sub_task=self.me.sub_task
-        )
 
     def read_again(self, handle: str) -> str:
         for turn in self.me.turns:
@@ -281,111 +190,106 @@ class Lane:
             CallEnded(call=call, lane=self.name, ok=ok, output=output), *events, sync=bool(events)
         )
 
-    def over(self, outcome: Literal["done", "failed", "skipped"], result: str) -> SubTaskEnded:
-        return SubTaskEnded(sub_task=self.me.sub_task, lane=self.name, outcome=outcome, result=result)
+    # --- a reply in words ---------------------------------------------------------------------------------
 
-    def note(self, text: str, source: str) -> None:
-        self.ctx.history.record(Observed.model_validate({"lane": self.name, "text": text, "source": source}))
-
-    # --- reflect ------------------------------------------------------------------------------------------
-
-    async def reflect(self) -> None:
-        """Count the time, and climb the ladder where nothing moves."""
-        if (seconds := self.ctx.meter.take(at_least=1.0)) > 0:
-            self.ctx.history.record(TimeSpent(seconds=round(seconds, 3)))
-        if self.me.ended is None and (why := stuck(self.me)):
-            await self.climb(why)
-
-    async def climb(self, why: str) -> None:
-        """The next rung that can be climbed: nudge, reset, re-plan, stronger model, ask."""
-        rung = next_rung(self.me)
-        climbed = LadderClimbed.model_validate({"lane": self.name, "rung": rung, "why": why})
-        match rung:
-            case "nudge":
-                text = f"You make no progress: {why}. Say what you know, then try something else."
-                self.ctx.history.record(climbed, Observed(lane=self.name, text=text, source="nudge"))
-            case "reset":
-                await self.reset(climbed, f"An earlier try at this led nowhere: {why}. Take another way.")
-            case "replan":
-                self.ctx.history.record(climbed)
-                if (
-                    self.state.plan is not None
-                    and self.state.plan.source != "goal"
-                    and not self.state.replans
-                ):
-                    failed = self.over("failed", f"no progress: {why}")
-                    self.ctx.history.record(failed)
-                else:
-                    await self.climb(why)
-            case "stronger":
-                if self.ctx.models.stronger is None:
-                    self.ctx.history.record(climbed)
-                    await self.climb(why)
-                else:
-                    await self.reset(climbed, f"Another model's try led nowhere: {why}.")
-            case _:
-                await self.ask_for_help(climbed, why)
-
-    async def reset(self, climbed: LadderClimbed, why: str) -> None:
-        """Head and conversation go back to the sub-task's start."""
-        async with self.ctx.workspace.moving(self.me.on_main):
-            start = self.me.start
-            self.ctx.history.record(climbed, LaneReset(lane=self.name, tree=start, why=why), sync=True)
-            if self.me.on_main:
-                await self.ctx.history.durable()
-                await self.ctx.workspace.project(self.ctx.asking)
-
-    async def ask_for_help(self, climbed: LadderClimbed, why: str) -> None:
-        """The last rung: a person reads the diagnosis. Without an answer the sub-task has failed."""
-        times = self.me.rungs.count("ask")
-        subject = Subject(
-            run=self.state.run_id, kind="question", call=f"{self.name}.stuck{times}", args=f"Stuck: {why}"
-        )
-        answer = await self.ask(subject, f"sub-task {self.me.sub_task!r} is stuck: {why}", choices=())
-        if answer.by == "nobody":
-            self.ctx.history.record(climbed, self.over("failed", f"stuck: {why}"))
-        else:
-            note = Observed(lane=self.name, text=f"The person says: {answer.text}", source="person")
-            self.ctx.history.record(climbed, note)
-
-    # --- checkpoints --------------------------------------------------------------------------------------
-
-    async def checkpoint_task(self) -> None:
-        """`task`: asked before a sub-task's first step."""
-        if "task" not in self.state.goal.ask or self.me.replies or self.me.ended is not None:
-            return
-        about = sub_task_of(self.state, self.me.sub_task)
-        subject = Subject(run=self.state.run_id, kind="task", args=about.model_dump(mode="json"))
-        answer = await self.ask(subject, "you wanted to be asked before each sub-task")
-        if answer.verdict == "no":
-            result = f"not started: {answer.text or 'the person said no'}"
-            self.ctx.history.record(self.over("skipped", result))
-
-    async def checkpoints(self) -> None:
-        """`spend:N%` and `every:N`: going on needs a yes."""
-        for mark in self.state.goal.ask:
-            name, _, number = mark.partition(":")
-            due = self._due(name, number)
-            if due is None:
-                continue
-            subject = Subject(run=self.state.run_id, kind="spend", args={"checkpoint": mark, "at": due})
-            spent = f"{self.state.steps} steps and {self.state.usd:.4f} USD spent"
-            answer = await self.ask(subject, f"checkpoint {mark}: {spent}; go on?")
-            if answer.verdict == "no" and self.state.ended is None:
-                reason = f"stopped at the checkpoint {mark}: {answer.text or 'the person said no'}"
-                self.ctx.history.record(RunEnded(ending="cancelled", reason=reason))
-
-    def _due(self, name: str, number: str) -> int | None:
-        """Which crossing of the mark the run stands at; `None` before the first."""
-        if name == "every":
-            return self.state.steps // int(number) or None
-        if name != "spend":
+    def unheeded(self) -> Reply | None:
+        """A reply without a call that nothing has followed yet."""
+        last = self.me.turns[-1] if self.me.turns else None
+        if last is None or last.kind != "reply" or last.calls:
             return None
-        return 1 if budget.share_spent(self.state) * 100 >= int(number.rstrip("%")) else None
+        return self.reply or self._recorded()
+
+    def _recorded(self) -> Reply:
+        """The lane's last reply, which a former process saw."""
+        for entry in reversed(self.ctx.history.journal.read(self.ctx.history.run_id)):
+            if isinstance(entry.event, ModelReplied) and entry.event.lane == self.name:
+                return entry.event.reply
+        raise AssertionError(f"lane {self.name!r} has a turn without its reply")
+
+    async def heed(self, reply: Reply) -> None:
+        """Take a reply without a call as `finish` where a file or a command can refute it.
+
+        Small models say that they are done instead of calling it. Only after something was changed, so that
+        an announcement of the first step doesn't count.
+        """
+        plain = reply.finish_reason != "length" and bool(reply.text.strip())
+        if plain and self.me.tree != self.me.start and self.can_refute:
+            await self.finish(reply.text.strip())
+        else:
+            note = Observed(lane=self.name, text=_no_call(reply, self.me.style), source="reply")
+            self.ctx.history.record(note)
+
+    @property
+    def can_refute(self) -> bool:
+        """Whether a criterion that costs nothing to check stands between a claim and the end."""
+        own = sub_task_of(self.state, self.me.sub_task).done_when
+        criteria = (*own, *(self.state.criteria if self.is_last else ()))
+        return any(not _asks(c) for c in criteria)
+
+    # --- done ---------------------------------------------------------------------------------------------
+
+    async def finish(self, result: str, call: str | None = None) -> None:
+        """The worker says done: check, merge, and believe only the evidence."""
+        why = await self.refutation()
+        if why is None and not self.me.on_main and not await self.merge(self.name):
+            self.say(call, _CONFLICT, ok=False)
+            return
+        if why is None and self.is_last:
+            why = await self.goal_refutation()
+        if why is None:
+            self.say(call, "accepted", self.view.over("done", result))
+            return
+        events: list[Event] = [FinishRefuted(lane=self.name, sub_task=self.me.sub_task, tree=self.me.tree)]
+        if self.me.refuted + 1 >= REFUTED_AT_MOST:
+            reason = f"finish was refuted {REFUTED_AT_MOST} times without a change: {cut(why, 500)}"
+            events.append(self.view.over("failed", reason))
+        self.say(call, why, *events, ok=False)
+
+    def say(self, call: str | None, text: str, *events: Event, ok: bool = True) -> None:
+        """What the worker reads of its claim: as the call's result, or as a note where it made none."""
+        if call is not None:
+            self.end_with(call, text, *events, ok=ok)
+        else:
+            note = () if ok else (Observed(lane=self.name, text=text, source="finish"),)
+            self.ctx.history.record(*note, *events, sync=True)
+
+    async def refutation(self) -> str | None:
+        """What the sub-task's own criteria say against it; those that a model proposed say it only once."""
+        criteria = sub_task_of(self.state, self.me.sub_task).done_when
+        if self.are_proposed:
+            criteria = () if self.me.refuted else tuple(c for c in criteria if not _asks(c))
+        if not criteria:
+            return None
+        verdicts = await self.prover.prove(criteria, self.me.tree, self.me.sub_task)
+        if self.are_proposed:  # what can't be checked here is no objection: only a model wanted it
+            verdicts = [v for v in verdicts if v.verdict == "refuted"]
+        text = failures(criteria, verdicts)
+        return f"Not done yet:\n{text}" if text else None
+
+    @property
+    def are_proposed(self) -> bool:
+        """Whether the sub-tasks' criteria are only a model's; no judge or person is troubled with them."""
+        return self.state.plan is not None and self.state.plan.source == "model"
+
+    async def goal_refutation(self) -> str | None:
+        """What the goal's criteria, and then the person, say against it."""
+        criteria = self.state.criteria
+        text = failures(criteria, await self.prover.prove(criteria, self.me.tree))
+        if text:
+            return f"The goal isn't reached yet:\n{text}"
+        why = await checkpoints.before_end(self.ctx, self.me.tree, self.name)
+        return None if why is None else f"The person says it isn't done: {why}"
+
+    @property
+    def is_last(self) -> bool:
+        """Whether every other sub-task is over."""
+        plan = self.state.plan
+        others = [s.id for s in plan.sub_tasks if s.id != self.me.sub_task] if plan is not None else []
+        return all(self.state.outcome(id) in ("done", "failed", "skipped") for id in others)
 
 
 def _asks(criterion: Criterion) -> bool:
-    """Judge and person are asked about the goal, not about each sub-task."""
+    """Whether a model is paid, or a person troubled, for its verdict."""
     return isinstance(criterion, JudgeCriterion | HumanCriterion)
 
 
