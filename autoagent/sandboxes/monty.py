@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from autoagent.errors import ToolError
-from autoagent.paths import workspace_path
+from autoagent.paths import MOUNT, workspace_path
 from autoagent.ports import Abilities, CallTool, Job, JobResult, ScriptFunction, StopScript
 from autoagent.sandboxes.monty_check import NeedsShell, PythonCommand, parse_command
 from autoagent.sandboxes.monty_files import FileLimits, GuestFiles
-from autoagent.sandboxes.monty_hints import NOTES, refused_exit, refused_import, refused_syntax
+from autoagent.sandboxes.monty_hints import NOTES, refused_check, refused_import, refused_syntax
 from autoagent.sandboxes.monty_outcome import (
     Ended,
     Outcome,
@@ -41,6 +41,8 @@ class MontyLimits:
 
     memory_bytes: int = 256 << 20
     """The interpreter's heap."""
+    printed_bytes: int = 64 << 20
+    """Who prints more is killed: nobody will read it, and it may never stop."""
     files: FileLimits = field(default_factory=FileLimits)
 
 
@@ -83,7 +85,7 @@ class MontySandbox:
             command = parse_command(source)
         except NeedsShell as problem:
             return f"needs Docker: {problem}"
-        return self._refuses_check(command.code)
+        return self._refuses_check(command, command.code)
 
     async def close_lane(self, lane: str) -> None:
         """Nothing to do: between jobs a lane holds neither a process nor a file."""
@@ -121,24 +123,25 @@ class MontySandbox:
             return refused(f"needs Docker: {problem}")
         except ToolError as problem:
             return exited(2, f"python: can't open file: [Errno 2] {problem}\n")
-        if refusal := self._refuses_check(program.source):
+        if refusal := self._refuses_check(command, program.source):
             return refused(refusal)
         return as_verdict(await self._attempt(program, job, files, Tools()))
 
     def _checking(self, command: PythonCommand, files: WorkingCopy) -> Program:
         if command.file is None:
-            return Program(command.code, "-c", command.args, self._limits.memory_bytes)
+            return Program(command.code, "-c", self._limits.memory_bytes)
         source = files.read(workspace_path(command.file)).decode("utf-8", "replace")
-        return Program(source, command.file, command.args, self._limits.memory_bytes)
+        return Program(source, command.file, self._limits.memory_bytes)
 
-    def _refuses_check(self, source: str) -> str | None:
-        return refused_exit(source) or self.refuses(source, "python")
+    def _refuses_check(self, command: PythonCommand, source: str) -> str | None:
+        is_nested = "/" in (command.file or "").removeprefix(f"{MOUNT}/")
+        return refused_check(source, bool(command.args), is_nested) or self.refuses(source, "python")
 
     async def _attempt(self, program: Program, job: Job, copy: WorkingCopy, tools: Tools) -> Outcome:
         """Run a program; what it wrote is in `copy` when it ended well."""
         from autoagent.sandboxes.monty_run import Guest, run
 
-        output = CutText(job.output_limit_bytes)
+        output = CutText(job.output_limit_bytes, self._limits.printed_bytes)
         files = GuestFiles(copy, self._limits.files)
         how: Ended | Literal["timeout", "killed", "stopped"]
         why = ""

@@ -110,19 +110,39 @@ def shutil_module() -> Names:
 def fnmatch_module() -> Names:
     import re
 
+    def one_of(inside: str) -> str:
+        out, at = "", 0
+        while at < len(inside):
+            first = last = inside[at]
+            if inside[at + 1 : at + 2] == "-" and at + 2 < len(inside):
+                last = inside[at + 2]
+                at += 2
+            if first <= last:
+                out += re.escape(first) + "-" + re.escape(last)
+            at += 1
+        return out
+
+    def set_pattern(inside: str) -> str:
+        negated = inside.startswith("!")
+        members = one_of(inside[1:] if negated else inside)
+        if not members:
+            return "." if negated else "(?!)"
+        return ("[^" if negated else "[") + members + "]"
+
     def translate(pat: str) -> str:
         out, at = "", 0
         while at < len(pat):
             char = pat[at]
-            close = pat.find("]", at + 2) if char == "[" else -1
+            close = -1
+            if char == "[":
+                close = pat.find("]", at + (3 if pat[at + 1 : at + 2] == "!" else 2))
             if close > 0:
-                inside = pat[at + 1 : close].replace("\\", "\\\\")
-                out += "[^" + inside[1:] + "]" if inside.startswith("!") else "[" + inside + "]"
+                out += set_pattern(pat[at + 1 : close])
                 at = close
             else:
                 out += ".*" if char == "*" else "." if char == "?" else re.escape(char)
             at += 1
-        return "(?s:" + out + ")$"
+        return "(?s:" + out + ")\\Z"
 
     def fnmatch(name: str, pat: str) -> bool:
         return re.match(translate(pat), name) is not None
@@ -356,6 +376,10 @@ def textwrap_module() -> Names:
         plain = re.sub(space, " ", text.expandtabs())
         return [chunk for chunk in pieces.split(plain) if chunk]
 
+    def broken_at(chunk: str, room: int) -> int:
+        hyphen = chunk.rfind("-", 0, room)
+        return hyphen + 1 if hyphen > 0 and chunk[:hyphen].strip("-") else room
+
     def wrap(
         text: str, width: int = 70, *, initial_indent: str = "", subsequent_indent: str = ""
     ) -> list[str]:
@@ -368,15 +392,19 @@ def textwrap_module() -> Names:
             room = max(width - len(indent), 1)
             if lines and chunks[0].strip() == "":
                 chunks.pop(0)
-            line = ""
-            while chunks and len(line) + len(chunks[0]) <= room:
-                line += chunks.pop(0)
-            if chunks and len(chunks[0]) > room and room > len(line):
-                cut = room - len(line)
-                line += chunks[0][:cut]
+            parts: list[str] = []
+            left = room
+            while chunks and len(chunks[0]) <= left:
+                left -= len(chunks[0])
+                parts.append(chunks.pop(0))
+            if chunks and len(chunks[0]) > room:
+                cut = broken_at(chunks[0], left)
+                parts.append(chunks[0][:cut])
                 chunks[0] = chunks[0][cut:]
-            if line.rstrip():
-                lines.append(indent + line.rstrip())
+            if parts and parts[-1].strip() == "":
+                parts.pop()
+            if parts:
+                lines.append(indent + "".join(parts))
         return lines
 
     def fill(text: str, width: int = 70, *, initial_indent: str = "", subsequent_indent: str = "") -> str:
@@ -419,6 +447,12 @@ MODULES: dict[str, Callable[[], Names]] = {
     "textwrap": textwrap_module,
 }
 
+_NAMES = """
+ToolError = RuntimeError
+IOError = EnvironmentError = OSError
+"""
+"""What every program finds: the error of a tool's function, and two of CPython's names."""
+
 _OFFER = """
 class _Function:
     def __init__(self, call):
@@ -436,9 +470,13 @@ _modules
 
 
 def prelude(source: str) -> str:
-    """Code that makes the modules which `source` seems to import, and ends with them; empty for none."""
+    """Code that makes names for every program and the modules that `source` seems to import.
+
+    Its last line says the modules: name -> what it holds.
+    """
     wanted = [name for name in MODULES if re.search(rf"\b(?:import|from)\b[^\n]*\b{name}\b", source)]
     if not wanted:
-        return ""
+        return f"{_NAMES}{{}}\n"
     code = "".join(inspect.getsource(MODULES[name]) for name in wanted)
-    return code + _OFFER.format(pairs=", ".join(f"({name!r}, {MODULES[name].__name__})" for name in wanted))
+    pairs = ", ".join(f"({name!r}, {MODULES[name].__name__})" for name in wanted)
+    return _NAMES + code + _OFFER.format(pairs=pairs)

@@ -29,12 +29,23 @@ PARTS = {"os": "path", "collections": ""}
 """Packages among them, and their one part."""
 
 NOTES = (
-    "Python runs in a small subset (monty), without shell and packages. Not there: class inheritance and own "
-    "exception classes, @property/@staticmethod/@classmethod, yield, del, match on classes, sys.exit (use "
-    "exit(n)), input, open() modes 'r+' and 'x' and its errors=, print(file=...) to a file, imports of "
-    "workspace files, methods as values (write key=lambda s: s.lower(), not key=str.lower), sorting Path "
-    f"objects (sort str(p)). The only modules: {', '.join(sorted(MODULES))}."
+    "Python is a small subset (monty), without shell, packages and imports of workspace files. Not there: "
+    "yield, del, class inheritance (so no exception classes of your own), @property, @staticmethod and "
+    "@classmethod, sys.exit (write exit(n)), input, open() with '+', 'x' or errors=, f.writelines, "
+    "print(file=f), encoding= in read_text and write_text (text is always UTF-8), re.sub with a function, "
+    "str.maketrans, methods as values (write key=lambda s: s.lower(), not key=str.lower), sorting Path "
+    f"objects (sort by str(p)). The only modules: {', '.join(sorted(MODULES))}."
 )
+
+_UNSUPPORTED = re.compile(r"syntax parser does not yet support (?:the )?(.*)")
+_NOT_YET = "not yet supported"
+_OWN_KINDS = frozenset(
+    {
+        *("AttributeError", "ImportError", "LookupError", "NameError", "NotImplementedError"),
+        *("RuntimeError", "TypeError", "ValueError"),
+    }
+)
+"""Exceptions that monty raises for what it lacks."""
 
 _SYNTAX = {
     "class inheritance": "write plain classes and functions, and raise ValueError for errors of your own",
@@ -84,33 +95,32 @@ _INSTEAD = (
     ),
     (r"TextIOWrapper' object has no attribute 'writelines'", "use f.write(''.join(lines))"),
     (r"TextIOWrapper' object has no attribute 'write'", "use print(text, end='')"),
+    (r"'maketrans'", "replace the characters one by one with str.replace"),
     (r"can't be awaited", "call the function without await"),
 )
 
 
 def hint(error: str) -> str:
     """What to write instead, where `error` ("Type: message") is the subset's; empty for an ordinary error."""
-    if found := re.search(r"does not yet support (?:the )?(.*)", error):
-        instead = next((text for key, text in _SYNTAX.items() if key in error), "")
+    kind, _, message = error.partition(": ")
+    if kind == "NotImplementedError" and (found := _UNSUPPORTED.search(message)):
+        instead = next((text for key, text in _SYNTAX.items() if key in message), "")
         return _sentence(f"this Python subset has no {found[1]}", instead)
-    if found := re.search(r"No module named '([\w.]+)'", error):
+    if kind == "ModuleNotFoundError" and (found := re.match(r"No module named '([\w.]+)'", message)):
         return _module_hint(found[1])
-    for pattern, instead in _INSTEAD:
-        if re.search(pattern, error):
-            return _sentence("this Python subset can't do that", instead)
-    if missing := _missing_name(error):
-        instead = (
-            "write lambda s: s.lower() where a method is wanted as a value"
-            if missing.startswith("str.")
-            else ""
-        )
+    if kind not in _OWN_KINDS:
+        return ""
+    instead = next((text for pattern, text in _INSTEAD if re.search(pattern, message)), "")
+    if missing := _missing_name(message):
+        if not instead and missing.startswith("str."):
+            instead = "write lambda s: s.lower() where a method is wanted as a value"
         return _sentence(f"this Python subset has no {missing}", instead)
-    return "this Python subset can't do that" if "not yet supported" in error else ""
+    return _sentence("this Python subset can't do that", instead) if instead or _NOT_YET in message else ""
 
 
 def refused_syntax(error: str) -> str | None:
     """Why a parse error of monty's means that CPython is needed; `None` for an error of the code itself."""
-    found = re.search(r"does not yet support (?:the )?(.*)", error)
+    found = _UNSUPPORTED.search(error)
     return f"needs Docker: the small Python subset has no {found[1]}" if found else None
 
 
@@ -123,11 +133,20 @@ def refused_import(source: str) -> str | None:
     return None
 
 
-def refused_exit(source: str) -> str | None:
-    """Why the way in which a check ends can't be followed: where `sys.exit` is caught it would be misread."""
+def refused_check(source: str, has_args: bool, is_nested: bool) -> str | None:
+    """Why a check's verdict couldn't be trusted, though the code may run.
+
+    Where `sys.exit` fails inside a `try`, the check would go on; arguments can't be handed over; `__file__`
+    always lies in the workspace's own folder.
+    """
+    lacking = ""
     if re.search(r"\bsys\s*\.\s*exit\b|\bfrom\s+sys\s+import\b[^\n]*\bexit\b", source):
-        return "needs Docker: the small Python subset has no sys.exit (assert and exit(n) would do)"
-    return None
+        lacking = "no sys.exit (assert and exit(n) would do)"
+    elif has_args and re.search(r"\bargv\b", source):
+        lacking = "no arguments in sys.argv"
+    elif is_nested and "__file__" in source:
+        lacking = "no __file__ in a folder"
+    return f"needs Docker: the small Python subset has {lacking}" if lacking else None
 
 
 def _imports(source: str) -> Iterator[str]:
@@ -139,7 +158,7 @@ def _imports(source: str) -> Iterator[str]:
     for statement in body:
         if isinstance(statement, ast.Import):
             yield from (alias.name for alias in statement.names)
-        elif isinstance(statement, ast.ImportFrom) and statement.module:
+        elif isinstance(statement, ast.ImportFrom) and statement.module not in (None, "__future__"):
             yield statement.module
 
 

@@ -19,8 +19,6 @@ class Program:
     source: str
     name: str = "main.py"
     """How tracebacks call it."""
-    argv: tuple[str, ...] = ()
-    """`sys.argv` after its name."""
     memory_bytes: int = 256 << 20
 
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-FLOOD_BYTES = 64 << 20
-"""Who prints more is ended: nobody will read it, and it may never stop."""
-
 
 class CutText:
     """Text of at most `limit_bytes` in UTF-8: its head, its tail, and a note of what is missing between."""
 
-    def __init__(self, limit_bytes: int) -> None:
+    def __init__(self, limit_bytes: int, flood_bytes: int) -> None:
         self._head_limit = limit_bytes // 2
         self._tail_limit = limit_bytes - self._head_limit
         self._head = bytearray()
         self._tail = bytearray()
         self._dropped_bytes = 0
+        self._flood_bytes = flood_bytes
         self._total_bytes = 0
 
     @property
     def is_flood(self) -> bool:
-        return self._total_bytes > FLOOD_BYTES
+        """Whether more came than anybody will ever read."""
+        return self._total_bytes > self._flood_bytes
 
     def add(self, text: str) -> None:
         data = text.encode("utf-8", "backslashreplace")

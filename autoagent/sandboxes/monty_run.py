@@ -50,11 +50,8 @@ async def run(workers: Workers, program: Program, guest: Guest) -> Ended:
 
     Raises `WorkerDied`, `SandboxUnavailable`, and what the guest's `call` raises besides `ToolError`.
     """
-    worker = await workers.worker(program.memory_bytes, guest.output, guest)
-    try:
+    async with workers.worker(program.name, program.memory_bytes, guest.output, guest) as worker:
         return await _Run(worker, program, guest).to_the_end()
-    finally:
-        await worker.close()
 
 
 class _Run:
@@ -64,10 +61,7 @@ class _Run:
         """Text and status of the last `exit(n)`."""
 
     async def to_the_end(self) -> Ended:
-        if code := prelude(self._program.source):
-            self._worker.offer(await self._worker.prepare(code))
-        if self._program.argv:
-            await self._worker.prepare(f"import sys\nsys.argv.extend({list(self._program.argv)!r})\n")
+        self._worker.offer(await self._worker.prepare(prelude(self._program.source)))
         try:
             asked = await self._worker.start(self._program.source)
             while asked is not None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any, Literal, Protocol, TypeVar
@@ -26,13 +26,12 @@ from autoagent.sandboxes.monty_output import CutText
 
 MAX_WORKERS = 32
 """More jobs than this at once wait for each other."""
+MAX_QUESTIONS = 2**31
+"""A program may ask as often as its time allows; monty's own limit is 1000."""
 PARSE_TIMEOUT_S = 5.0
 PARSE_MEMORY_BYTES = 64 << 20
 
 T = TypeVar("T")
-
-_ALIASES: dict[str, Any] = {"ToolError": RuntimeError, "IOError": OSError, "EnvironmentError": OSError}
-"""Names that every program finds, as what they are caught by."""
 
 
 @dataclass(frozen=True)
@@ -93,15 +92,33 @@ class Workers:
         self._pool: monty.Monty | None = None
         self._threads = ThreadPoolExecutor(MAX_WORKERS, "monty")
         self._starting = asyncio.Lock()
+        # who waits for a worker waits here, not in a thread that those with a worker need
+        self._free = asyncio.Semaphore(MAX_WORKERS)
 
-    async def worker(self, memory_bytes: int, output: CutText, answers: Answers) -> Worker:
-        """A fresh worker; close it. Raises `SandboxUnavailable`."""
+    @asynccontextmanager
+    async def worker(
+        self, name: str, memory_bytes: int, output: CutText, answers: Answers
+    ) -> AsyncIterator[Worker]:
+        """A fresh worker for a program of this name. Raises `SandboxUnavailable`."""
+        modules: dict[str, monty.ExternalModule] = {}
+        session = (await self._started()).checkout(
+            script_name=name,
+            limits={"max_memory": memory_bytes, "max_suspensions": MAX_QUESTIONS},
+            external_modules=modules,
+        )
+        worker = Worker(session, modules, self._threads, output, answers)
+        async with self._free:
+            try:
+                await worker.open()
+                yield worker
+            finally:
+                await worker.close()
+
+    async def _started(self) -> monty.Monty:
         async with self._starting:
             if self._pool is None:
                 self._pool = await _blocking(self._threads, _new_pool)
-        worker = Worker(self._pool, self._threads, memory_bytes, output, answers)
-        await worker.open()
-        return worker
+            return self._pool
 
     async def close(self) -> None:
         pool, self._pool = self._pool, None
@@ -114,22 +131,29 @@ class Worker:
     """One worker process. Cancelling whatever it does kills it, and returns when it is dead."""
 
     def __init__(
-        self, pool: monty.Monty, threads: Executor, memory_bytes: int, output: CutText, answers: Answers
+        self,
+        session: monty.MontySession,
+        modules: dict[str, monty.ExternalModule],
+        threads: Executor,
+        output: CutText,
+        answers: Answers,
     ) -> None:
-        self._modules: dict[str, monty.ExternalModule] = {}
-        self._session = pool.checkout(
-            limits={"max_memory": memory_bytes, "max_suspensions": 2**31}, external_modules=self._modules
-        )
-        self._threads, self._output, self._answers = threads, output, answers
+        self._session, self._modules, self._threads = session, modules, threads
+        self._output, self._answers = output, answers
         self._pid: int | None = None
+        """Of the process; `None` until it is there."""
         self._feeds = 0
 
     async def open(self) -> None:
-        await _blocking(self._threads, self._session.__enter__)
-        self._pid = self._session.worker_pid
+        def enter() -> None:
+            self._session.__enter__()
+            self._pid = self._session.worker_pid
+
+        await _blocking(self._threads, enter)
 
     async def close(self) -> None:
-        await _blocking(self._threads, lambda: self._session.__exit__(None, None, None))
+        if self._pid is not None:
+            await _blocking(self._threads, lambda: self._session.__exit__(None, None, None))
 
     async def prepare(self, code: str) -> Any:
         """Run code of ours to its end, before the program; what its last line says."""
@@ -143,7 +167,7 @@ class Worker:
     async def start(self, source: str) -> Asked | None:
         """Run to the next `sleep` or `call`; `None` at the program's end. Raises `Uncaught`, `WorkerDied`."""
         return await self._go_on(
-            lambda: self._session.feed_start(source, inputs=_ALIASES, print_callback=self._printed, cwd=MOUNT)
+            lambda: self._session.feed_start(source, print_callback=self._printed, cwd=MOUNT)
         )
 
     async def answer(self, asked: Asked, value: object) -> Asked | None:
@@ -204,7 +228,7 @@ class Parser:
     def error(self, source: str) -> str:
         """`Type: message` of what the parser has against `source`; empty where it takes it."""
         if self._pool is None:
-            self._pool = _new_pool()
+            self._pool = _new_pool(request_timeout=PARSE_TIMEOUT_S)
         try:
             with self._pool.checkout(limits={"max_memory": PARSE_MEMORY_BYTES}) as session:
                 # the worker stops at this call, after parsing and before the first line of the source
@@ -221,8 +245,8 @@ class Parser:
             pool.__exit__(None, None, None)
 
 
-def _new_pool() -> monty.Monty:
-    pool = monty.Monty(max_processes=MAX_WORKERS, max_checkouts_per_worker=1)
+def _new_pool(request_timeout: float | None = None) -> monty.Monty:
+    pool = monty.Monty(max_processes=MAX_WORKERS, max_checkouts_per_worker=1, request_timeout=request_timeout)
     try:
         return pool.__enter__()
     except (RuntimeError, OSError) as error:

@@ -77,6 +77,18 @@ class ScriptContract:
         assert "caught no such topic" in result.output
         assert contents(files) == {"a.txt": b"x"}
 
+    async def test_a_tool_error_has_a_name(self, sandbox: Sandbox) -> None:
+        """A script may write `except ToolError` without an import."""
+        code = """
+            try:
+                lookup('x')
+            except ToolError as e:
+                print('caught', e)
+        """
+        result = await run(sandbox, code, kind="script", call_tool=raising(ToolError("no such topic")))
+
+        assert result.output == "caught no such topic\n"
+
     async def test_an_uncaught_tool_error_ends_the_script(self, sandbox: Sandbox) -> None:
         """Nothing of the script is kept, neither its files nor those that a tool wrote for it."""
         files = working_copy({"a.txt": "before"})
