@@ -5,6 +5,7 @@ A turn's message is made once and then always the same bytes, so that the prefix
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Sequence
@@ -70,13 +71,22 @@ _FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.D
 
 
 def script_in(text: str) -> str | None:
-    """The Python of a `code` style reply: its first block fenced as python, else its first unnamed one."""
-    blocks = [(m[1].lower(), m[2]) for m in _FENCE.finditer(text)]
-    for wanted in (("python", "py", "python3"), ("",)):
-        for language, code in blocks:
-            if language in wanted and code.strip():
-                return code
-    return None
+    """The Python of a `code` style reply: its first block fenced as python, else its first unnamed one.
+
+    An unnamed block counts only if it parses: models show files and output in such blocks too.
+    """
+    blocks = [(m[1].lower(), m[2]) for m in _FENCE.finditer(text) if m[2].strip()]
+    named = (code for language, code in blocks if language in ("python", "py", "python3"))
+    unnamed = (code for language, code in blocks if not language and _parses(code))
+    return next(named, None) or next(unnamed, None)
+
+
+def _parses(code: str) -> bool:
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return False
+    return True
 
 
 def requested_calls(reply: Reply, style: Style, model_call: str) -> tuple[RequestedCall, ...]:
