@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from autoagent.commands import Answer, Approve, Command, Deny
+from autoagent.commands import Answer, Approve, Deny
+from autoagent.errors import UsageError
 from autoagent.events import (
     CommandRefused,
     CommandTaken,
@@ -24,11 +25,14 @@ from autoagent.history import History
 from autoagent.ids import new_id
 from autoagent.meter import Meter
 from autoagent.ports import SentCommand
-from autoagent.questions import YES_NO, Question, QuestionKind, Subject
+from autoagent.questions import YES_NO, Question, Subject
+from autoagent.redact import one_line
 from autoagent.state import QuestionState, RunState
 
 Approver = Callable[[Question, RunState], Awaitable[Approve | Deny | Answer | None]]
 """Asks the person who is there; `None`: they leave it for later. Cancelled when answered elsewhere."""
+
+_AGAIN = "; asked again, since it has changed: "
 
 
 class Parked(Exception):
@@ -48,10 +52,12 @@ class Asking:
     approver: Approver | None = None
     wait_s: float = 0
     """How long to wait for an answer from another terminal where no approver is here."""
+    _later: set[str] = field(default_factory=set)
+    """Questions that the approver left for later."""
 
     async def ask(
         self,
-        subject: Subject,
+        subject: Subject | Callable[[], Subject],
         why: str,
         *,
         choices: tuple[str, ...] = YES_NO,
@@ -60,95 +66,111 @@ class Asking:
     ) -> QuestionAnswered:
         """The answer to a question about exactly `subject`, asked now or at any time before.
 
-        Raises `Parked` where nobody is there and the goal says `park`.
+        A function says what the question is about at this moment: where that changes before the answer is
+        used, the question is void and asked anew. Raises `Parked` where nobody is there and the goal says so.
         """
-        asked = self._find(subject)
-        if asked is None:
-            question = Question(
-                id=new_id(6), subject=subject, why=why, choices=choices, lane=lane, sub_task=sub_task
-            )
-            self.history.record(
-                *self._voided(subject, "what it was about has changed"),
-                QuestionAsked(question=question, asked_at=self.history.clock.now()),
-                *self._answered_at_once(question),
-                sync=True,
-            )
-            asked = self.history.state.questions[question.id]
-        return asked.answer or await self._wait(asked.question)
+        while True:
+            now = subject() if callable(subject) else subject
+            asked = self._find(now)
+            if asked is None:
+                question = Question(
+                    id=new_id(6), subject=now, why=why, choices=choices, lane=lane, sub_task=sub_task
+                )
+                asked = self._put_down(question)
+            if asked.answer is not None:
+                return asked.answer
+            await self._wait(asked.question, subject)
 
-    async def _wait(self, question: Question) -> QuestionAnswered:
-        def answer(state: RunState) -> QuestionAnswered | None:
-            return state.questions[question.id].answer
+    def _put_down(self, question: Question) -> QuestionState:
+        """Record a question, in the place of open ones that it makes void."""
+        former = [q.question for q in self.history.state.waiting if _is_about(q.question, question.subject)]
+        if former:
+            change = difference(former[-1].subject, question.subject)
+            question = question.model_copy(update={"why": f"{question.why}{_AGAIN}{change}"})
+        self.history.record(
+            *(QuestionVoided(question=q.id, why=difference(q.subject, question.subject)) for q in former),
+            QuestionAsked(question=question, asked_at=self.history.clock.now()),
+            *(() if former else self._ruled(question)),
+            sync=True,
+        )
+        if self.approver is None and self.wait_s <= 0:
+            self._give_up(question)
+        return self.history.state.questions[question.id]
+
+    async def _wait(self, question: Question, subject: Subject | Callable[[], Subject]) -> None:
+        """Return when there is an answer, or the question has become another one."""
+
+        def is_over(state: RunState) -> bool:
+            changed = callable(subject) and subject() != question.subject
+            return changed or not state.questions[question.id].is_open or self._left(question.id)
 
         await self.history.durable()
         with self.meter.waiting():
             if self.approver is not None:
-                return await self.history.until(lambda s: answer(s) or self._left(question.id))
+                await self.history.until(is_over)
+                return
             try:
                 async with asyncio.timeout(self.wait_s):
-                    return await self.history.until(answer)
+                    await self.history.until(is_over)
             except TimeoutError:
-                raise Parked(question.id) from None
+                self._give_up(question)
+                if self.history.state.questions[question.id].is_open:
+                    raise Parked(question.id) from None
 
-    def __post_init__(self) -> None:
-        self._later: set[str] = set()
-
-    def _left(self, question: str) -> None:
+    def _left(self, question: str) -> bool:
         if question in self._later:
             raise Parked(question)
+        return False
+
+    # --- the person who is here ---------------------------------------------------------------------------
 
     async def attend(self) -> None:
         """Put open questions to the approver, one at a time, oldest first; runs beside the lanes."""
-        assert self.approver is not None
         while True:
             asked = await self.history.until(self._next)
-            await self._put(asked.question)
+            await self._show(asked.question)
 
     def _next(self, state: RunState) -> QuestionState | None:
         waiting = [q for q in state.waiting if q.question.id not in self._later]
         return waiting[0] if waiting else None
 
-    async def _put(self, question: Question) -> None:
+    async def _show(self, question: Question) -> None:
         """One question to the person here; the first answer wins, wherever it comes from."""
-        assert self.approver is not None
-
-        async def person() -> None:
-            assert self.approver is not None
-            command = await self.approver(question, self.history.state)
-            if command is None:
-                self._later.add(question.id)
-                self.history.wake()
-            else:
-                self.history.record(*self.events_of(command, by="terminal"), sync=True)
-
-        here = asyncio.ensure_future(person())
-        elsewhere = asyncio.ensure_future(
-            self.history.until(lambda s: not s.questions[question.id].is_open or None)
-        )
+        here = asyncio.ensure_future(self._person(question))
+        elsewhere = asyncio.ensure_future(self.history.until(lambda s: not s.questions[question.id].is_open))
         try:
             await asyncio.wait({here, elsewhere}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            here.cancel()
             elsewhere.cancel()
-            if not here.done():
-                here.cancel()
             results = await asyncio.gather(here, elsewhere, return_exceptions=True)
         if isinstance(results[0], Exception):
             raise results[0]
+
+    async def _person(self, question: Question) -> None:
+        assert self.approver is not None
+        command = await self.approver(question, self.history.state)
+        if command is None:
+            self._later.add(question.id)
+            self.history.wake()
+        elif not self.history.state.questions[question.id].is_open:
+            return  # answered elsewhere while the person was typing
+        elif why := refusal(self.history.state, command):
+            raise UsageError(f"the approver's answer can't be taken: {why}")
+        else:
+            self.history.record(*self.events_of(command, by="terminal"), sync=True)
+
+    # --- commands -----------------------------------------------------------------------------------------
 
     def obey(self, sent: SentCommand) -> None:
         """Record what a command to a question does, or why it can't be obeyed."""
         command = sent.command
         assert isinstance(command, Approve | Deny | Answer)
-        if why := self.refusal(command):
+        if why := refusal(self.history.state, command):
             self.history.record(CommandRefused(number=sent.number, why=why))
         else:
             events = self.events_of(command, by=sent.by)
             self.history.record(*events, CommandTaken(number=sent.number), sync=True)
-
-    def refusal(self, command: Command) -> str | None:
-        """Why an answer can't be taken; `None` where it can."""
-        assert isinstance(command, Approve | Deny | Answer)
-        return refusal(self.history.state, command)
 
     @staticmethod
     def events_of(command: Approve | Deny | Answer, by: str) -> tuple[Event, ...]:
@@ -172,39 +194,37 @@ class Asking:
 
     def _find(self, subject: Subject) -> QuestionState | None:
         """The question about exactly this, if it was asked and still stands."""
-        for asked in reversed(self.history.state.questions.values()):
+        for asked in reversed([*self.history.state.questions.values()]):
             if asked.question.subject == subject and asked.voided is None:
                 return asked
         return None
 
-    def _voided(self, subject: Subject, why: str) -> tuple[Event, ...]:
-        """Open questions about the same call in another version."""
-        if subject.call is None:
-            return ()
-        return tuple(
-            QuestionVoided(question=q.question.id, why=why)
-            for q in self.history.state.waiting
-            if q.question.subject.call == subject.call and q.question.subject.kind == subject.kind
-        )
+    # --- where nobody is asked ----------------------------------------------------------------------------
 
-    def _answered_at_once(self, question: Question) -> tuple[Event, ...]:
-        """By an earlier `y -N`, or by nobody."""
-        state, subject = self.history.state, question.subject
-        if subject.kind == "call":
-            for rule in state.standing:
-                same = (rule.tool, rule.destination) == (subject.tool, subject.destination)
-                if same and rule.why == question.why:
-                    return (_yes(question, "rule"),)
-        if self.approver is not None or self.wait_s > 0 or subject.kind == "recovery":
-            return ()
-        match state.goal.if_nobody_answers:
+    def _ruled(self, question: Question) -> tuple[Event, ...]:
+        """The answer that an earlier `y -N` gives to the same kind of call, asked for the same reason."""
+        subject = question.subject
+        rules = self.history.state.standing if subject.kind == "call" else ()
+        for rule in rules:
+            same = (rule.tool, rule.destination) == (subject.tool, subject.destination)
+            if same and rule.why.partition(_AGAIN)[0] == question.why:
+                return (_answered(question, "yes", "", "rule"),)
+        return ()
+
+    def _give_up(self, question: Question) -> None:
+        """Nobody has answered: what the goal wants then. A recovery always waits for its person."""
+        asked = self.history.state.questions[question.id]
+        if not asked.is_open or question.subject.kind == "recovery":
+            return
+        match self.history.state.goal.if_nobody_answers:
             case "park":
-                return ()
+                return
             case "skip":
-                return (_no(question, "nobody was there to answer"),)
+                self.history.record(_nobody(question), sync=True)
             case "stop":
-                why = f"nobody was there to answer: {question.why}"
-                return (_no(question, "nobody was there"), RunEnded(ending="unproved", reason=why))
+                reason = f"nobody was there to answer: {question.why}"
+                ended = () if self.history.state.ended else (RunEnded(ending="unproved", reason=reason),)
+                self.history.record(_nobody(question), *ended, sync=True)
 
 
 def refusal(state: RunState, command: Approve | Deny | Answer) -> str | None:
@@ -226,6 +246,39 @@ def refusal(state: RunState, command: Approve | Deny | Answer) -> str | None:
     return None
 
 
+def difference(old: Subject, new: Subject) -> str:
+    """What changed between two versions of a question, in words."""
+    was, now = old.model_dump(mode="json"), new.model_dump(mode="json")
+    changed = [name for name in was if was[name] != now[name]]
+    return ", ".join(f"{name} {_short(was[name])} -> {_short(now[name])}" for name in changed)
+
+
+def _short(value: object) -> str:
+    if isinstance(value, list):
+        value = "+".join(str(item) for item in value) or "none"
+    return one_line(str(value), 60)
+
+
+def _is_about(question: Question, subject: Subject) -> bool:
+    """Whether an open question is about the same thing as `subject`, in another version."""
+    known = question.subject
+    if known.kind != subject.kind:
+        return False
+    match subject.kind:
+        case "call" | "recovery" | "question":
+            return known.call == subject.call
+        case "criterion" | "task":
+            return known.args == subject.args
+        case "spend":
+            return _checkpoint(known) == _checkpoint(subject)
+        case "plan" | "finish" | "folder":
+            return True
+
+
+def _checkpoint(subject: Subject) -> object:
+    return subject.args.get("checkpoint") if isinstance(subject.args, dict) else None
+
+
 def _wrong_kind(question: Question) -> str:
     if question.is_yes_no:
         return f"question {question.id} is a yes or no; use 'autoagent approve' or 'autoagent deny'"
@@ -233,19 +286,14 @@ def _wrong_kind(question: Question) -> str:
     return f"question {question.id} takes {wanted}; use 'autoagent answer {question.id} …'"
 
 
-def _yes(question: Question, by: str) -> QuestionAnswered:
-    return QuestionAnswered(question=question.id, digest=question.digest, verdict="yes", by=by)
-
-
-def _no(question: Question, why: str) -> QuestionAnswered:
+def _nobody(question: Question) -> QuestionAnswered:
     verdict = "no" if question.is_yes_no else "text"
-    return QuestionAnswered(
-        question=question.id,
-        digest=question.digest,
-        verdict="no" if verdict == "no" else "text",
-        text=why,
-        by="nobody",
-    )
+    return _answered(question, verdict, "nobody was there to answer", "nobody")
 
 
-__all__ = ["Approver", "Asking", "Parked", "QuestionKind", "refusal"]
+def _answered(question: Question, verdict: str, text: str, by: str) -> QuestionAnswered:
+    answer = {"question": question.id, "digest": question.digest, "verdict": verdict, "text": text, "by": by}
+    return QuestionAnswered.model_validate(answer)
+
+
+__all__ = ["Approver", "Asking", "Parked", "difference", "refusal"]

@@ -6,46 +6,29 @@ does the rest, and only the rest.
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pydantic import JsonValue
 
 from autoagent import policy
 from autoagent.context import RunContext
-from autoagent.controls import CONTROLS
 from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted
+from autoagent.executing import Executor
 from autoagent.ids import digest
 from autoagent.messages import RequestedCall
-from autoagent.paths import overlaps, workspace_path
-from autoagent.policy import ProposedCall
-from autoagent.ports import Job, JobResult, Memory, MemoryHit, MemoryPoint
+from autoagent.paths import is_beneath, overlaps
+from autoagent.proposals import LONGEST_NAME, Proposal, propose, read
 from autoagent.questions import Subject
 from autoagent.requests import LimitReached
 from autoagent.state import CallState, LaneState, RunState
 from autoagent.taint import labels_of_paths, labels_of_tree, urls_in
-from autoagent.toolbox import ToolOutcome, ToolThread, hop
-from autoagent.tools import Tool, ToolContext, WorkspaceFile
+from autoagent.toolbox import ToolOutcome
+from autoagent.tools import Tool, ToolContext
 from autoagent.trees import Tree, WorkingCopy, diff
 
 RECOVERY = ("done", "run again", "skip")
-_LONGEST_NAME = 100
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """A call whose words made sense: which tool, with which arguments, reaching whom."""
-
-    tool: Tool
-    args: dict[str, JsonValue]
-    call: ProposedCall
-    files: dict[str, str]
-    """Files to be sent: path -> SHA-256, as they are now."""
-    key: str
 
 
 class Calls:
@@ -54,7 +37,7 @@ class Calls:
     def __init__(self, ctx: RunContext, lane: str) -> None:
         self.ctx = ctx
         self.lane = lane
-        self.thread = ToolThread()
+        self.executor = Executor(ctx, lane)
 
     @property
     def state(self) -> RunState:
@@ -78,6 +61,9 @@ class Calls:
         if known.started is not None and known.decided.effect == "external":
             await self._recover(known)
             return
+        if known.decided.tool not in self.ctx.tools:
+            self.end(known.decided, ok=False, output=f"the tool {known.decided.tool!r} is no longer there")
+            return
         if known.started is None and known.decided.decision == "ask":
             known = await self.approved(known)
             if known is None:
@@ -89,7 +75,7 @@ class Calls:
     def _decide(self, call: RequestedCall) -> CallState | None:
         """Record what policy says; `None` where the call has ended with that."""
         try:
-            proposal = self.read(call.name, call.arguments, call.id)
+            proposal = read(self.ctx, self.me, call.name, call.arguments, call.id)
         except ToolError as error:
             self._refuse(call, str(error))
             return None
@@ -129,51 +115,13 @@ class Calls:
 
     def _refuse(self, call: RequestedCall, why: str) -> None:
         """A call that can't even be read: the model is told why."""
-        name = call.name[:_LONGEST_NAME]
+        name = call.name[:LONGEST_NAME]
         self.ctx.history.record(
             CallDecided(
                 call=call.id, lane=self.lane, tool=name, args={}, effect="read", decision="deny", why=why
             ),
             CallEnded(call=call.id, lane=self.lane, ok=False, output=why),
         )
-
-    def read(self, name: str, arguments: str | Mapping[str, object], call: str) -> Proposal:
-        """What a call means, checked. Raises `ToolError` that says what is wrong with it."""
-        tool = self.ctx.tools.get(name) if name in self.me.tools else None
-        if tool is None:
-            offered = ", ".join((*self.me.tools, *CONTROLS))
-            raise ToolError(f"there is no tool {name[:_LONGEST_NAME]!r}; there are: {offered}")
-        return self.propose(tool, tool.check(_object(name, arguments)), call)
-
-    def propose(self, tool: Tool, args: dict[str, JsonValue], call: str) -> Proposal:
-        """The facts that policy decides on, from checked arguments."""
-        for parameter in (*tool.paths, *tool.sends):
-            if args.get(parameter) is not None:
-                args[parameter] = workspace_path(str(args[parameter]))
-        files = {str(args[p]): self._hash(str(args[p])) for p in tool.sends if args.get(p) is not None}
-        try:
-            effect, power = tool.effect_of(args), tool.power_of(args)
-            destination = tool.destination_of(args)
-            key = tool.idempotency_key(args) if tool.idempotency_key else ""
-        except Exception as error:  # a plugin's own declarations are its code
-            raise ToolError(
-                f"{tool.name}: its declaration failed: {type(error).__name__}: {error}"
-            ) from error
-        proposed = ProposedCall(
-            tool=tool.name,
-            plugin=tool.plugin,
-            power=power,
-            effect=effect,
-            destination=destination,
-            paths=tuple(str(args[p]) for p in (*tool.paths, *tool.sends) if args.get(p) is not None),
-        )
-        return Proposal(tool, args, proposed, files, key or digest([self.ctx.history.run_id, call])[:32])
-
-    def _hash(self, path: str) -> str:
-        entry = self.ctx.workspace.tree(self.me.tree).entries.get(path)
-        if entry is None or entry.kind != "file":
-            raise ToolError(f"there is no file {path!r} in the workspace to send")
-        return entry.sha256
 
     # --- asking -------------------------------------------------------------------------------------------
 
@@ -190,26 +138,23 @@ class Calls:
             args=decided.args,
             files=decided.files,
             tree=self.me.tree if tool is None or tool.runs_code else None,
-            labels=self.state.labels,
+            labels=(self.state if decided.script is None else self.as_script_sees()).labels,
             rules=digest(self.state.goal.allow.model_dump(mode="json")),
         )
 
     async def approved(self, known: CallState) -> CallState | None:
         """The call as a person allowed it; `None` where they didn't, and it has ended."""
         decided = known.decided
-        while True:
-            subject = self.subject(decided)
-            answer = await self.ctx.asking.ask(
-                subject, decided.why, lane=self.lane, sub_task=self.me.sub_task
-            )
-            if answer.verdict != "yes":
-                why = f": {answer.text}" if answer.text else ""
-                self.end(decided, ok=False, output=f"Denied by {_who(answer.by)}{why}")
-                return None
-            if answer.edit is not None:
-                return self._edited(decided, answer.edit)
-            if self.subject(decided) == subject:  # else what was read meanwhile makes it another question
-                return self.state.calls[decided.call]
+        answer = await self.ctx.asking.ask(
+            lambda: self.subject(decided), decided.why, lane=self.lane, sub_task=self.me.sub_task
+        )
+        if answer.verdict != "yes":
+            why = f": {answer.text}" if answer.text else ""
+            self.end(decided, ok=False, output=f"Denied by {_who(answer.by)}{why}")
+            return None
+        if answer.edit is not None:
+            return self._edited(decided, answer.edit)
+        return self.state.calls[decided.call]
 
     def _edited(self, decided: CallDecided, edit: JsonValue) -> CallState | None:
         """The call with the arguments that a person wrote in place of the model's."""
@@ -219,7 +164,7 @@ class Calls:
                 raise ToolError("a read inside a script keeps its arguments; change the script instead")
             if not isinstance(edit, dict):
                 raise ToolError("edited arguments are a JSON object")
-            proposal = self.propose(tool, tool.check(edit), decided.call)
+            proposal = propose(self.ctx, self.me, tool, tool.check(edit), decided.call)
             if why := policy.undeclared(self.state, proposal.call):
                 raise ToolError(f"not allowed: {why}")
         except ToolError as error:
@@ -235,7 +180,7 @@ class Calls:
     async def _perform(self, known: CallState) -> None:
         decided = known.decided
         if decided.effect == "write":
-            async with self.ctx.workspace.moving(self.me.on_main):
+            async with self.ctx.workspace.moving(self.me.on_main, self.ctx.asking):
                 await self._write(decided)
             return
         self.ctx.history.record(
@@ -245,7 +190,7 @@ class Calls:
         if decided.effect == "external":
             await self.ctx.history.durable()
         tool = self.ctx.tools[decided.tool]
-        outcome, seconds = await self.execute(tool, decided, self.working_copy())
+        outcome, seconds = await self.executor.run(tool, decided, self.working_copy())
         text = outcome.text
         if decided.effect == "external" and not outcome.ok:
             text += "\nIt may have happened all the same: don't repeat it without checking."
@@ -257,7 +202,7 @@ class Calls:
         """On a private copy; its tree becomes the lane's head, then the folder follows."""
         self.ctx.history.record(CallStarted(call=decided.call, lane=self.lane, tree=self.me.tree))
         copy = self.working_copy()
-        outcome, seconds = await self.execute(self.ctx.tools[decided.tool], decided, copy)
+        outcome, seconds = await self.executor.run(self.ctx.tools[decided.tool], decided, copy)
         tree = None
         if outcome.ok:
             tree, why = self.result_tree(copy)
@@ -286,57 +231,37 @@ class Calls:
         )
         if self.me.on_main and tree is not None:
             await self.ctx.history.durable()
-            await self.ctx.workspace.project(self.ctx.asking)
-
-    async def execute(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> tuple[ToolOutcome, float]:
-        """Run the tool's function; how it went, and seconds."""
-        began = time.monotonic()
-        args: dict[str, Any] = dict(decided.args)
-        for parameter in tool.sends:
-            path = args.get(parameter)
-            if isinstance(path, str):
-                args[parameter] = WorkspaceFile(path=path, sha256=decided.files[path])
-        outcome = await self.thread.run(tool, self._context(tool, decided, copy), args)
-        return outcome, time.monotonic() - began
-
-    def _context(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> ToolContext:
-        sandbox, memory = self.ctx.sandbox, self.ctx.memory
-
-        async def run_job(job: Job) -> JobResult:
-            assert sandbox is not None
-            return await sandbox.run(self.lane, job, copy)
-
-        return ToolContext(
-            run_id=self.ctx.history.run_id,
-            call_id=decided.call,
-            lane=self.lane,
-            key=decided.key,
-            effect=decided.effect,
-            working_copy=copy,
-            run_job=hop(run_job) if sandbox is not None and tool.runs_code else None,
-            memory=None if memory is None else _MemoryFromThread(memory),
-            goal=self.state.goal.goal,
-            labels=self.state.labels,
-        )
+            await self.ctx.workspace.follow()
 
     def working_copy(self) -> WorkingCopy:
         return self.ctx.workspace.copy(self.me.tree, self.roots)
 
     def result_tree(self, copy: WorkingCopy) -> tuple[str | None, str | None]:
         """(the lane's new head, `None`), or (`None`, why these changes may not be kept)."""
-        head = self.ctx.workspace.tree(self.me.tree)
-        seen = self.ctx.workspace.visible(self.me.tree, self.roots)
+        workspace = self.ctx.workspace
+        head, seen = workspace.tree(self.me.tree), workspace.visible(self.me.tree, self.roots)
         result = copy.tree()
         changed = diff(seen, result).paths
-        roots = self.state.goal.allow.write
-        made = {p for p in changed if (x := result.entries.get(p)) is not None and x.kind == "folder"}
-        # the folder above an allowed path may be made on the way to it
-        judged = [p for p in changed if p not in made or not overlaps(p, roots)]
+        judged = [p for p in changed if p in seen.entries or not self._is_on_the_way(p, result)]
         if why := policy.path_problem(self.state, judged, writes=True):
             return None, why
-        if "." in self.roots:
-            return result.id, None
-        return _transplant(head, result, changed, self.ctx.workspace.objects).id, None
+        if "." not in self.roots:
+            result = _transplant(head, result, changed, workspace.objects)
+        return workspace.keep(result).id, None
+
+    def _is_on_the_way(self, path: str, tree: Tree) -> bool:
+        """A folder above an allowed path may be made on the way to it."""
+        entry, roots = tree.entries.get(path), self.state.goal.allow.write
+        is_folder = entry is not None and entry.kind == "folder"
+        return is_folder and not is_beneath(path, roots) and overlaps(path, roots)
+
+    def as_script_sees(self) -> RunState:
+        """The state that a call inside a script is judged by: the script can have opened every file."""
+        goal, state = self.state.goal, self.state
+        own = labels_of_tree(goal, self.ctx.workspace.visible(self.me.tree, self.roots))
+        return replace(
+            state, outside=state.outside or "outside" in own, private=state.private or "private" in own
+        )
 
     def labels(self, decided: CallDecided, outcome: ToolOutcome) -> tuple[Any, ...]:
         """What the model learns from the call's observation."""
@@ -408,39 +333,27 @@ class Calls:
         if tool is None or tool.probe is None:
             return "unknown"
         probing = replace(tool, function=_as_text(tool.probe))
-        outcome, _ = await self.execute(probing, decided, self.working_copy())
+        outcome, _ = await self.executor.run(probing, decided, self.working_copy())
         return outcome.text if outcome.ok and outcome.text in ("done", "not_done") else "unknown"
 
     async def _ask_recovery(self, decided: CallDecided) -> str:
-        subject = self.subject(decided).model_copy(update={"kind": "recovery"})
-        why = f"{decided.tool} was started before a crash and never reported back; did it happen?"
+        """The answer is about this very start: when the call is lost again, it is asked again."""
+        entries = self.ctx.history.journal.read(self.ctx.history.run_id)
+        begun = next(
+            e for e in reversed(entries) if isinstance(e.event, CallStarted) and e.event.call == decided.call
+        )
+        why = (
+            f"{decided.tool} was started at {begun.at:%Y-%m-%d %H:%M:%S} UTC and never reported back; "
+            "did it happen?"
+        )
         answer = await self.ctx.asking.ask(
-            subject, why, choices=RECOVERY, lane=self.lane, sub_task=self.me.sub_task
+            lambda: self.subject(decided).model_copy(update={"kind": "recovery", "start": begun.seq}),
+            why,
+            choices=RECOVERY,
+            lane=self.lane,
+            sub_task=self.me.sub_task,
         )
         return answer.text
-
-
-class _MemoryFromThread:
-    """Memory, usable from a tool's thread: each operation runs on the run's own loop."""
-
-    def __init__(self, memory: Memory) -> None:
-        self._store, self._search = hop(memory.store), hop(memory.search)
-        self._get, self._forget = hop(memory.get), hop(memory.forget)
-
-    async def store(self, points: Sequence[MemoryPoint]) -> None:
-        await self._store(points)
-
-    async def search(self, query: str, limit: int = 8, without_run: str | None = None) -> list[MemoryHit]:
-        return await self._search(query, limit, without_run)
-
-    async def get(self, point_id: str) -> MemoryPoint | None:
-        return await self._get(point_id)
-
-    async def forget(self, point_id: str) -> bool:
-        return await self._forget(point_id)
-
-    async def close(self) -> None:
-        """The run closes its memory, not a tool."""
 
 
 def _as_text(probe: Any) -> Any:
@@ -448,21 +361,6 @@ def _as_text(probe: Any) -> Any:
         return str(await probe(context, **args))
 
     return run
-
-
-def _object(name: str, arguments: str | Mapping[str, object]) -> Mapping[str, object]:
-    """The arguments as a mapping; they may come as any text."""
-    if isinstance(arguments, Mapping):
-        return arguments
-    try:
-        value = json.loads(arguments or "{}")
-    except ValueError as error:
-        raise ToolError(f"{name}: the arguments are no JSON ({error}): {arguments[:200]!r}") from None
-    except RecursionError:
-        raise ToolError(f"{name}: the arguments are nested too deeply") from None
-    if not isinstance(value, dict):
-        raise ToolError(f"{name}: the arguments are no JSON object: {arguments[:200]!r}")
-    return value
 
 
 def _transplant(head: Tree, result: Tree, changed: tuple[str, ...], objects: Any) -> Tree:

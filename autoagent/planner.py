@@ -6,6 +6,7 @@ Each step looks at the record first, so that a resumed run goes on where it was.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from pydantic import JsonValue
 
@@ -41,23 +42,27 @@ class Planner:
         return self.ctx.history.state
 
     async def plan(self) -> Plan:
-        """An approved plan. Raises `Parked`, `LimitReached`, `ModelUnavailable`."""
+        """An approved plan. Raises `Parked`, `LimitReached`, `PlanDenied`, `ModelUnavailable`."""
         while (plan := self.state.plan) is None or not plan.approved:
             if plan is None or (self.state.plan_notes and plan.source != "goal"):
-                await self._make(replan="", version=1 if plan is None else plan.version + 1)
+                await self._make(1 if plan is None else plan.version + 1)
             else:
                 await self._approve(plan)
         return plan
 
-    async def replan(self, why: str) -> bool:
-        """A new plan for what is left, once a run; whether there is one."""
+    @property
+    def can_replan(self) -> bool:
+        """Once a run, and never where the plan is the goal's own."""
+        plan = self.state.plan
+        return plan is not None and plan.source != "goal" and self.state.replans == 0
+
+    async def replan(self) -> None:
+        """An approved plan for what is left, after a sub-task failed. Raises as `plan`."""
         plan = self.state.plan
         assert plan is not None
-        if plan.source == "goal" or self.state.replans > 0:
-            return False
-        await self._make(replan=why, version=plan.version + 1)
+        if plan.approved:
+            await self._make(plan.version + 1)
         await self.plan()
-        return True
 
     async def recall(self) -> None:
         """What earlier runs did for goals like this, once a run; a recorded run recalls nothing."""
@@ -79,54 +84,54 @@ class Planner:
 
     # --- asking the model ---------------------------------------------------------------------------------
 
-    async def _make(self, replan: str, version: int) -> None:
+    async def _make(self, version: int) -> None:
         """Record a plan: the goal's own, or the model's after its errors went back to it."""
         fixed = self.state.goal.plan
         if fixed:
             self.ctx.history.record(PlanMade(version=version, source="goal", sub_tasks=fixed))
             return
-        if len(self.state.plan_notes) >= _TRIES:
-            self._fall_back(replan, version)
-            return
-        reply = await complete(
-            self.ctx, "planner", LANE, self._messages(replan), (PROPOSE_PLAN,), require_tool=True
-        )
-        try:
-            done = tuple(s.id for s in self._done()) if replan else ()
-            sub_tasks = self._kept(_proposed(reply, done), bool(replan))
-        except ToolError as error:
-            self.ctx.history.record(PlanRefused(why=str(error)))
-            await self._make(replan, version)
-            return
-        self.ctx.history.record(
-            PlanMade(version=version, source="model", sub_tasks=sub_tasks, why=replan, is_replan=bool(replan))
-        )
-
-    def _fall_back(self, replan: str, version: int) -> None:
-        """The model can't plan: the goal itself is the one sub-task."""
+        while len(self.state.plan_notes) < _TRIES:
+            reply = await complete(
+                self.ctx, "planner", LANE, self._messages(), (PROPOSE_PLAN,), require_tool=True
+            )
+            try:
+                sub_tasks = self._kept(_proposed(reply, tuple(s.id for s in self._begun())))
+            except ToolError as error:
+                self.ctx.history.record(PlanRefused(why=str(error)))
+            else:
+                self._made(version, sub_tasks, self._why_again())
+                return
         title = cut(" ".join(self.state.goal.goal.split()), 200)
-        only = SubTask(id=f"goal{version}" if replan else "goal", title=title)
+        only = SubTask(id=f"goal{version}" if self.state.lanes else "goal", title=title)
         why = "no usable plan came from the model; one sub-task carries the whole goal"
-        sub_tasks = (*self._done(), only)
-        self.ctx.history.record(
-            PlanMade(version=version, source="model", sub_tasks=sub_tasks, why=why, is_replan=bool(replan))
-        )
+        self._made(version, (*self._begun(), only), why)
 
-    def _kept(self, proposed: tuple[SubTask, ...], is_replan: bool) -> tuple[SubTask, ...]:
-        """The plan with what is done already; ids of the former plan are never used for something else."""
-        if is_replan:
-            former = self.state.plan.sub_tasks if self.state.plan is not None else ()
-            proposed = _renamed(proposed, taken={s.id for s in former})
-            proposed = (*self._done(), *proposed)
-        if why := check_plan(proposed):
+    def _made(self, version: int, sub_tasks: tuple[SubTask, ...], why: str) -> None:
+        again = bool(self.state.lanes)
+        made = PlanMade(version=version, source="model", sub_tasks=sub_tasks, why=why, is_replan=again)
+        self.ctx.history.record(made)
+
+    def _why_again(self) -> str:
+        """What failed, where this is not the first plan to be carried out."""
+        failed = [x for x in self.state.lanes.values() if x.ended == "failed"]
+        return f"sub-task {failed[-1].sub_task!r} failed: {failed[-1].result}" if failed else ""
+
+    def _kept(self, proposed: tuple[SubTask, ...]) -> tuple[SubTask, ...]:
+        """The plan with what is done or at work already; no id that was used stands for something else."""
+        begun = self._begun()
+        fresh = tuple(s for s in proposed if s not in begun)
+        sub_tasks = (*begun, *_renamed(fresh, taken={x.sub_task for x in self.state.lanes.values()}))
+        if why := check_plan(sub_tasks):
             raise ToolError("; ".join(why))
-        return proposed
+        return sub_tasks
 
-    def _done(self) -> tuple[SubTask, ...]:
+    def _begun(self) -> tuple[SubTask, ...]:
+        """Sub-tasks of the present plan that are done or at work."""
         plan = self.state.plan
-        return () if plan is None else tuple(s for s in plan.sub_tasks if self.state.outcome(s.id) == "done")
+        begun = ("done", "running")
+        return () if plan is None else tuple(s for s in plan.sub_tasks if self.state.outcome(s.id) in begun)
 
-    def _messages(self, replan: str) -> tuple[Message, ...]:
+    def _messages(self) -> tuple[Message, ...]:
         goal, state = self.state.goal, self.state
         abilities = self.ctx.sandbox.abilities if self.ctx.sandbox is not None else None
         task = fill(
@@ -136,11 +141,14 @@ class Planner:
             rules=rules(goal),
             listing=listing(self.ctx.workspace.tree(state.main)),
             recalled=_recalled(state),
-            replan=self._so_far(replan) if replan else "",
+            replan=self._so_far() if state.lanes else "",
         )
         notes = tuple(
             user(f"Your plan can't be used: {note}\nCall propose_plan again.") for note in state.plan_notes
         )
+        if notes and state.plan is not None and not state.plan.approved:
+            rows = "\n".join(f"- {s.id} {s.title}: {s.instructions}" for s in state.plan.sub_tasks)
+            notes = (user(f"Your plan was:\n{rows}"), *notes)
         head = fill(
             "planner",
             tools=", ".join(self.ctx.tools),
@@ -148,22 +156,32 @@ class Planner:
         )
         return (system(head), user(task), *notes)
 
-    def _so_far(self, why: str) -> str:
-        done = [f"- {s.id} {s.title}: {x.result}" for s in self._done() if (x := self.state.lane_of(s.id))]
+    def _so_far(self) -> str:
+        lines = []
+        for sub_task in self._begun():
+            lane = self.state.lane_of(sub_task.id)
+            assert lane is not None
+            result = lane.result if lane.ended else "(at work now; its result comes later)"
+            lines.append(f"- {sub_task.id} {sub_task.title}: {result}")
         return (
-            f"\n\nAn earlier plan failed: {why}\nDone already, and not to be planned again:\n"
-            + ("\n".join(done) or "- nothing")
-            + "\nPlan only what is left, in another way. New sub-tasks may depend on the ids that are done."
+            f"\n\nAn earlier plan failed: {self._why_again()}\n"
+            "Done already or at work, and not to be planned again:\n"
+            + ("\n".join(lines) or "- nothing")
+            + "\nPlan only what is left, in another way. New sub-tasks may depend on these ids."
         )
 
     # --- asking the person --------------------------------------------------------------------------------
 
     async def _approve(self, plan: Plan) -> None:
-        """The checkpoint `plan`; without it a plan may be carried out as it is."""
-        if "plan" not in self.state.goal.ask:
-            self.ctx.history.record(PlanApproved(version=plan.version))
-            return
+        """The checkpoint `plan`; without it a plan may be carried out as it is.
+
+        Criteria of the goal's own plan are the person's words: they count as the goal's where it has none.
+        """
         proposals = self.proposals() if not self.state.criteria else ()
+        if "plan" not in self.state.goal.ask:
+            accepted = proposals if plan.source == "goal" else ()
+            self.ctx.history.record(PlanApproved(version=plan.version, criteria=accepted))
+            return
         shown = [s.model_dump(mode="json") for s in plan.sub_tasks]
         subject = Subject(
             run=self.state.run_id,
@@ -172,9 +190,10 @@ class Planner:
         )
         answer = await self.ctx.asking.ask(subject, "you wanted to see the plan before anything starts")
         if answer.verdict != "yes":
-            self.ctx.history.record(PlanRefused(why=answer.text or "the person said no to this plan"))
-            if plan.source == "goal":
-                raise PlanDenied(answer.text)
+            said = answer.text or "no reason was given"
+            if plan.source == "goal" or answer.by == "nobody":
+                raise PlanDenied(said, by_person=answer.by != "nobody")
+            self.ctx.history.record(PlanRefused(why=f"the person said no to it: {said}"))
         elif answer.edit is not None:
             self._edited(plan, answer.edit)
         else:
@@ -182,34 +201,37 @@ class Planner:
 
     def _edited(self, plan: Plan, edit: JsonValue) -> None:
         """The person's own version, checked like the model's; a wrong one is asked about again."""
+        version = plan.version + 1
         try:
-            sub_tasks = parse_plan(edit)
-            if why := check_plan(sub_tasks):
-                raise ToolError("; ".join(why))
+            sub_tasks = self._kept(parse_plan(edit, known=tuple(s.id for s in self._begun())))
         except ToolError as error:
-            made = PlanMade(
-                version=plan.version + 1,
-                source="person",
-                sub_tasks=plan.sub_tasks,
-                why=f"your edit can't be used: {error}",
-            )
+            why = f"your edit can't be used: {error}"
+            made = PlanMade(version=version, source="person", sub_tasks=plan.sub_tasks, why=why)
             self.ctx.history.record(made)
             return
-        version = plan.version + 1
-        made = PlanMade(version=version, source="person", sub_tasks=sub_tasks, why="edited by you")
-        self.ctx.history.record(made)
-        proposals = self.proposals() if not self.state.criteria else ()
-        self.ctx.history.record(PlanApproved(version=version, criteria=proposals))
+        criteria = proposed_criteria(sub_tasks) if not self.state.criteria else ()
+        self.ctx.history.record(
+            PlanMade(version=version, source="person", sub_tasks=sub_tasks, why="edited by you"),
+            PlanApproved(version=version, criteria=criteria),
+        )
 
     def proposals(self) -> tuple[Criterion, ...]:
         """Criteria that the plan brings; they count only once a person has accepted them."""
         plan = self.state.plan
-        found = () if plan is None else tuple(c for s in plan.sub_tasks for c in s.done_when)
-        return tuple(dict.fromkeys(found))
+        return () if plan is None else proposed_criteria(plan.sub_tasks)
+
+
+def proposed_criteria(sub_tasks: Sequence[SubTask]) -> tuple[Criterion, ...]:
+    """The criteria of all sub-tasks, each once."""
+    return tuple(dict.fromkeys(c for s in sub_tasks for c in s.done_when))
 
 
 class PlanDenied(Exception):
-    """Not an error: the person refused the only plan that this goal has."""
+    """Not an error: the only plan that can be had was refused, or nobody was there to approve it."""
+
+    def __init__(self, said: str, *, by_person: bool) -> None:
+        self.by_person = by_person
+        super().__init__(said)
 
 
 def _proposed(reply: Reply, known: tuple[str, ...]) -> tuple[SubTask, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from autoagent.context import RunContext
-from autoagent.errors import SandboxUnavailable, ToolError
+from autoagent.errors import ToolError
 from autoagent.events import CriterionChecked, Evidence
 from autoagent.goal import Criterion, FileCriterion, HumanCriterion, JudgeCriterion, RunCriterion
 from autoagent.messages import Frozen, Message, Reply, system, user
@@ -24,6 +24,7 @@ from autoagent.questions import Subject
 from autoagent.redact import cut
 from autoagent.requests import complete
 from autoagent.trees import WorkingCopy, diff
+from autoagent.versions import resolved
 
 LANE = "proof"
 CHECK_TIMEOUT_S = 300.0
@@ -108,35 +109,32 @@ class Prover:
         if skip:
             verdict, evidence = "unchecked", Evidence(text="not checked", by="nobody")
         else:
-            verdict, evidence = await self._verdict(criterion, self.copy(tree), tree)
+            verdict, evidence = await self._verdict(criterion, self.copy(tree), tree, sub_task)
         return CriterionChecked(
             number=number, sub_task=sub_task, verdict=_as_verdict(verdict), evidence=evidence, tree=tree
         )
 
-    async def _verdict(self, criterion: Criterion, copy: WorkingCopy, tree: str) -> tuple[str, Evidence]:
+    async def _verdict(
+        self, criterion: Criterion, copy: WorkingCopy, tree: str, sub_task: str | None
+    ) -> tuple[str, Evidence]:
         match criterion:
             case FileCriterion():
                 return self._unchanged(criterion, tree, *check_file(criterion, copy))
             case RunCriterion(run=command):
                 return await self._run(command, copy)
             case JudgeCriterion(judge=text):
-                return await self._judge(text, copy)
+                return await self._judge(text, copy, sub_task or LANE)
             case HumanCriterion(human=text):
                 return await self._human(text, tree)
 
     def copy(self, tree: str) -> WorkingCopy:
         """The tree with protected files as they were at the start, so that no run rewrites its own exam."""
-        copy = WorkingCopy(self.ctx.workspace.tree(tree), self.ctx.workspace.objects)
-        start = self.ctx.workspace.tree(self.ctx.history.state.start_tree)
-        started = self.ctx.history.state.started
-        roots = started.protected if started is not None else ()
-        for path in sorted(diff(start, copy.tree()).paths, reverse=True):
-            if is_beneath(path, roots) and path not in start.entries and copy.stat(path) is not None:
-                copy.delete(path)
-        for path in diff(copy.tree(), start).paths:
-            if is_beneath(path, roots) and path in start.entries:
-                copy.place(path, start.entries[path])
-        return copy
+        workspace, state = self.ctx.workspace, self.ctx.history.state
+        start, now = workspace.tree(state.start_tree), workspace.tree(tree)
+        roots = state.started.protected if state.started is not None else ()
+        changed = [p for p in diff(now, start).paths if is_beneath(p, roots)]
+        laid = resolved("theirs", changed, now, start, workspace.objects) if changed else now
+        return WorkingCopy(laid, workspace.objects)
 
     def _unchanged(
         self, criterion: FileCriterion, tree: str, verdict: str, evidence: Evidence
@@ -153,10 +151,9 @@ class Prover:
     async def _run(self, command: str, copy: WorkingCopy) -> tuple[str, Evidence]:
         """The engine's exit status is the verdict; what was printed only helps to understand it."""
         sandbox = self.ctx.sandbox
-        if sandbox is None:
-            raise SandboxUnavailable(f"the criterion 'run: {command}' needs a sandbox, and there is none")
-        if why := sandbox.refuses(command, "check"):
-            raise SandboxUnavailable(f"the criterion 'run: {command}': {why}")
+        why = "there is no sandbox" if sandbox is None else sandbox.refuses(command, "check")
+        if sandbox is None or why:  # a goal's own was refused before the run began: this one is a model's
+            return "unchecked", Evidence(text=f"it can't be run here: {why}", by="nobody")
         before = copy.tree().id == self.ctx.history.state.start_tree
         result = await sandbox.run(LANE, Job("check", command, CHECK_TIMEOUT_S), copy)
         status = f"exit status {result.exit_code}" if result.ended in ("exit", "error") else result.ended
@@ -170,7 +167,7 @@ class Prover:
 
     # --- a judge ------------------------------------------------------------------------------------------
 
-    async def _judge(self, criterion: str, copy: WorkingCopy) -> tuple[str, Evidence]:
+    async def _judge(self, criterion: str, copy: WorkingCopy, lane: str) -> tuple[str, Evidence]:
         """A model's verdict, worth something only with quotes that really stand in the files."""
         model = self.ctx.models.judge
         by = f"{model.name} (also the worker)" if model is self.ctx.models.worker else model.name
@@ -180,7 +177,7 @@ class Prover:
         )
         why = "it gave no verdict"
         for _ in range(_TRIES):
-            reply = await complete(self.ctx, "judge", LANE, messages, (VERDICT,), require_tool=True)
+            reply = await complete(self.ctx, "judge", lane, messages, (VERDICT,), require_tool=True)
             try:
                 verdict = _parsed(reply)
                 check_quotes(verdict, copy)

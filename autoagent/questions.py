@@ -40,6 +40,8 @@ class Subject(Frozen):
     """`outside`, `private`: what the run has read."""
     rules: str = ""
     """Digest of the goal's powers as they are."""
+    start: int | None = None
+    """Of a recovery: the entry of the start that was never reported back."""
 
 
 class Question(Frozen):

@@ -33,7 +33,7 @@ async def complete(
     """A whole reply, paid for. Raises `LimitReached`, `ModelUnavailable`, `RecordingMiss`."""
     model = model or ctx.models.of(role)
     size = sum(len(m.wire) for m in messages) + sum(len(t.wire) for t in tools)
-    reserved = await _room(ctx, model, lane, size)
+    reserved = await _room(ctx, model, lane if role == "worker" else None, size)
     number = ctx.history.state.replies.get((lane, role), 0) + 1
     call = f"{lane}.{number}" if role == "worker" else f"{lane}-{role}.{number}"
     known = ctx.history.state.lanes.get(lane)
@@ -99,11 +99,14 @@ async def _send(
         raise
 
 
-async def _room(ctx: RunContext, model: Model, lane: str, size: int) -> Reservation:
-    """A reservation, after waiting for other lanes to settle theirs where need be."""
+async def _room(ctx: RunContext, model: Model, lane: str | None, size: int) -> Reservation:
+    """A reservation, after waiting for other lanes to settle theirs where need be.
+
+    `lane`: whose conversation goes on, so that its last settled request bounds this one.
+    """
 
     def try_it(state: RunState) -> Reservation | Exhausted | None:
-        known = state.lanes.get(lane)
+        known = state.lanes.get(lane) if lane is not None else None
         tokens, seen = (known.prompt_tokens, known.prompt_bytes) if known is not None else (0, 0)
         found = reserve(state, model.price, prompt_bound(size, tokens, seen), COMPLETION_TOKENS)
         return None if isinstance(found, Wait) else found

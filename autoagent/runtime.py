@@ -5,12 +5,18 @@ folder up to date, plan, carry the plan, prove, end.
 from __future__ import annotations
 
 import asyncio
-import contextlib
+from collections.abc import Coroutine
+from typing import Any
 
+from pydantic import ValidationError
+
+from autoagent import checkpoints
 from autoagent.asking import Parked
 from autoagent.commands import Answer, Approve, Cancel, Deny, RaiseLimits
 from autoagent.context import RunContext
+from autoagent.errors import JournalConflict, UsageError
 from autoagent.events import (
+    CommandRefused,
     CommandTaken,
     CriterionChecked,
     Ending,
@@ -22,12 +28,13 @@ from autoagent.events import (
     RunParked,
     TimeSpent,
 )
-from autoagent.goal import Limits
+from autoagent.goal import Criterion, FileCriterion, HumanCriterion, JudgeCriterion, Limits, RunCriterion
 from autoagent.planner import PlanDenied, Planner
 from autoagent.ports import SentCommand
 from autoagent.proof import Prover
+from autoagent.remembering import remember
 from autoagent.requests import LimitReached
-from autoagent.scheduler import Scheduler, remember
+from autoagent.scheduler import Scheduler
 from autoagent.state import RunState
 
 _COMMANDS_EVERY_S = 0.1
@@ -47,40 +54,59 @@ class Runtime:
         return self.ctx.history.state
 
     async def carry(self) -> RunState:
-        """The state in which the run ended, parked or was interrupted. Raises `AutoagentError`."""
-        main = asyncio.ensure_future(self._main())
-        beside = [asyncio.ensure_future(self._obey()), asyncio.ensure_future(self._beat())]
+        """The state in which the run ended or parked. Raises `AutoagentError`.
+
+        Cancelling the task interrupts the run, to be resumed.
+        """
+        self._obey()
+        tasks = [self._task(self._main()), self._task(self._beat()), self._task(self._listen())]
         if self.ctx.asking.approver is not None:
-            beside.append(asyncio.ensure_future(self.ctx.asking.attend()))
-        ended = asyncio.ensure_future(self.ctx.history.until(lambda s: s.ended is not None))
+            tasks.append(self._task(self.ctx.asking.attend()))
+        ended = self._task(self.ctx.history.until(lambda s: s.ended is not None))
         try:
-            await asyncio.wait({main, ended, *beside}, return_when=asyncio.FIRST_COMPLETED)
-            broken = [t for t in (*beside, main) if t.done() and t.exception() is not None]
-            if not broken and not main.done():  # ended from outside: by a command, or at a checkpoint
-                await _stop(main)
+            await asyncio.wait({*tasks, ended}, return_when=asyncio.FIRST_COMPLETED)
+            broken = [t for t in tasks if t.done() and t.exception() is not None]
         except asyncio.CancelledError:
-            await _stop(main)
-            self._stamp(*(() if self.state.ended is not None else (RunInterrupted(),)))
+            await _stop(*tasks, ended)
+            await self._let_go(RunInterrupted())
             raise
-        finally:
-            await _stop(main, ended, *beside)
-            await self.ctx.history.durable()
+        await _stop(*tasks, ended)
+        await self._let_go()
         for task in broken:
             task.result()
         return self.state
 
+    @staticmethod
+    def _task(work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        return asyncio.create_task(work)
+
+    async def _let_go(self, *events: Event) -> None:
+        """What a run that stops now leaves: its time on record, its folder up to date."""
+        try:
+            if self.state.ended is not None:  # ended from outside, perhaps between a write and its projection
+                async with self.ctx.workspace.lock:
+                    await self.ctx.workspace.follow()
+                self._stamp()
+            else:
+                self._stamp(*events)
+            await self.ctx.history.durable()
+        except JournalConflict:
+            if not events:
+                raise  # else another process has the run: nothing of ours may be recorded
+
+    # --- the work -----------------------------------------------------------------------------------------
+
     async def _main(self) -> None:
         with self.ctx.meter.working():
-            try:
-                await self._settle()
-                if self.state.ended is None:
+            while self.state.ended is None:
+                try:
+                    await self._settle()
                     await self._work()
-            except Parked:
-                self._stamp(RunParked(waiting=tuple(q.question.id for q in self.state.waiting)))
-            except LimitReached as reached:
-                await self._conclude("limit", str(reached))
-            except PlanDenied as denied:
-                self._end("cancelled", f"the plan was refused: {denied}")
+                except Parked as parked:
+                    self._obey()  # the answer may have come in this very moment
+                    if self.state.ended is None and self.state.questions[parked.question].is_open:
+                        self._stamp(RunParked(waiting=tuple(q.question.id for q in self.state.waiting)))
+                        return
 
     async def _settle(self) -> None:
         """What a former process left: requests without a reply, a folder behind `main`, outcomes to index."""
@@ -94,74 +120,98 @@ class Runtime:
             )
             self.ctx.history.record(lost)
         await self.ctx.workspace.adopt(self.ctx.asking)
-        for lane in self.state.lanes.values():
-            await remember(self.ctx, lane)
+        await remember(self.ctx.history, self.ctx.memory)
 
     async def _work(self) -> None:
-        await self.planner.recall()
-        await self.planner.plan()
-        await Scheduler(self.ctx, self.planner).until_done()
-        if self.state.ended is None:
-            await self._conclude()
+        stopped: tuple[Ending, str] | None = None
+        try:
+            await self.planner.recall()
+            await self.planner.plan()
+            await Scheduler(self.ctx, self.planner).until_done()
+            if self.state.ended is None:
+                await self._conclude()
+        except LimitReached as reached:
+            stopped = ("limit", str(reached))
+        except PlanDenied as denied:
+            who = "you refused the plan" if denied.by_person else "nobody approved the plan"
+            self._end("cancelled" if denied.by_person else "unproved", f"{who}: {denied}")
+        if stopped is not None:
+            await self._conclude(stopped)
 
     # --- the end ------------------------------------------------------------------------------------------
 
-    async def _conclude(self, stopped: Ending | None = None, reason: str = "") -> None:
+    async def _conclude(self, stopped: tuple[Ending, str] | None = None) -> None:
         """The verdict over the workspace as it now is; evidence outranks the reason why the run stopped."""
         await self.ctx.workspace.adopt(self.ctx.asking)
-        verdicts = await self.prover.prove(self.state.criteria, self.state.main, free=stopped is not None)
-        if verdicts and all(v.verdict == "proved" for v in verdicts):
-            await self._proved(verdicts)
+        tree = self.state.main
+        verdicts = await self.prover.prove(self.state.criteria, tree, free=stopped is not None)
+        proved = bool(verdicts) and all(v.verdict == "proved" for v in verdicts)
+        refused = await checkpoints.before_end(self.ctx, tree) if proved and stopped is None else None
+        if proved and refused is None:
+            number = len(verdicts)
+            self._end(
+                "proved", "the criterion is proved" if number == 1 else f"all {number} criteria are proved"
+            )
         elif stopped is not None:
-            self._end(stopped, reason)
+            self._end(*stopped)
+        elif refused is not None:
+            self._end("unproved", f"all criteria are proved, but you said that it isn't done: {refused}")
         elif not verdicts:
             self._end(*self._finished())
         else:
             self._end("unproved", self._why_not(verdicts))
 
-    async def _proved(self, verdicts: list[CriterionChecked]) -> None:
-        number = len(verdicts)
-        self._end("proved", "the criterion is proved" if number == 1 else f"all {number} criteria are proved")
-
     def _finished(self) -> tuple[Ending, str]:
         """No criteria: nothing that anybody but the model has seen can be proved."""
-        failed = [x for x in self.state.lanes.values() if x.ended != "done"]
-        if failed:
-            return "unproved", f"sub-task {failed[-1].sub_task!r} {failed[-1].ended}: {failed[-1].result}"
+        if not_done := self._not_done():
+            return "unproved", not_done
         proposals = "".join(f"\n  - {_as_yaml(c)}" for c in self.planner.proposals())
         advice = f"; to have it proved, add:\ndone_when:{proposals}" if proposals else ""
         return "finished", f"the goal has no done_when, so nothing could be proved{advice}"
 
     def _why_not(self, verdicts: list[CriterionChecked]) -> str:
         """Names the criteria that are not proved, and the sub-task that gave up, if one did."""
-        criteria = self.state.criteria
         parts = [
-            f"{v.verdict}: {criteria[v.number]} ({v.evidence.text.splitlines()[0][:300]})"
+            f"{v.verdict}: {self.state.criteria[v.number]} ({v.evidence.text.partition(chr(10))[0][:300]})"
             for v in verdicts
             if v.verdict != "proved"
         ]
-        gave_up = [x for x in self.state.lanes.values() if x.ended == "failed"]
-        if gave_up:
-            parts.append(f"sub-task {gave_up[-1].sub_task!r} failed: {gave_up[-1].result[:300]}")
+        if not_done := self._not_done():
+            parts.append(not_done)
         return "; ".join(parts)
+
+    def _not_done(self) -> str:
+        """The last sub-task of the plan that did not come to its end, and why."""
+        plan = self.state.plan
+        lanes = [self.state.lane_of(s.id) for s in plan.sub_tasks] if plan is not None else []
+        lost = [x for x in lanes if x is not None and x.ended == "failed"] or [
+            x for x in lanes if x is not None and x.ended == "skipped"
+        ]
+        return f"sub-task {lost[-1].sub_task!r} {lost[-1].ended}: {lost[-1].result[:300]}" if lost else ""
 
     def _end(self, ending: Ending, reason: str) -> None:
         if self.state.ended is None:
             self._stamp(RunEnded(ending=ending, reason=reason))
 
     def _stamp(self, *events: Event) -> None:
-        """Record an ending, with the time spent until now."""
-        spent = TimeSpent(seconds=round(self.ctx.meter.take(), 3))
-        self.ctx.history.record(spent, *events, sync=True)
+        """Record what happens to the run, with the time spent until now."""
+        seconds = round(self.ctx.meter.take(), 3)
+        spent = (TimeSpent(seconds=seconds),) if seconds > 0 else ()
+        if spent or events:
+            self.ctx.history.record(*spent, *events, sync=True)
 
     # --- beside the work ----------------------------------------------------------------------------------
 
-    async def _obey(self) -> None:
-        """Turn commands into events as they come."""
+    async def _listen(self) -> None:
+        """Obey commands as they come. Other processes send them, so this waits in real time."""
         while True:
-            for sent in self.ctx.history.journal.commands(self.state.run_id, self.state.commands):
-                self._take(sent)
-            await self.ctx.history.clock.sleep(_COMMANDS_EVERY_S)
+            await asyncio.sleep(_COMMANDS_EVERY_S)
+            self._obey()
+
+    def _obey(self) -> None:
+        """Turn the commands that have come into events."""
+        for sent in self.ctx.history.journal.commands(self.state.run_id, self.state.commands):
+            self._take(sent)
 
     def _take(self, sent: SentCommand) -> None:
         taken = CommandTaken(number=sent.number)
@@ -169,40 +219,56 @@ class Runtime:
             case Approve() | Deny() | Answer():
                 self.ctx.asking.obey(sent)
             case RaiseLimits() as raised:
-                limits = raise_limits(self.state.limits, raised)
-                self.ctx.history.record(LimitsRaised(limits=limits), taken)
+                try:
+                    limits = raise_limits(self.state.limits, raised)
+                except UsageError as error:
+                    self.ctx.history.record(CommandRefused(number=sent.number, why=str(error)))
+                else:
+                    self.ctx.history.record(LimitsRaised(limits=limits), taken)
             case Cancel(why=why):
                 ended = RunEnded(ending="cancelled", reason=f"cancelled by {sent.by}" + (why and f": {why}"))
                 self.ctx.history.record(taken, *(() if self.state.ended is not None else (ended,)), sync=True)
 
     async def _beat(self) -> None:
         while True:
+            await asyncio.sleep(_HEARTBEAT_S)
             self.ctx.history.journal.renew(self.ctx.history.lease)
-            await self.ctx.history.clock.sleep(_HEARTBEAT_S)
 
 
 def raise_limits(limits: Limits, raised: RaiseLimits) -> Limits:
-    """The limits with those that were given."""
+    """The limits with those that were given. Raises `UsageError` for one that can't be."""
     new = {k: v for k, v in raised.model_dump().items() if k != "kind" and v is not None}
-    return Limits.model_validate({**limits.model_dump(), **new})
+    try:
+        return Limits.model_validate({**limits.model_dump(), **new})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"the limit {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
-def _as_yaml(criterion: object) -> str:
-    from autoagent.goal import FileCriterion, JudgeCriterion, RunCriterion
-
+def _as_yaml(criterion: Criterion) -> str:
     match criterion:
         case FileCriterion(file=file, contains=contains):
-            return f"file: {file!r}" + (f", contains: {list(contains)!r}" if contains else "")
-        case RunCriterion(run=run):
-            return f"run: {run!r}"
-        case JudgeCriterion(judge=judge):
-            return f"judge: {judge!r}"
-        case _:
-            return f"human: {criterion!s}"
+            return f"file: {file!r}" + (f"\n    contains: {list(contains)!r}" if contains else "")
+        case RunCriterion(run=text):
+            return f"run: {text!r}"
+        case JudgeCriterion(judge=text):
+            return f"judge: {text!r}"
+        case HumanCriterion(human=text):
+            return f"human: {text!r}"
 
 
-async def _stop(*tasks: asyncio.Future[object] | asyncio.Future[None] | asyncio.Future[bool]) -> None:
+async def _stop(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel tasks and wait for their end; a cancellation meanwhile goes on once they have ended."""
     for task in tasks:
         task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await asyncio.gather(*tasks, return_exceptions=True)
+    cancelled = False
+    while not all(task.done() for task in tasks):
+        try:
+            await asyncio.wait(tasks)
+        except asyncio.CancelledError:
+            cancelled = True
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()
+    if cancelled:
+        raise asyncio.CancelledError

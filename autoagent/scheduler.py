@@ -1,7 +1,7 @@
-"""Which sub-tasks run when: ready ones, lanes, merges, parking. Knows nothing of what a lane does.
+"""Which sub-tasks run when: ready ones, lanes, re-planning, parking. Knows nothing of what a lane does.
 
-With `parallel: 1` each sub-task works on `main`. With more, it works on a fork that is merged when it ends:
-three-way by path, nothing merged inside files.
+With `parallel: 1` each sub-task works on `main`. With more, it works on a fork that is merged when it ends.
+What to do next is read off the state each time, so that a resumed run finds the same.
 """
 
 from __future__ import annotations
@@ -10,26 +10,18 @@ import asyncio
 
 from autoagent.asking import Parked
 from autoagent.context import RunContext
-from autoagent.errors import StoreUnavailable
-from autoagent.events import (
-    Label,
-    LaneConflicted,
-    LaneMerged,
-    MemoryDeferred,
-    MemoryIndexed,
-    SubTaskEnded,
-    SubTaskStarted,
-)
+from autoagent.events import SubTaskEnded, SubTaskStarted
 from autoagent.goal import SubTask
-from autoagent.ids import memory_id
+from autoagent.goal_file import FILE_NAME
 from autoagent.lane import Lane
+from autoagent.merging import Merging
 from autoagent.plan import dependants, ready
+from autoagent.planner import LANE as PLANNER
 from autoagent.planner import Planner
-from autoagent.ports import MemoryPoint, Objects
-from autoagent.preview import preview
-from autoagent.state import LaneState, RunState
-from autoagent.taint import labels_of_paths
-from autoagent.trees import Conflict, Tree, WorkingCopy, listing, make_tree, merge
+from autoagent.remembering import remember
+from autoagent.requests import LimitReached
+from autoagent.state import RunState
+from autoagent.trees import Tree, listing, make_tree
 
 _LISTED = 200
 
@@ -40,13 +32,11 @@ class Scheduler:
     def __init__(self, ctx: RunContext, planner: Planner) -> None:
         self.ctx = ctx
         self.planner = planner
+        self.merging = Merging(ctx)
         self._running: dict[str, asyncio.Task[None]] = {}
+        """Lane, or the planner, -> the task that carries it."""
         self._parked: dict[str, str] = {}
-        """Lane -> the question that it waits for."""
-        self._alone: str | None = None
-        """The lane that, after a second conflict, runs without others beside it."""
-        self._idle: set[str] = set()
-        """Lanes that wait to be alone."""
+        """Lane, or the planner, -> the question that it waits for."""
 
     @property
     def state(self) -> RunState:
@@ -60,6 +50,9 @@ class Scheduler:
                 if not self._running:
                     break
                 await self._next()
+        except LimitReached:
+            await self._let_sends_end()
+            raise
         finally:
             await self._stop()
         if self._parked and self.state.ended is None:
@@ -69,8 +62,8 @@ class Scheduler:
         """Wait for a lane to end, an answer to a parked one, or the end of the run."""
         stirred = asyncio.ensure_future(self.ctx.history.until(self._has_news))
         try:
-            tasks = {*self._running.values(), stirred}
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            with self.ctx.meter.waiting():  # the lanes count their own time
+                await asyncio.wait({*self._running.values(), stirred}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             stirred.cancel()
             await asyncio.gather(stirred, return_exceptions=True)
@@ -84,110 +77,122 @@ class Scheduler:
         return answered or state.ended is not None
 
     async def _ended(self, name: str, task: asyncio.Task[None]) -> None:
-        """A lane's task is over: parked, failed for the operator, or its sub-task has ended."""
-        if self._alone == name:
-            self._alone = None
+        """A task is over: parked, failed for the operator, or its sub-task has ended."""
+        self.merging.at_work.discard(name)
+        self.ctx.history.wake()
         try:
             await task
         except Parked as parked:
             self._parked[name] = parked.question
             return
-        lane = self.state.lanes[name]
-        if lane.ended is None:
+        if name == PLANNER or self.state.lanes[name].ended is None:
             return
         if self.ctx.sandbox is not None:
             await self.ctx.sandbox.close_lane(name)
-        await remember(self.ctx, lane)
-        if lane.ended != "done":
-            await self._failed(lane)
-
-    async def _failed(self, lane: LaneState) -> None:
-        """One re-plan; after that, what waits for the failed sub-task is skipped."""
-        plan = self.state.plan
-        assert plan is not None
-        if lane.ended == "failed" and await self.planner.replan(f"sub-task {lane.sub_task!r}: {lane.result}"):
-            return
-        for id in dependants(plan.sub_tasks, lane.sub_task):
-            if self.state.outcome(id) == "to come":
-                why = f"it depends on {lane.sub_task!r}, which is {lane.ended}"
-                self.ctx.history.record(SubTaskEnded(sub_task=id, lane=id, outcome="skipped", result=why))
+        await remember(self.ctx.history, self.ctx.memory)
 
     # --- starting -----------------------------------------------------------------------------------------
 
     def _start(self) -> None:
-        """Take up lanes of a former process, then start what is ready, as many as the goal allows."""
-        for lane in self.state.lanes.values():
-            if lane.ended is None and lane.name not in self._running and lane.name not in self._parked:
+        """Take up what is open, then start what is ready, as many lanes as the goal allows."""
+        at_work = {*self._running, *self._parked}
+        open_lanes = [x for x in self.state.lanes.values() if x.ended is None]
+        alone = next((x.name for x in open_lanes if x.conflicts > 1 and x.name not in self._parked), None)
+        for lane in open_lanes:
+            if lane.name not in at_work and alone in (None, lane.name):
                 self._spawn(lane.name)
+        if self._needs_plan() or alone is not None or self.merging.waiting:
+            return
         for sub_task in self._ready():
-            if len(self._running) + len(self._parked) >= self.state.goal.parallel or self._alone is not None:
-                return
-            if self._main_is_taken():
+            is_full = len(self._running) + len(self._parked) >= self.state.goal.parallel
+            if is_full or any(x.on_main and x.ended is None for x in self.state.lanes.values()):
                 return
             self._begin(sub_task)
 
+    def _needs_plan(self) -> bool:
+        """After a failed sub-task: one re-plan, which is made here; then what waits for it is skipped."""
+        plan = self.state.plan
+        assert plan is not None
+        if PLANNER in self._running or PLANNER in self._parked:
+            return True
+        failed = [s.id for s in plan.sub_tasks if self.state.outcome(s.id) == "failed"]
+        if not plan.approved or (failed and self.planner.can_replan):
+            self._running[PLANNER] = asyncio.create_task(self._replan(), name="re-plan")
+            return True
+        for id in (*failed, *(s.id for s in plan.sub_tasks if self.state.outcome(s.id) == "skipped")):
+            self._skip_dependants(id)
+        return False
+
+    def _skip_dependants(self, of: str) -> None:
+        plan = self.state.plan
+        assert plan is not None
+        for id in dependants(plan.sub_tasks, of):
+            if self.state.outcome(id) == "to come":
+                why = f"it depends on {of!r}, which is {self.state.outcome(of)}"
+                self.ctx.history.record(SubTaskEnded(sub_task=id, lane=id, outcome="skipped", result=why))
+
     def _ready(self) -> tuple[SubTask, ...]:
         plan = self.state.plan
-        if plan is None:
-            return ()
+        assert plan is not None
         done = {s.id for s in plan.sub_tasks if self.state.outcome(s.id) == "done"}
         busy = {s.id for s in plan.sub_tasks if self.state.outcome(s.id) not in ("done", "to come")}
         return ready(plan.sub_tasks, done, busy)
-
-    def _main_is_taken(self) -> bool:
-        return any(x.on_main and x.ended is None for x in self.state.lanes.values())
 
     def _begin(self, sub_task: SubTask) -> None:
         """Start a sub-task: on main where it is the only one, else on a fork of main's head."""
         others = self._running or self._parked or len(self._ready()) > 1
         on_main = self.state.goal.parallel == 1 or not others
-        style = self.ctx.models.worker.style
-        can_script = self.state.goal.allow.run == "sandbox" and self.ctx.sandbox is not None
-        tools = tuple(
-            t.name
-            for t in self.ctx.tools.values()
-            if t.name not in self.state.goal.never and not (t.runs_code and style == "code" and can_script)
-        )
-        listed, labels = self._told(style if can_script else "tools")
+        allow, style = self.state.goal.allow, self.ctx.models.worker.style
+        can_script = allow.run == "sandbox" and self.ctx.sandbox is not None
+        tree = self.ctx.workspace.visible(self.state.main, (*allow.read, *allow.write))
         self.ctx.history.record(
             SubTaskStarted(
                 sub_task=sub_task.id,
                 lane=sub_task.id,
                 tree=self.state.main,
-                listing=listed,
-                labels=labels,
+                listing=listing(_without_goal_file(tree), _LISTED),
                 style=style if can_script else "tools",
-                tools=self._usable(tools),
+                tools=self._usable(scripted=style == "code" and can_script),
                 on_main=on_main,
             )
         )
         self._spawn(sub_task.id)
 
-    def _told(self, style: str) -> tuple[str, tuple[Label, ...]]:
-        """(the workspace as a worker is told of it, the labels of what that shows)."""
-        goal, started = self.state.goal, self.state.started
-        seen = self.ctx.workspace.visible(self.state.main, (*goal.allow.read, *goal.allow.write))
-        tree = make_tree({path: entry for path, entry in seen.entries.items() if path != "goal.yaml"})
-        text = listing(tree, _LISTED)
-        if style == "tools":  # with native tools a worker reads what it wants to see
-            return text, ()
-        hidden = (*goal.private, *(started.protected if started is not None else ()))
-        heads, shown = preview(tree, self.ctx.workspace.objects, hidden)
-        return "\n\n".join(x for x in (text, heads) if x), labels_of_paths(goal, shown)
+    def _usable(self, *, scripted: bool) -> tuple[str, ...]:
+        """The tools that this goal and this sandbox leave; a script runs code itself."""
+        goal, sandbox = self.state.goal, self.ctx.sandbox
+        runs = sandbox is not None and goal.allow.run == "sandbox" and not scripted
+        shell = sandbox is not None and sandbox.abilities.shell
+        return tuple(
+            t.name
+            for t in self.ctx.tools.values()
+            if t.name not in goal.never and (runs or not t.runs_code) and (shell or t.name != "shell_run")
+        )
 
-    def _usable(self, tools: tuple[str, ...]) -> tuple[str, ...]:
-        """Without a shell in the sandbox, no shell tool; without a sandbox, nothing that runs code."""
-        sandbox = self.ctx.sandbox
-        if sandbox is None or self.state.goal.allow.run == "none":
-            return tuple(t for t in tools if not self.ctx.tools[t].runs_code)
-        return tuple(t for t in tools if sandbox.abilities.shell or t != "shell_run")
+    # --- tasks --------------------------------------------------------------------------------------------
 
     def _spawn(self, name: str) -> None:
+        self.merging.at_work.add(name)
         self._running[name] = asyncio.create_task(self._carry(name), name=f"lane {name}")
 
     async def _carry(self, name: str) -> None:
         with self.ctx.meter.working():
-            await Lane(self.ctx, name, self.merge).until_done()
+            await Lane(self.ctx, name, self.merging.merge).until_done()
+
+    async def _replan(self) -> None:
+        with self.ctx.meter.working():
+            await self.planner.replan()
+
+    async def _let_sends_end(self) -> None:
+        """At a limit everything stops at once, but for calls that are changing the world outside."""
+        sending = {
+            c.decided.lane
+            for c in self.state.calls.values()
+            if c.decided.effect == "external" and c.started is not None and c.ended is None
+        }
+        tasks = [task for name, task in self._running.items() if name in sending]
+        if tasks:  # they come to the limit at their next step
+            await asyncio.wait(tasks)
 
     async def _stop(self) -> None:
         """End what still runs; the journal has all that is needed to go on."""
@@ -196,103 +201,7 @@ class Scheduler:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
         self._running.clear()
 
-    # --- merging ------------------------------------------------------------------------------------------
 
-    async def merge(self, name: str) -> bool:
-        """Bring a fork into `main`; `False` where the same paths were changed and the lane must go on."""
-        if self.state.lanes[name].conflicts == 1:
-            await self._be_alone(name)
-        workspace = self.ctx.workspace
-        await workspace.adopt(self.ctx.asking)
-        async with workspace.lock:
-            lane, main = self.state.lanes[name], self.state.main
-            base, ours, theirs = (workspace.tree(t) for t in (lane.base, main, lane.tree))
-            merged = merge(base, ours, theirs, workspace.objects)
-            if isinstance(merged, Conflict):
-                self._conflicted(lane, merged.paths, base, ours, theirs)
-                return False
-            self.ctx.history.record(LaneMerged(lane=name, tree=merged.id), sync=True)
-            await self.ctx.history.durable()
-            await workspace.project(self.ctx.asking)
-        return True
-
-    def _conflicted(
-        self, lane: LaneState, paths: tuple[str, ...], base: Tree, ours: Tree, theirs: Tree
-    ) -> None:
-        """Nothing is merged: the lane goes on from `main`, with its own versions kept beside main's."""
-        objects = self.ctx.workspace.objects
-        copy = WorkingCopy(_without(theirs, base, paths, objects), objects)
-        calm = merge(base, ours, copy.tree(), objects)
-        copy = WorkingCopy(ours if isinstance(calm, Conflict) else calm, objects)
-        kept = {}
-        for path in paths:
-            entry = theirs.entries.get(path)
-            if entry is not None and entry.kind != "folder":
-                kept[path] = _free_name(copy, path, lane.name)
-                copy.place(kept[path], entry)
-        tree = copy.tree()
-        self.ctx.history.record(
-            LaneConflicted(lane=lane.name, tree=tree.id, base=ours.id, kept=kept), sync=True
-        )
-
-    async def _be_alone(self, name: str) -> None:
-        """Wait until no other lane is at work; none is started meanwhile."""
-        self._idle.add(name)
-        try:
-            while self._alone not in (None, name) or self._others(name):
-                if self._alone is None:
-                    self._alone = name
-                await self.ctx.history.until_next()
-        finally:
-            self._idle.discard(name)
-        self._alone = name
-
-    def _others(self, name: str) -> bool:
-        return any(
-            n != name and n not in self._idle and self.state.lanes[n].ended is None for n in self._running
-        )
-
-
-async def remember(ctx: RunContext, lane: LaneState) -> None:
-    """Put a sub-task's outcome into long-term memory; what can't be stored now is stored later."""
-    state = ctx.history.state
-    if ctx.memory is None or lane.ended in (None, "skipped") or lane.name in state.remembered:
-        return
-    plan = state.plan
-    title = next((s.title for s in plan.sub_tasks if s.id == lane.sub_task), "") if plan is not None else ""
-    point = MemoryPoint(
-        id=memory_id(state.run_id, lane.name),
-        text=f"{title or lane.sub_task}: {lane.ended}. {lane.result}".strip(),
-        run=state.run_id,
-        sub_task=lane.sub_task,
-        source="outcome",
-        labels=state.labels,
-        goal=state.goal.goal,
-        sha256=lane.tree,
-        at=ctx.history.clock.now(),
-    )
-    try:
-        await ctx.memory.store([point])
-    except StoreUnavailable as error:
-        ctx.history.record(MemoryDeferred(sub_task=lane.name, why=str(error)))
-    else:
-        ctx.history.record(MemoryIndexed(sub_task=lane.name, point=point.id))
-
-
-def _without(tree: Tree, base: Tree, paths: tuple[str, ...], objects: Objects) -> Tree:
-    """`tree` with `paths` as they were in `base`."""
-    copy = WorkingCopy(tree, objects)
-    for path in sorted(paths, reverse=True):
-        if copy.stat(path) is not None:
-            copy.delete(path)
-    for path in sorted(paths):
-        if path in base.entries:
-            copy.place(path, base.entries[path])
-    return copy.tree()
-
-
-def _free_name(copy: WorkingCopy, path: str, lane: str) -> str:
-    name, number = f"{path}.{lane}", 2
-    while copy.stat(name) is not None:
-        name, number = f"{path}.{lane}.{number}", number + 1
-    return name
+def _without_goal_file(tree: Tree) -> Tree:
+    """What a worker is told of the workspace: the goal stands in its prompt already."""
+    return make_tree({path: entry for path, entry in tree.entries.items() if path != FILE_NAME})

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from autoagent import policy
-from autoagent.calls import Calls, Proposal
+from autoagent.calls import Calls
 from autoagent.controls import ALWAYS, CONTROLS
 from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted
@@ -20,6 +20,7 @@ from autoagent.ids import digest
 from autoagent.messages import RequestedCall
 from autoagent.policy import ProposedCall
 from autoagent.ports import Job, JobResult, ScriptFunction, StopScript
+from autoagent.proposals import Proposal, read
 from autoagent.state import CallState
 from autoagent.toolbox import ToolOutcome
 from autoagent.tools import observation
@@ -27,6 +28,7 @@ from autoagent.trees import WorkingCopy
 from autoagent.turns import SCRIPT
 
 TIMEOUT_S = 120.0
+_ENDS = ("finish", "give_up")
 
 
 @dataclass
@@ -35,6 +37,7 @@ class _Try:
 
     copy: WorkingCopy
     reads: int = 0
+    writes: int = 0
     queued: list[RequestedCall] = field(default_factory=list)
     asks: str | None = None
     """The read that a person must be asked about."""
@@ -79,7 +82,7 @@ class Scripts:
 
     async def _run(self, decided: CallDecided) -> str | None:
         """Run it once; the call that a person must be asked about first, or `None` when it has ended."""
-        async with self.ctx.workspace.moving(self.calls.me.on_main):
+        async with self.ctx.workspace.moving(self.calls.me.on_main, self.ctx.asking):
             head = self.calls.me.tree
             self.ctx.history.record(CallStarted(call=decided.call, lane=self.calls.lane, tree=head))
             attempt = _Try(self.calls.working_copy())
@@ -112,13 +115,13 @@ class Scripts:
         """One call from inside the script. Raises `ToolError` into it, or `StopScript`."""
         if name in CONTROLS:
             return self._queue(script, attempt, name, json.dumps(dict(args)))
-        proposal = self.calls.read(name, args, f"{script.call}.{attempt.reads + 1}")
-        decision = policy.decide(self.calls.state, proposal.call)
+        proposal = read(self.ctx, self.calls.me, name, args, f"{script.call}.{attempt.reads + 1}")
+        decision = policy.decide(self.calls.as_script_sees(), proposal.call)
         if isinstance(decision, policy.Deny | policy.Stop):
             raise ToolError(f"not allowed: {decision.why}")
         if proposal.call.effect == "external":
             return self._queue(script, attempt, name, json.dumps(proposal.args))
-        if proposal.call.effect == "write" or proposal.call.power == "read":
+        if proposal.call.effect == "write" or proposal.tool.paths:
             return await self._here(script, attempt, proposal)
         return await self._read(script, attempt, proposal, decision)
 
@@ -129,8 +132,10 @@ class Scripts:
 
     async def _here(self, script: CallDecided, attempt: _Try, proposal: Proposal) -> str:
         """A workspace tool, on the script's own copy: part of the script, not recorded by itself."""
-        inner = self.calls.decided(proposal, script.call, "allow", "inside the script", script.call)
-        outcome, _ = await self.calls.execute(proposal.tool, inner, attempt.copy)
+        attempt.writes += 1
+        id = f"{script.call}.w{attempt.writes}"
+        inner = self.calls.decided(proposal, id, "allow", "inside the script", script.call)
+        outcome, _ = await self.calls.executor.run(proposal.tool, inner, attempt.copy)
         if not outcome.ok:
             raise ToolError(outcome.text)
         return outcome.text
@@ -168,7 +173,7 @@ class Scripts:
     async def _now(self, script: CallDecided, decided: CallDecided) -> str:
         self.ctx.history.record(CallStarted(call=decided.call, lane=self.calls.lane, tree=self.calls.me.tree))
         tool = self.ctx.tools[decided.tool]
-        outcome, seconds = await self.calls.execute(tool, decided, self.calls.working_copy())
+        outcome, seconds = await self.calls.executor.run(tool, decided, self.calls.working_copy())
         self.calls.end(
             decided,
             ok=outcome.ok,
@@ -186,8 +191,14 @@ class Scripts:
             tree, why = self.calls.result_tree(attempt.copy)
             if why:
                 ok, text = False, f"{text}\n{why}. Nothing was changed.".lstrip()
-        queued = tuple(attempt.queued) if ok else ()
+        queued = _in_order(attempt.queued) if ok else ()
         await self.calls.end_write(decided, ToolOutcome(ok, text), tree, result.seconds, queued)
+
+
+def _in_order(queued: list[RequestedCall]) -> tuple[RequestedCall, ...]:
+    """What the script wants done after it; how it wants to end comes last, and once."""
+    ends = [call for call in queued if call.name in _ENDS]
+    return (*(call for call in queued if call.name not in _ENDS), *ends[-1:])
 
 
 def _same(known: CallState, proposal: Proposal) -> bool:

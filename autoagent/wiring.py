@@ -11,16 +11,24 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
+
+from pydantic import ValidationError
 
 from autoagent import __version__, plugins
 from autoagent.asking import Approver, Asking
 from autoagent.clock import Clock, SystemClock
 from autoagent.commands import RaiseLimits
 from autoagent.context import Models, RunContext
-from autoagent.errors import ModelUnavailable, SandboxUnavailable, Unavailable, UsageError
+from autoagent.errors import (
+    AutoagentError,
+    JournalConflict,
+    ModelUnavailable,
+    SandboxUnavailable,
+    UsageError,
+)
 from autoagent.events import LimitsRaised, OwnerChanged, RunStarted
 from autoagent.folder.local import LocalFolder
 from autoagent.goal import Goal, RunCriterion
@@ -32,7 +40,9 @@ from autoagent.journal.sqlite import SqliteJournal
 from autoagent.messages import Frozen
 from autoagent.meter import Meter
 from autoagent.outcome import Outcome, outcome
+from autoagent.plan import check_plan
 from autoagent.ports import Journal, Lease, Memory, OnEntry, Sandbox
+from autoagent.remembering import remember
 from autoagent.runtime import Runtime, raise_limits
 from autoagent.settings import Settings
 from autoagent.settings import load as load_settings
@@ -111,8 +121,7 @@ async def start(
     Cancelling the task interrupts the run, to be resumed.
     """
     parts = parts or Parts()
-    if choices.parallel is not None:
-        goal = goal.model_copy(update={"parallel": choices.parallel})
+    goal = _as_chosen(goal, choices)
     folder = _existing(workspace)
     async with _opened(parts) as wires:
         return await wires.begin(goal, folder, hooks, choices)
@@ -187,10 +196,12 @@ class _Wires:
             history = History(self.journal, lease, self.parts.clock, hooks.on_entry)
             if history.state.started is None:
                 raise UsageError(f"run {run_id} never began: its journal is empty; start it again")
-            if _is_over(history.state, choices):
+            if self._is_over(history.state, choices):
+                await remember(history, self._memory())
                 return self._outcome(history, None)
             start = load_tree(history.state.start_tree, self.journal.objects)
             folder = _existing(Path(lease.workspace))
+            choices = self._as_before(history.state, folder, choices)
             means = await self._means(history.state.goal, run_id, folder, start, hooks, choices)
             return await self._carry(history, self._folder(lease.workspace), means, hooks, choices)
 
@@ -232,9 +243,32 @@ class _Wires:
         )
         try:
             await Runtime(ctx).carry()
-        except Unavailable as error:
+        except JournalConflict:
+            raise  # the run is another process's now, and so is its outcome
+        except AutoagentError as error:
+            if history.state.ended is not None:
+                hooks.on_note(f"the run has ended, but: {error}")
             return self._outcome(history, str(error))
         return self._outcome(history, None)
+
+    def _as_before(self, state: RunState, folder: Path, choices: Choices) -> Choices:
+        """A run that played a recording goes on with it: no model is called that wasn't asked for."""
+        assert state.started is not None
+        chosen = choices.recorded is not None or choices.model is not None or self.parts.models is not None
+        if chosen or not state.started.recorded:
+            return choices
+        own = folder / RECORDING
+        if own.is_file():
+            return replace(choices, recorded=str(own))
+        raise UsageError(f"run {state.run_id} plays a recording; name it, or a model to go on with")
+
+    def _is_over(self, state: RunState, choices: Choices) -> bool:
+        """Whether the run has ended for good: only a limit can be raised."""
+        if state.ended is None:
+            return False
+        sent = (c.command for c in self.journal.commands(state.run_id, state.commands))
+        raised = choices.raised is not None or any(isinstance(c, RaiseLimits) for c in sent)
+        return state.ended.ending != "limit" or not raised
 
     def _folder(self, workspace: str) -> LocalFolder:
         cache = self.home / "scans" / hash_text(workspace)
@@ -295,15 +329,15 @@ class _Wires:
         return str(own) if unset and own.is_file() else None
 
     async def _sandbox(self, goal: Goal, run_id: str, hooks: Hooks) -> Sandbox | None:
-        if self.parts.sandbox is not None:
-            return self.parts.sandbox
         criteria = (*goal.done_when, *(c for s in goal.plan for c in s.done_when))
-        if goal.allow.run == "none" and not any(isinstance(c, RunCriterion) for c in criteria):
-            return None
-        from autoagent.sandboxes.choice import choose
+        sandbox = self.parts.sandbox
+        if sandbox is None:
+            if goal.allow.run == "none" and not any(isinstance(c, RunCriterion) for c in criteria):
+                return None
+            from autoagent.sandboxes.choice import choose
 
-        sandbox = await choose(self.settings.sandbox, run_id, hooks.on_note)
-        self.stack.push_async_callback(sandbox.close)
+            sandbox = await choose(self.settings.sandbox, run_id, hooks.on_note)
+            self.stack.push_async_callback(sandbox.close)
         for criterion in criteria:
             if isinstance(criterion, RunCriterion) and (why := sandbox.refuses(criterion.run, "check")):
                 raise SandboxUnavailable(f"the criterion 'run: {criterion.run}': {why}")
@@ -347,9 +381,18 @@ def _existing(workspace: Path) -> Path:
     return workspace.resolve()
 
 
-def _is_over(state: RunState, choices: Choices) -> bool:
-    """Whether the run has ended for good: only a limit can be raised."""
-    return state.ended is not None and (state.ended.ending != "limit" or choices.raised is None)
+def _as_chosen(goal: Goal, choices: Choices) -> Goal:
+    """The goal with what the caller picked. Raises `UsageError` for what no goal file could hold."""
+    if choices.parallel is not None:
+        goal = goal.model_copy(update={"parallel": choices.parallel})
+    try:
+        Goal.model_validate(goal.model_dump())
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UsageError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+    if goal.plan and (wrong := check_plan(goal.plan)):
+        raise UsageError("the goal's plan can't be carried out: " + "; ".join(wrong))
+    return goal
 
 
 def _holder() -> str:

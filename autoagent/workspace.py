@@ -1,14 +1,16 @@
 """The workspace of a run: its trees, and the user's folder as a projection of `main`.
 
-Every move of `main` goes through here, one at a time: adopt what the person changed, record, project.
+Every move of `main` goes through here, one at a time: adopt what the person changed, record, project. No
+question is ever asked while the folder is held.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager, nullcontext
-from functools import lru_cache
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 
 from autoagent.asking import Asking
 from autoagent.events import Event, FolderChanged, Observed
@@ -16,8 +18,13 @@ from autoagent.history import History
 from autoagent.ports import Folder, Objects
 from autoagent.questions import Subject
 from autoagent.trees import Tree, WorkingCopy, diff, load_tree, restrict
+from autoagent.versions import resolved
+
+T = TypeVar("T")
 
 CHOICES = ("mine", "theirs", "both")
+_WHY = "you and the agent changed the same files: keep mine (yours), take theirs (the agent's), or both"
+_KEPT_TREES = 32
 
 
 class Workspace:
@@ -31,14 +38,34 @@ class Workspace:
         """Held while `main` moves and the folder follows."""
         self.projected = history.state.before_main
         """The tree that the folder was last made to hold."""
-        self._load = lru_cache(maxsize=32)(lambda id: load_tree(id, objects))
+        self._trees: OrderedDict[str, Tree] = OrderedDict()
 
-    def moving(self, on_main: bool) -> AbstractAsyncContextManager[None]:
-        """`lock` for a lane on main; none for a fork, which moves nothing but its own head."""
-        return self.lock if on_main else nullcontext()
+    @asynccontextmanager
+    async def moving(self, on_main: bool, asking: Asking) -> AsyncIterator[None]:
+        """`lock` for a lane on main; none for a fork, which moves nothing but its own head.
+
+        `main` moves only while the folder holds it, so what a crash leaves is one move behind at most.
+        """
+        if not on_main:
+            yield
+            return
+        if self.projected != self.history.state.main:
+            await self.adopt(asking)
+        async with self.lock:
+            yield
+
+    # --- trees --------------------------------------------------------------------------------------------
 
     def tree(self, id: str) -> Tree:
-        return self._load(id)
+        return self.keep(self._trees.get(id) or load_tree(id, self.objects))
+
+    def keep(self, tree: Tree) -> Tree:
+        """Have a tree at hand that is stored already: reading 10,000 entries back takes 60 ms."""
+        self._trees[tree.id] = tree
+        self._trees.move_to_end(tree.id)
+        if len(self._trees) > _KEPT_TREES:
+            self._trees.popitem(last=False)
+        return tree
 
     def copy(self, tree: str, roots: Iterable[str]) -> WorkingCopy:
         """A private copy of what the goal lets be seen."""
@@ -48,17 +75,52 @@ class Workspace:
         roots = tuple(roots)
         return self.tree(tree) if "." in roots else restrict(self.tree(tree), roots)
 
-    async def adopt(self, asking: Asking) -> None:
-        """Take what the person changed in the folder since it was last projected into `main`."""
-        async with self.lock:
-            await self.project(asking)
-            found = await asyncio.to_thread(self.folder.scan)
-            if found.id != self.projected:
-                self._adopt(found, diff(self.tree(self.projected), found).paths)
+    # --- the folder ---------------------------------------------------------------------------------------
 
-    def _adopt(self, found: Tree, paths: tuple[str, ...]) -> None:
-        """The folder as it is becomes `main`."""
-        self.history.record(FolderChanged(tree=found.id, paths=paths), *self._tell(paths))
+    async def adopt(self, asking: Asking) -> None:
+        """Make the folder hold `main`, and take into `main` what the person changed in it.
+
+        A path that both changed is the person's as it stands, until they say whose version stays. Raises
+        `Parked` where nobody says so.
+        """
+        while (disagreement := await self.catch_up()) is not None:
+            await asking.ask(disagreement, _WHY, choices=CHOICES)
+
+    async def catch_up(self) -> Subject | None:
+        """As `adopt`, as far as it goes without asking; the question that it comes to."""
+        async with self.lock:
+            if (foreign := await self._project()) and (question := await self._disagree(foreign)) is not None:
+                return question
+            found = await _whole(self.folder.scan)
+            if found.id != self.projected:
+                self._adopt(self.keep(found))
+        return None
+
+    async def follow(self) -> None:
+        """Make the folder hold `main`, which has just moved; the caller holds `lock`.
+
+        Where the person changed a path as well it stays theirs, and the next `adopt` asks about it.
+        """
+        await self._project()
+
+    async def _project(self) -> tuple[str, ...]:
+        """Paths of the folder that hold neither `main` nor what it held before: a person changed them."""
+        wanted = self.history.state.main
+        if self.projected == wanted:
+            return ()
+        done = await _whole(lambda: self.folder.project(self.tree(self.projected), self.tree(wanted)))
+        if not done.foreign:
+            self.projected = wanted
+        return done.foreign
+
+    def _adopt(self, found: Tree, target: Tree | None = None) -> None:
+        """The folder as it is becomes `main`; or `target` does, which the folder is then made to hold."""
+        new = target or found
+        paths = diff(self.tree(self.projected), new).paths
+        events = [FolderChanged(tree=found.id, paths=paths)]
+        if new.id != found.id:
+            events.append(FolderChanged(tree=new.id, paths=paths))
+        self.history.record(*events, *self._tell(paths))
         self.projected = found.id
 
     def _tell(self, paths: tuple[str, ...]) -> list[Event]:
@@ -69,47 +131,43 @@ class Workspace:
             Observed(lane=x.name, text=text, source="folder") for x in lanes if x.on_main and x.ended is None
         ]
 
-    async def project(self, asking: Asking) -> None:
-        """Make the folder hold `main`; the caller holds `lock`. Does nothing where it does already.
+    # --- the same path, changed by both -------------------------------------------------------------------
 
-        A path that holds neither was changed by a person; a question offers both versions.
-        """
-        wanted = self.history.state.main
-        if self.projected == wanted:
-            return
-        done = await asyncio.to_thread(self.folder.project, self.tree(self.projected), self.tree(wanted))
-        if done.foreign:
-            await self._disagree(done.foreign, wanted, asking)
-        self.projected = self.history.state.main
-
-    async def _disagree(self, paths: tuple[str, ...], wanted: str, asking: Asking) -> None:
-        """The same path was changed by the person and by the agent."""
-        found = await asyncio.to_thread(self.folder.scan)
-        subject = Subject(
+    async def _disagree(self, paths: tuple[str, ...]) -> Subject | None:
+        """The question whose version stays; `None` once it was answered and the folder is as was wanted."""
+        wanted = self.tree(self.history.state.main)
+        found = self.keep(await _whole(self.folder.scan))
+        question = Subject(
             run=self.history.run_id,
             kind="folder",
             args={"paths": list(paths), "yours": found.id},
-            tree=wanted,
+            tree=wanted.id,
         )
-        why = (
-            "you and the agent changed the same files: keep mine (yours), take theirs (the agent's), or both"
-        )
-        answer = await asking.ask(subject, why, choices=CHOICES)
-        target = self._settled(answer.text, paths, self.tree(wanted), found)
-        self._adopt(target, paths)
+        choice = self._chosen(question)
+        if choice is None:
+            return question
+        self.projected = wanted.id
+        self._adopt(found, self.keep(resolved(choice, paths, found, wanted, self.objects)))
         await self.history.durable()
-        await asyncio.to_thread(self.folder.project, found, target)
+        await self._project()
+        return None
 
-    def _settled(self, choice: str, paths: tuple[str, ...], wanted: Tree, found: Tree) -> Tree:
-        """The tree that the answer asks for; anything but `theirs` keeps the person's version in place."""
-        copy = WorkingCopy(found, self.objects)
-        for path in paths:
-            theirs, here = wanted.entries.get(path), copy.stat(path)
-            if choice == "theirs":
-                if here is not None:
-                    copy.delete(path)
-                if theirs is not None:
-                    copy.place(path, theirs)
-            elif choice == "both" and theirs is not None:
-                copy.place(f"{path}.agent", theirs)
-        return copy.tree()
+    def _chosen(self, question: Subject) -> str | None:
+        """What the person chose; where nobody was there, both versions stay."""
+        for asked in self.history.state.questions.values():
+            if asked.question.subject == question and asked.answer is not None:
+                return asked.answer.text if asked.answer.text in CHOICES else "both"
+        return None
+
+
+async def _whole(work: Callable[[], T]) -> T:
+    """Work in a thread that has ended before a cancellation goes on: nobody may find the folder half done."""
+    task = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            with suppress(asyncio.CancelledError):  # raised below, once the thread has ended
+                await asyncio.wait({task})
+        task.exception()  # a resumed run does the work again, and meets what stood in its way
+        raise

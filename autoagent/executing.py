@@ -1,0 +1,75 @@
+"""Runs a tool's function with what it may use, and nothing else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from autoagent.context import RunContext
+from autoagent.events import CallDecided
+from autoagent.ports import Job, JobResult, Memory, MemoryHit, MemoryPoint
+from autoagent.toolbox import ToolOutcome, ToolThread, hop
+from autoagent.tools import Tool, ToolContext
+from autoagent.trees import WorkingCopy
+
+
+class Executor:
+    """Runs the tools of one lane, one after the other, in a thread of their own."""
+
+    def __init__(self, ctx: RunContext, lane: str) -> None:
+        self.ctx = ctx
+        self.lane = lane
+        self._thread = ToolThread()
+
+    async def run(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> tuple[ToolOutcome, float]:
+        """How it went, and seconds. Raises what the operator must know."""
+        began = time.monotonic()
+        context = self._context(tool, decided, copy)
+        outcome = await self._thread.run(tool, context, decided.args, decided.files)
+        return outcome, time.monotonic() - began
+
+    def close(self) -> None:
+        self._thread.close()
+
+    def _context(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> ToolContext:
+        sandbox, memory, state = self.ctx.sandbox, self.ctx.memory, self.ctx.history.state
+
+        async def run_job(job: Job) -> JobResult:
+            assert sandbox is not None
+            return await sandbox.run(self.lane, job, copy)
+
+        return ToolContext(
+            run_id=self.ctx.history.run_id,
+            call_id=decided.call,
+            lane=self.lane,
+            key=decided.key,
+            effect=decided.effect,
+            working_copy=copy,
+            run_job=hop(run_job) if sandbox is not None and tool.runs_code else None,
+            memory=None if memory is None else _MemoryFromThread(memory),
+            goal=state.goal.goal,
+            labels=state.labels,
+        )
+
+
+class _MemoryFromThread:
+    """Memory, usable from a tool's thread: each operation runs on the run's own loop."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._store, self._search = hop(memory.store), hop(memory.search)
+        self._get, self._forget = hop(memory.get), hop(memory.forget)
+
+    async def store(self, points: Sequence[MemoryPoint]) -> None:
+        await self._store(points)
+
+    async def search(self, query: str, limit: int = 8, without_run: str | None = None) -> list[MemoryHit]:
+        return await self._search(query, limit, without_run)
+
+    async def get(self, point_id: str) -> MemoryPoint | None:
+        return await self._get(point_id)
+
+    async def forget(self, point_id: str) -> bool:
+        return await self._forget(point_id)
+
+    async def close(self) -> None:
+        """The run closes its memory, not a tool."""

@@ -1,0 +1,91 @@
+"""What is done where no progress is made: a ladder of five rungs, climbed one at a time.
+
+Nudge, back to the start, re-plan, stronger model, ask a person. A rung that can't be climbed is passed over.
+"""
+
+from __future__ import annotations
+
+from autoagent.events import FolderChanged, LadderClimbed, LaneReset, Observed, SubTaskStarted
+from autoagent.lane_view import LaneView
+from autoagent.progress import next_rung
+from autoagent.questions import Subject
+from autoagent.versions import resolved
+
+
+async def climb(lane: LaneView, why: str) -> None:
+    """The next rung that can be climbed. Raises `Parked`."""
+    while not await _try(lane, next_rung(lane.me), why):
+        pass
+
+
+async def _try(lane: LaneView, rung: str, why: str) -> bool:
+    """Climb one rung; whether it leads anywhere here."""
+    record = lane.ctx.history.record
+    climbed = LadderClimbed.model_validate({"lane": lane.name, "rung": rung, "why": why})
+    match rung:
+        case "nudge":
+            text = f"You make no progress: {why}. Say what you know, then try something else."
+            record(climbed, Observed(lane=lane.name, text=text, source="nudge"))
+        case "reset":
+            await _reset(lane, climbed, f"An earlier try at this led nowhere: {why}. Take another way.")
+        case "replan" if _can_replan(lane):
+            record(climbed, lane.over("failed", f"no progress: {why}"), sync=True)
+        case "stronger" if lane.ctx.models.stronger is not None:
+            await _reset(lane, climbed, f"Another model's try led nowhere: {why}.")
+        case "ask":
+            await _ask(lane, climbed, why)
+        case _:
+            record(climbed)
+            return False
+    return True
+
+
+def _can_replan(lane: LaneView) -> bool:
+    plan = lane.state.plan
+    return plan is not None and plan.source != "goal" and not lane.state.replans
+
+
+async def _reset(lane: LaneView, climbed: LadderClimbed, why: str) -> None:
+    """Head and conversation go back to the sub-task's start."""
+    workspace, history = lane.ctx.workspace, lane.ctx.history
+    async with workspace.moving(lane.me.on_main, lane.ctx.asking):
+        history.record(climbed, LaneReset(lane=lane.name, tree=_start(lane), why=why), sync=True)
+        if lane.me.on_main:
+            await history.durable()
+            await workspace.follow()
+
+
+def _start(lane: LaneView) -> str:
+    """The tree to go back to.
+
+    For a fork that is the `main` it last came from: what it merged belongs to `main`. On `main` it is the
+    sub-task's start, with what the person changed in the folder since.
+    """
+    if not lane.me.on_main:
+        return lane.me.base
+    workspace, history = lane.ctx.workspace, lane.ctx.history
+    tree = workspace.tree(lane.me.start)
+    is_after = False
+    for entry in history.journal.read(history.run_id):
+        match entry.event:
+            case SubTaskStarted(lane=lane.name):
+                is_after = True
+            case FolderChanged(tree=found, paths=paths) if is_after:
+                tree = resolved("theirs", paths, tree, workspace.tree(found), workspace.objects)
+            case _:
+                pass
+    return workspace.keep(tree).id
+
+
+async def _ask(lane: LaneView, climbed: LadderClimbed, why: str) -> None:
+    """The last rung: a person reads the diagnosis. Without an answer the sub-task has failed."""
+    times = lane.me.rungs.count("ask")
+    subject = Subject(
+        run=lane.state.run_id, kind="question", call=f"{lane.name}.stuck{times}", args=f"Stuck: {why}"
+    )
+    answer = await lane.ask(subject, f"sub-task {lane.me.sub_task!r} is stuck: {why}", choices=())
+    if answer.by == "nobody":
+        lane.ctx.history.record(climbed, lane.over("failed", f"stuck: {why}"), sync=True)
+    else:
+        note = Observed(lane=lane.name, text=f"The person says: {answer.text}", source="person")
+        lane.ctx.history.record(climbed, note)

@@ -1,0 +1,95 @@
+"""What a call means: from the model's words to the facts that policy decides on. Nothing is done here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import JsonValue
+
+from autoagent.context import RunContext
+from autoagent.controls import CONTROLS
+from autoagent.errors import ToolError
+from autoagent.ids import digest
+from autoagent.policy import ProposedCall
+from autoagent.state import LaneState
+from autoagent.tools import Tool
+
+LONGEST_NAME = 100
+"""Characters of a tool's name that are kept: a model may call a tool anything."""
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A call whose words made sense: which tool, with which arguments, reaching whom."""
+
+    tool: Tool
+    args: dict[str, JsonValue]
+    call: ProposedCall
+    files: dict[str, str]
+    """Files to be sent: path -> SHA-256, as they are now."""
+    key: str
+
+
+def read(
+    ctx: RunContext, lane: LaneState, name: str, arguments: str | Mapping[str, object], call: str
+) -> Proposal:
+    """What the call `call` of a lane means. Raises `ToolError` that says what is wrong with it."""
+    tool = ctx.tools.get(name) if name in lane.tools else None
+    if tool is None:
+        offered = ", ".join((*lane.tools, *CONTROLS))
+        raise ToolError(f"there is no tool {name[:LONGEST_NAME]!r}; there are: {offered}")
+    return propose(ctx, lane, tool, tool.check(_object(name, arguments)), call)
+
+
+def propose(ctx: RunContext, lane: LaneState, tool: Tool, args: dict[str, JsonValue], call: str) -> Proposal:
+    """The facts of a call with checked arguments. Raises `ToolError`."""
+    _refuse_unstorable(tool, args)
+    args = tool.placed(args)
+    files = {path: _hash(ctx, lane, path) for path in tool.sent_in(args)}
+    try:
+        effect, power = tool.effect_of(args), tool.power_of(args)
+        destination = tool.destination_of(args)
+        key = tool.idempotency_key(args) if tool.idempotency_key else ""
+    except Exception as error:  # a plugin's own declarations are its code
+        raise ToolError(f"{tool.name}: its declaration failed: {type(error).__name__}: {error}") from error
+    proposed = ProposedCall(
+        tool=tool.name,
+        plugin=tool.plugin,
+        power=power,
+        effect=effect,
+        destination=destination,
+        paths=tool.paths_in(args),
+    )
+    return Proposal(tool, args, proposed, files, key or digest([ctx.history.run_id, call])[:32])
+
+
+def _hash(ctx: RunContext, lane: LaneState, path: str) -> str:
+    entry = ctx.workspace.tree(lane.tree).entries.get(path)
+    if entry is None or entry.kind != "file":
+        raise ToolError(f"there is no file {path!r} in the workspace to send")
+    return entry.sha256
+
+
+def _object(name: str, arguments: str | Mapping[str, object]) -> Mapping[str, object]:
+    """The arguments as a mapping; they may come as any text."""
+    if isinstance(arguments, Mapping):
+        return arguments
+    try:
+        value = json.loads(arguments or "{}")
+    except ValueError as error:
+        raise ToolError(f"{name}: the arguments are no JSON ({error}): {arguments[:200]!r}") from None
+    except RecursionError:
+        raise ToolError(f"{name}: the arguments are nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ToolError(f"{name}: the arguments are no JSON object: {arguments[:200]!r}")
+    return value
+
+
+def _refuse_unstorable(tool: Tool, args: dict[str, JsonValue]) -> None:
+    """Python reads NaN and 1e999, and JSON holds neither: no journal could keep them."""
+    try:
+        json.dumps(args, allow_nan=False)
+    except ValueError:
+        raise ToolError(f"{tool.name}: the arguments hold a number that JSON can't (NaN, infinity)") from None
