@@ -41,6 +41,10 @@ Merge = Callable[[str], Awaitable[bool]]
 """Bring a forked lane's files into `main`; `False` where they conflict and the lane must go on."""
 
 REFUTED_AT_MOST = 3
+_GO_ON = {
+    "code": "Find out why, and reply with a better script in a ```python block.",
+    "tools": "Find out why, and go on with a tool.",
+}
 _CONTEXT_SHARE = 0.7
 _KEPT_TURNS = 6
 _BYTES_A_TOKEN = 3
@@ -210,11 +214,11 @@ class Lane:
         """Take a reply without a call as `finish` where a file or a command can refute it.
 
         Small models say that they are done instead of calling it. Only after something was changed, so that
-        an announcement of the first step doesn't count.
+        an announcement of the first step doesn't count, and not again before the next change.
         """
-        plain = reply.finish_reason != "length" and bool(reply.text.strip())
-        if plain and self.me.tree != self.me.start and self.can_refute:
-            await self.finish(reply.text.strip())
+        claim = "" if reply.finish_reason == "length" else reply.text.strip().partition("\n")[0]
+        if claim and self.me.tree != self.me.start and not self.me.refuted and self.can_refute:
+            await self.finish(claim)
         else:
             note = Observed(lane=self.name, text=_no_call(reply, self.me.style), source="reply")
             self.ctx.history.record(note)
@@ -250,6 +254,7 @@ class Lane:
         if call is not None:
             self.end_with(call, text, *events, ok=ok)
         else:
+            text = f"{text}\n{_GO_ON[self.me.style]}"
             note = () if ok else (Observed(lane=self.name, text=text, source="finish"),)
             self.ctx.history.record(*note, *events, sync=True)
 
