@@ -1,15 +1,18 @@
 """Where a plugin's code runs: in a thread of its own, so that one that hangs or blocks costs only its call.
 
-Whatever a tool does (raise, hang, return 100 MB, NaN or no text), the run gets an observation.
+Whatever a tool does (raise, exit, hang, return 100 MB, NaN or no text), the run gets an observation.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from pydantic import JsonValue
 
 from autoagent.errors import AutoagentError, ToolError
 from autoagent.events import Label
@@ -30,46 +33,46 @@ class ToolOutcome:
 
 
 class ToolThread:
-    """An event loop in a daemon thread; replaced when a tool blocks it past its time."""
+    """An event loop in a daemon thread; replaced when a tool does not let go of it."""
 
-    def __init__(self) -> None:
+    def __init__(self, grace_s: float = _GRACE_S) -> None:
+        self._grace_s = grace_s
+        """How long a tool that was stopped may take to end."""
         self._loop: asyncio.AbstractEventLoop | None = None
 
-    async def run(self, tool: Tool, context: ToolContext, args: dict[str, Any]) -> ToolOutcome:
-        """Call the tool. Only errors for the operator and cancellation come out as exceptions."""
+    async def run(
+        self, tool: Tool, context: ToolContext, args: Mapping[str, JsonValue], files: Mapping[str, str]
+    ) -> ToolOutcome:
+        """Call the tool with checked arguments; `files` gives the hash of each path to be sent.
+
+        Raises only `AutoagentError`, for the operator, and `CancelledError`: the tool has ended then, or its
+        thread is left behind.
+        """
+        home, over = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            with suppress(RuntimeError):  # the run is over and its loop closed: nobody listens any more
+                home.call_soon_threadsafe(over.set)
+
+        carried = _carried(tool, context, args, files, tell)
+        future = asyncio.run_coroutine_threadsafe(carried, self._running())
         try:
-            value = await self._bounded(tool.function(context, **args), tool.timeout_s)
-        except ToolError as error:
-            return ToolOutcome(False, cut(str(error), tool.output_limit))
+            async with asyncio.timeout(tool.timeout_s):
+                return await asyncio.wrap_future(future)
         except TimeoutError:
+            await self._let_go(over)
             return ToolOutcome(False, f"{tool.name} was stopped after {tool.timeout_s:g} s without a result")
-        except AutoagentError:
+        except asyncio.CancelledError:
+            await self._let_go(over)
             raise
-        except Exception as error:  # plugin code may raise anything; it becomes an observation
-            text = f"{tool.name} failed: {type(error).__name__}: {error}"
-            return ToolOutcome(False, cut(text, tool.output_limit))
-        return _outcome(tool, value)
 
-    async def _bounded(self, coroutine: Coroutine[Any, Any, T], timeout_s: float) -> T:
-        future = asyncio.run_coroutine_threadsafe(coroutine, self._running())
-        wrapped = asyncio.wrap_future(future)
+    async def _let_go(self, over: asyncio.Event) -> None:
+        """Wait for a stopped tool to end; one that blocks its thread, or won't end, keeps that thread."""
         try:
-            async with asyncio.timeout(timeout_s):
-                return await asyncio.shield(wrapped)
-        except (TimeoutError, asyncio.CancelledError):
-            future.cancel()
-            done, _ = await asyncio.wait({wrapped}, timeout=_GRACE_S)
-            if not done or not await self._alive():
-                self._loop = None  # blocked for good: leave the daemon thread behind
-            raise
-
-    async def _alive(self) -> bool:
-        async def nothing() -> None:
-            return None
-
-        beat = asyncio.wrap_future(asyncio.run_coroutine_threadsafe(nothing(), self._running()))
-        done, _ = await asyncio.wait({beat}, timeout=_GRACE_S)
-        return bool(done)
+            async with asyncio.timeout(self._grace_s):
+                await over.wait()
+        except TimeoutError:
+            self.close()
 
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -78,17 +81,79 @@ class ToolThread:
         return self._loop
 
     def close(self) -> None:
+        """End the thread, as soon as nothing blocks it; the next call starts another."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._loop = None
 
 
+async def _carried(
+    tool: Tool,
+    context: ToolContext,
+    args: Mapping[str, JsonValue],
+    files: Mapping[str, str],
+    tell: Callable[[], None],
+) -> ToolOutcome:
+    """The call, in the tool's thread. Raises `AutoagentError`; `CancelledError` only when cancelled."""
+    try:
+        return _outcome(tool, await tool.function(context, **tool.typed(args, files)))
+    except ToolError as error:
+        return _failed(tool, _message(error) or f"{tool.name} failed and didn't say why")
+    except AutoagentError:
+        raise
+    except BaseException as error:  # plugin code may raise anything; sys.exit() ends its call, not the run
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            raise
+        return _failed(tool, f"{tool.name} failed: {type(error).__name__}: {_message(error)}")
+    finally:
+        tell()
+
+
+def _outcome(tool: Tool, value: object) -> ToolOutcome:
+    match value:
+        case str():
+            return ToolOutcome(True, cut(str(value), tool.output_limit))
+        case Observation(text=text, labels=labels):
+            return ToolOutcome(True, cut(text, tool.output_limit), labels)
+        case _:
+            kind = type(value).__name__
+            return ToolOutcome(False, f"{tool.name} returned {kind}, not text: the plugin is broken")
+
+
+def _failed(tool: Tool, text: str) -> ToolOutcome:
+    return ToolOutcome(False, cut(text, tool.output_limit))
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # an error of a plugin may be broken too
+        return "(its message can't be read)"
+
+
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    """Run `loop` until it is stopped, then end what tools left running in it."""
     asyncio.set_event_loop(loop)
     try:
-        loop.run_forever()
+        while not _stopped(loop.run_forever):
+            pass
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        while not _stopped(lambda: loop.run_until_complete(asyncio.wait(left)) if left else None):
+            pass
     finally:
         loop.close()
+
+
+def _stopped(run: Callable[[], object]) -> bool:
+    """Whether the loop ended by itself; `False` where a task that a tool left behind called `sys.exit()`."""
+    try:
+        run()
+    except (SystemExit, KeyboardInterrupt):
+        return False
+    return True
 
 
 def hop(function: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
@@ -102,15 +167,3 @@ def hop(function: Callable[..., Awaitable[T]]) -> Callable[..., Awaitable[T]]:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(here(), home))
 
     return there
-
-
-def _outcome(tool: Tool, value: object) -> ToolOutcome:
-    match value:
-        case str():
-            return ToolOutcome(True, cut(value, tool.output_limit))
-        case Observation(text=text, labels=labels):
-            return ToolOutcome(True, cut(text, tool.output_limit), labels)
-        case _:
-            kind = type(value).__name__
-            return ToolOutcome(False, f"{tool.name} returned {kind}, not text: the plugin is broken")
-

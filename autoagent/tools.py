@@ -15,18 +15,29 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Literal, get_type_hints
+from typing import Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError, create_model
+from pydantic import BaseModel, JsonValue, ValidationError
 
 from autoagent.errors import ToolError
 from autoagent.events import Effect, Label
 from autoagent.messages import Frozen
+from autoagent.parameters import (
+    WorkspaceFile,
+    WorkspacePath,
+    described,
+    each_text,
+    explain,
+    parameters_of,
+    slim,
+)
+from autoagent.paths import workspace_path
 from autoagent.ports import Job, JobResult, Memory, ToolSchema
 from autoagent.redact import cut
 from autoagent.trees import Tree, TreeEntry, WorkingCopy
 
 __all__ = [
+    "SEARCH",
     "Observation",
     "Plugin",
     "Tool",
@@ -38,28 +49,13 @@ __all__ = [
     "tool",
 ]
 
+SEARCH = "search:"
+"""Prefix of the destination that a tool declares for a search at the user's own provider."""
+
 _JOB_OUTPUT = 16_000
+_NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 Power = Literal["read", "write", "run", "web", "send"]
 Arguments = Mapping[str, JsonValue]
-
-
-class PathMark:
-    """Marks a parameter whose value is a path of the workspace."""
-
-
-WorkspacePath = Annotated[str, PathMark()]
-"""A path of the workspace: checked against the goal's roots before the tool is called."""
-
-
-class WorkspaceFile(Frozen):
-    """A file that leaves the workspace: fixed by path and hash when the call is decided.
-
-    The model names only the path. The tool reads the bytes with `ctx.read_file`, from the store, so that
-    what is sent is what was shown, whatever happened to the path since.
-    """
-
-    path: str
-    sha256: str
 
 
 class Observation(Frozen):
@@ -161,15 +157,20 @@ class Tool:
     @cached_property
     def schema(self) -> ToolSchema:
         """The tool as a model sees it."""
-        return ToolSchema(self.name, self.description, _slim(self.arguments.model_json_schema()))
+        return ToolSchema(self.name, self.description, slim(self.arguments.model_json_schema()))
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        return tuple(self.arguments.model_fields)
+        return tuple(f.alias or name for name, f in self.arguments.model_fields.items())
+
+    # --- what a call would do: pure functions of its arguments ----------------------------------------------
 
     def effect_of(self, args: Arguments) -> Effect:
-        """A pure function of the arguments; recorded before policy looks at it."""
-        return self.effect(args) if callable(self.effect) else self.effect
+        """What the call may do to the world; recorded before policy looks at it."""
+        effect = self.effect(args) if callable(self.effect) else self.effect
+        if effect not in get_args(Effect):
+            raise TypeError(f"tool {self.name!r} declares the effect {effect!r}; there are {_EFFECTS}")
+        return effect
 
     def destination_of(self, args: Arguments) -> str | None:
         """Whom the call reaches; `None` for nobody outside, empty for an unknown one."""
@@ -177,27 +178,65 @@ class Tool:
             return self.destination(args)
         if self.destination is None:
             return "" if self.effect_of(args) == "external" else None
-        value = args.get(self.destination)
-        return "" if value is None else str(value)
+        named = ", ".join(each_text(args.get(self.destination)))
+        return "" if named.startswith(SEARCH) else named  # a search is declared, never an argument's claim
 
     def power_of(self, args: Arguments) -> Power:
         """The power of the goal's `allow` that the call draws on."""
-        if self.runs_code:
-            return "run"
         match self.effect_of(args):
             case "external":
                 return "send"
+            case _ if self.runs_code:
+                return "run"
             case "write":
                 return "write"
             case "read":
-                return "read" if self.destination is None else "web"
+                return "read" if self.destination_of(args) is None else "web"
+
+    # --- arguments ------------------------------------------------------------------------------------------
 
     def check(self, args: Mapping[str, object]) -> dict[str, JsonValue]:
         """`args` as the tool's types want them, JSON again. Raises `ToolError` that names what is wrong."""
         try:
-            return self.arguments.model_validate(dict(args)).model_dump(mode="json")
+            return self.arguments.model_validate(dict(args)).model_dump(mode="json", by_alias=True)
         except ValidationError as error:
-            raise ToolError(f"{self.name}: {_explain(error, self.parameters)}") from None
+            raise ToolError(f"{self.name}: {explain(error, self.parameters)}") from None
+        except (ValueError, RecursionError) as error:  # nested without end, or nothing that JSON can hold
+            raise ToolError(f"{self.name}: the arguments can't be read: {error}") from None
+
+    def placed(self, args: Arguments) -> dict[str, JsonValue]:
+        """Checked arguments with every workspace path in its one spelling. Raises `ToolError`."""
+        return {name: _placed(v) if name in (*self.paths, *self.sends) else v for name, v in args.items()}
+
+    def paths_in(self, args: Arguments) -> tuple[str, ...]:
+        """The workspace paths among the arguments, those of files to be sent too."""
+        return tuple(path for name in (*self.paths, *self.sends) for path in each_text(args.get(name)))
+
+    def sent_in(self, args: Arguments) -> tuple[str, ...]:
+        """The paths of files to be sent."""
+        return tuple(path for name in self.sends for path in each_text(args.get(name)))
+
+    def typed(self, args: Arguments, files: Mapping[str, str]) -> dict[str, object]:
+        """Fresh values that the function is called with; `files` gives the hash of each path to be sent."""
+        model = self.arguments.model_validate(dict(args))
+        values: dict[str, object] = {
+            f.alias or name: getattr(model, name) for name, f in self.arguments.model_fields.items()
+        }
+        return {n: _sent(v, files) if n in self.sends else v for n, v in values.items()}
+
+
+_EFFECTS = ", ".join(repr(effect) for effect in get_args(Effect))
+
+
+def _placed(value: JsonValue) -> JsonValue:
+    if isinstance(value, list):
+        return [workspace_path(str(item)) for item in value]
+    return None if value is None else workspace_path(str(value))
+
+
+def _sent(value: object, files: Mapping[str, str]) -> object:
+    sent = [WorkspaceFile(path=path, sha256=files[path]) for path in each_text(value)]
+    return sent if isinstance(value, list) else sent[0] if sent else None
 
 
 def tool(
@@ -215,26 +254,23 @@ def tool(
     What is undeclared is `external` with an unknown destination: every call asks.
 
     Raises:
-        TypeError: the function isn't async, or has no docstring, untyped parameters, ``*args``, ``**kw``.
+        TypeError: the function isn't async, or has no docstring, no `ctx`, or a parameter without a type that
+            has a schema; or a declaration names no parameter, no effect, or contradicts another.
     """
 
     def make(function: ToolFunction) -> Tool:
-        fields, paths, sends = _parameters(function)
-        summary, notes = _docstring(function)
-        for name, note in notes.items():
-            if name in fields:
-                kind, default = fields[name]
-                fields[name] = (Annotated[kind, _described(note)], default)
-        arguments = create_model(
-            function.__name__,
-            __config__=ConfigDict(extra="forbid", allow_inf_nan=False),
-            **fields,  # type: ignore[call-overload]
-        )
-        return Tool(
-            name=function.__name__,
+        name = function.__name__
+        if not inspect.iscoroutinefunction(function):
+            raise TypeError(f"tool {name!r}: write 'async def'")
+        if not _NAME.fullmatch(name):
+            raise TypeError(f"tool {name!r}: a tool's name has at most 64 letters (a to z), digits and '_'")
+        summary, notes = described(function)
+        parameters = parameters_of(function, notes, ToolContext)
+        made = Tool(
+            name=name,
             description=summary,
             function=function,
-            arguments=arguments,
+            arguments=parameters.model,
             effect=effect,
             destination=destination,
             runs_code=runs_code,
@@ -242,11 +278,28 @@ def tool(
             output_limit=output_limit,
             probe=probe,
             idempotency_key=idempotency_key,
-            paths=paths,
-            sends=sends,
+            paths=parameters.paths,
+            sends=parameters.sends,
         )
+        _check_declarations(made)
+        return made
 
     return make
+
+
+def _check_declarations(made: Tool) -> None:
+    """Raises `TypeError` for what can be seen to be wrong before any call."""
+    if not callable(made.effect):
+        made.effect_of({})
+        if made.effect == "external" and made.runs_code:
+            raise TypeError(
+                f"tool {made.name!r} runs code, which reaches nobody outside: declare effect='write'"
+            )
+    if isinstance(made.destination, str) and made.destination not in made.parameters:
+        raise TypeError(
+            f"tool {made.name!r}: its destination {made.destination!r} is none of its parameters "
+            f"({', '.join(made.parameters) or 'there are none'})"
+        )
 
 
 @dataclass(frozen=True)
@@ -267,87 +320,5 @@ def observation(result: JobResult) -> str:
     elif result.exit_code not in (None, 0):
         parts.append(f"(exit status {result.exit_code})")
     if result.images:
-        parts.append(f"({len(result.images)} figures were drawn; save them with savefig to keep them)")
+        parts.append(f"(figures drawn: {len(result.images)}; savefig keeps them)")
     return "\n".join(parts) or "(no output)"
-
-
-def _described(text: str) -> object:
-    from pydantic import Field
-
-    return Field(description=text)
-
-
-def _parameters(
-    function: ToolFunction,
-) -> tuple[dict[str, tuple[object, object]], tuple[str, ...], tuple[str, ...]]:
-    """The fields of the argument model; which are paths; which are files to be sent."""
-    if not inspect.iscoroutinefunction(function):
-        raise TypeError(f"tool {function.__name__!r}: write 'async def'")
-    hints = get_type_hints(function, include_extras=True)
-    fields: dict[str, tuple[object, object]] = {}
-    paths, sends = [], []
-    for parameter in list(inspect.signature(function).parameters.values())[1:]:
-        name = parameter.name
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise TypeError(
-                f"tool {function.__name__!r}: *args and **kwargs have no schema; name each parameter"
-            )
-        if name not in hints:
-            raise TypeError(f"tool {function.__name__!r}: parameter {name!r} needs a type hint")
-        kind: object = hints[name]
-        if any(isinstance(mark, PathMark) for mark in getattr(kind, "__metadata__", ())):
-            paths.append(name)
-        if kind is WorkspaceFile:
-            sends.append(name)
-            kind = str  # the model names the path; the run adds the hash
-        fields[name] = (kind, ... if parameter.default is parameter.empty else parameter.default)
-    return fields, tuple(paths), tuple(sends)
-
-
-_ARGUMENT = re.compile(r"^\s{4,}(\w+)\s*(?:\([^)]*\))?:\s*(.*)$")
-
-
-def _docstring(function: ToolFunction) -> tuple[str, dict[str, str]]:
-    """The description, and a note a parameter from the `Args:` section (Google style)."""
-    text = inspect.getdoc(function)
-    if not text:
-        raise TypeError(f"tool {function.__name__!r}: the docstring is what the model reads; write one")
-    summary, _, rest = text.partition("\nArgs:")
-    notes: dict[str, str] = {}
-    name = ""
-    for line in rest.splitlines():
-        if match := _ARGUMENT.match(line):
-            name = match[1]
-            notes[name] = match[2].strip()
-        elif name and line.strip() and line.startswith("        "):
-            notes[name] += " " + line.strip()
-        elif line and not line.startswith(" "):
-            break
-    return summary.strip(), notes
-
-
-def _slim(schema: dict[str, object]) -> dict[str, object]:
-    """The schema without titles: they are tokens that say nothing."""
-
-    def walk(value: object, in_properties: bool = False) -> object:
-        if isinstance(value, dict):
-            return {k: walk(v, k == "properties") for k, v in value.items() if in_properties or k != "title"}
-        return [walk(v) for v in value] if isinstance(value, list) else value
-
-    slim = walk(schema)
-    assert isinstance(slim, dict)
-    slim.pop("description", None)
-    return slim
-
-
-def _explain(error: ValidationError, known: Sequence[str]) -> str:
-    parts = []
-    for problem in error.errors(include_url=False, include_context=False)[:5]:
-        where = ".".join(str(p) for p in problem["loc"]) or "the arguments"
-        if problem["type"] == "extra_forbidden":
-            parts.append(f"there is no parameter {where!r}; it takes {', '.join(known) or 'none'}")
-        elif problem["type"] == "missing":
-            parts.append(f"parameter {where!r} is missing")
-        else:
-            parts.append(f"parameter {where!r}: {problem['msg']}")
-    return "; ".join(parts)
