@@ -266,6 +266,13 @@ async def test_a_folder_must_be_there_before_its_file(sandbox: MontySandbox) -> 
     assert "No such folder: 'out'; make it first" in result.problem
 
 
+async def test_a_name_must_fit_a_file_system(sandbox: MontySandbox) -> None:
+    """What the user's folder could not hold isn't written."""
+    result = await run(sandbox, "open('x' * 300, 'w')")
+
+    assert "OSError: [Errno 36] File name too long" in result.problem
+
+
 async def test_a_link_is_seen_but_not_followed(sandbox: MontySandbox) -> None:
     """Even to a file beside it."""
     files = working_copy({"a.txt": "x"}, links={"link": "a.txt"})
@@ -289,7 +296,8 @@ async def test_a_name_that_is_no_text_is_listed_spelled_out(sandbox: MontySandbo
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [("exit()", 0), ("quit(0)", 0), ("exit(3)", 3), ("raise SystemExit", 0)]
+    ("code", "status"),
+    [("exit()", 0), ("quit(0)", 0), ("exit(False)", 0), ("exit(3)", 3), ("raise SystemExit", 0)],
 )
 async def test_exit_ends_with_its_status(sandbox: MontySandbox, code: str, status: int) -> None:
     """0 is an end like any other; another status keeps nothing."""
@@ -417,7 +425,7 @@ async def test_check_commands_are_followed(sandbox: MontySandbox, command: str, 
 
 
 @pytest.mark.parametrize(
-    ("code", "status"), [("exit(4)", 4), ("exit(0)", 0), ("quit('bad')", 1), ("1 / 0", 1)]
+    ("code", "status"), [("exit(4)", 4), ("exit(0)", 0), ("quit('bad')", 1), ("exit([])", 1), ("1 / 0", 1)]
 )
 async def test_a_check_may_exit(sandbox: MontySandbox, code: str, status: int) -> None:
     """With the status that CPython would give."""
@@ -471,6 +479,13 @@ async def test_a_check_that_the_subset_cannot_follow_is_no_verdict(sandbox: Mont
 
     assert (result.ok, result.ended, result.exit_code) == (False, "error", None)
     assert "needs Docker: " in result.problem
+
+
+async def test_a_check_without_memory_is_no_verdict(small: MontySandbox) -> None:
+    """It says nothing about the work."""
+    result = await run(small, "python -c 'x = \"a\" * 10**9'", kind="check")
+
+    assert (result.ok, result.ended, result.exit_code) == (False, "killed", None)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from autoagent.errors import ToolError
-from autoagent.paths import MOUNT, ROOT, join, parent
+from autoagent.paths import MOUNT, ROOT, join, parent, workspace_path
 from autoagent.trees import TreeEntry, WorkingCopy
 
 
@@ -243,7 +243,8 @@ class GuestFiles:
         """The workspace path of something to be written, its folder there already unless `parents`."""
         if not path.is_relative_to(MOUNT):
             raise PermissionError(13, f"Permission denied (only {MOUNT} can be written)", str(path))
-        name = self._inside(path)
+        with _os_error(OSError, "[Errno 36] File name too long: "):
+            name = workspace_path(str(path))
         if name == ROOT:
             raise IsADirectoryError(21, "Is a directory", str(path))
         if not parents and self._copy.stat(parent(name)) is None:

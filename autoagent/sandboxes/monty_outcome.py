@@ -72,12 +72,14 @@ def as_result(outcome: Outcome) -> JobResult:
 
 
 def as_verdict(outcome: Outcome) -> JobResult:
-    """The end of a `check`: an exit status, unless the check failed because of what the subset lacks."""
+    """The end of a `check`: an exit status, but none where memory or the subset was too small for it."""
     match outcome.how:
         case Ended(error="", exit_code=code):
             return exited(code, outcome.output)
         case Ended(error=error) as ended:
             output = _joined(outcome.output, traceback(ended, outcome.program))
+            if error.startswith("MemoryError"):
+                return _failed(output, "killed", "the check ran out of memory")
             return (
                 refused(f"needs Docker: {lacking}", output) if (lacking := hint(error)) else exited(1, output)
             )

@@ -43,6 +43,8 @@ class Guest:
             return file_call(self.files, asked.name, asked.args, asked.kwargs)
         except (OSError, UnicodeDecodeError) as error:
             return error
+        except ToolError as error:
+            return OSError(str(error))
 
 
 async def run(workers: Workers, program: Program, guest: Guest) -> Ended:
@@ -95,9 +97,9 @@ class _Run:
 
     def _exits(self, code: object = None) -> Raises:
         """`exit(n)`: a `SystemExit` takes only text here, so the status is kept on this side."""
-        if isinstance(code, str):
-            return Raises("SystemExit", code)
-        status = code if isinstance(code, int) else 0
+        if not isinstance(code, int | None):
+            return Raises("SystemExit", str(code))
+        status = code or 0
         self._exit = (f"exit status {status}", status & 0xFF)
         return Raises("SystemExit", self._exit[0])
 
