@@ -196,7 +196,7 @@ class TestContainers:
     async def test_only_what_changed_is_sent(self, opened: DockerSandbox) -> None:
         """A file that stays the same keeps its inode from job to job, also after a failed one."""
         files = working_copy({"same.txt": "same", "other.txt": "1"})
-        await run(opened, "pass", files, lane="cache")
+        await run(opened, "import time\ntime.sleep(0.05)", files, lane="cache")
         first = await run(opened, "import os\nprint(os.stat('same.txt').st_ino)", files, lane="cache")
         files.write("other.txt", b"2")
         await run(opened, "open('other.txt', 'w').write('3')\n1 / 0", files, lane="cache")

@@ -118,6 +118,7 @@ FORGED = {
     "more content than a workspace holds": a_file("a", bytes(3 << 20)) + a_file("b", bytes(3 << 20)),
     "more files than a workspace holds": b"".join(a_file(str(n)) for n in range(30)),
     "more output than was asked for": wire.pack(wire.OUTPUT, b"x" * 101),
+    "more pictures than there may be": wire.pack(wire.IMAGE, b"\x89PNG\r\n\x1a\n") * 9,
     "a call that is no JSON": wire.pack(wire.CALL, b"{"),
     "a call of wrong types": wire.pack(wire.CALL, b'{"name": 1, "arguments": []}'),
     "a call nested too deeply": wire.pack(wire.CALL, b"[" * 100_000),

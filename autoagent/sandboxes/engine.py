@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import docker
 
 IMAGE_VARIABLE = "AUTOAGENT_SANDBOX_IMAGE"
+USUAL_ADDRESS = "unix:///var/run/docker.sock"
 CONNECT_S = 5.0
 ANSWER_S = 60
 BUILD_S = 1800
@@ -74,8 +75,10 @@ class Engine:
     def connect(cls, timeout_s: float = CONNECT_S) -> Engine:
         import docker
 
+        address = _address(docker)
         try:
-            api = docker.APIClient(version="auto", timeout=timeout_s, **_address(docker))  # type: ignore[arg-type]
+            _knock(str(address.get("base_url", USUAL_ADDRESS)), timeout_s)
+            api = docker.APIClient(version="auto", timeout=timeout_s, **address)  # type: ignore[arg-type]
         except (docker.errors.DockerException, OSError) as error:
             raise SandboxUnavailable(
                 f"no Docker engine answered ({error}); start Docker, or set DOCKER_HOST to where it listens"
@@ -224,6 +227,7 @@ class Engine:
         stream = inner.dup()
         raw._response.close()
         raw.close()
+        inner.close()
         return stream
 
     def _unless_gone(self, request: Callable[[], object]) -> bool:
@@ -255,6 +259,15 @@ def _address(docker: Any) -> dict[str, object]:
         return dict(docker.utils.kwargs_from_env())
     context = docker.ContextAPI.get_current_context()
     return {"base_url": context.Host} if context is not None and context.Host else {}
+
+
+def _knock(address: str, timeout_s: float) -> None:
+    """Raises `OSError` where nothing listens at a Unix socket; docker-py would leak a socket."""
+    scheme, _, path = address.partition("://")
+    if scheme in ("unix", "http+unix"):
+        with socket.socket(socket.AF_UNIX) as ours:
+            ours.settimeout(timeout_s)
+            ours.connect("/" + path.lstrip("/"))
 
 
 def _as_tar(files: dict[str, bytes]) -> io.BytesIO:

@@ -34,6 +34,7 @@ from autoagent.trees import EMPTY, Tree, WorkingCopy, make_tree
 from autoagent_sandbox import wire
 
 HELLO_S = 30
+SEND_S = 60
 KILL_GRACE_S = 5
 """What a runner gets to end a job, before its container goes instead."""
 IMAGES = 8
@@ -52,6 +53,7 @@ class Yield:
     head: bytearray = field(default_factory=bytearray)
     tail: bytearray = field(default_factory=bytearray)
     images: list[bytes] = field(default_factory=list)
+    seen_images: int = 0
 
     def add_output(self, part: bytearray, data: bytes) -> None:
         part += data
@@ -59,8 +61,11 @@ class Yield:
             raise BadGuest("it sent more output than was asked for")
 
     def add_image(self, data: bytes) -> None:
-        """Pictures beyond the limits are left out; they are extras."""
-        if data.startswith(PNG) and len(data) <= IMAGE_LIMIT_BYTES and len(self.images) < IMAGES:
+        """What is no picture, or too large a one, is left out."""
+        self.seen_images += 1
+        if self.seen_images > IMAGES:
+            raise BadGuest("it sent more pictures than there may be")
+        if data.startswith(PNG) and len(data) <= IMAGE_LIMIT_BYTES:
             self.images.append(data)
 
     def text(self, cut_bytes: int) -> str:
@@ -254,7 +259,10 @@ class Guest:
     async def _send(self, frame: bytes) -> None:
         try:
             self._stream.write(frame)
-            await self._stream.drain()
+            async with asyncio.timeout(SEND_S):
+                await self._stream.drain()
+        except TimeoutError as error:
+            raise BadGuest("it takes nothing in") from error
         except OSError as error:
             raise BadGuest("it is gone") from error
 

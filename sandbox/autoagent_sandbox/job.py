@@ -18,7 +18,6 @@ import sys
 import threading
 import traceback
 import types
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -116,7 +115,6 @@ def _run_python(spec: Spec) -> int:
         setattr(sys, name, stream)
         setattr(sys, f"__{name}__", stream)
     sys.path.append(WORKSPACE)  # last: a workspace's json.py hides nothing
-    warnings.filterwarnings("ignore", message=".*non-interactive.*cannot be shown")  # plt.show()
     _reseed()
     name = SOURCE_NAMES[spec.kind]
     linecache.cache[name] = (len(spec.source), None, spec.source.splitlines(True), name)

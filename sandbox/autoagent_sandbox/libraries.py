@@ -64,8 +64,13 @@ WARM = (
     "zoneinfo",
 )
 """Imported before the first job, so that jobs find them loaded."""
-WARM_WHEN_IDLE = ("numpy", "numpy.random", "pandas", "matplotlib", "matplotlib.pyplot")
-"""Imported one by one while nothing else is to do: pandas alone takes longer than many a job."""
+HEAVY = {
+    "numpy": ("numpy", "numpy.random"),
+    "pandas": ("pandas",),
+    "matplotlib": ("matplotlib.pyplot",),
+}
+"""Imported when a job has named them and nothing else is to do: pandas takes 0.6 s to import, and once it is
+loaded every fork costs 8 ms more, so jobs that never use it shall not pay for it."""
 
 PACKAGES_SHOWN = 60
 
@@ -80,9 +85,10 @@ def warm(name: str) -> None:
     gc.freeze()
 
 
-def cold_libraries() -> list[str]:
-    """Those of `WARM_WHEN_IDLE` that the image has."""
-    return [name for name in WARM_WHEN_IDLE if importlib.util.find_spec(name.partition(".")[0])]
+def heavy_libraries(source: str) -> list[str]:
+    """Modules that jobs like this one want loaded and that aren't, in order."""
+    named = [module for package, modules in HEAVY.items() if package in source for module in modules]
+    return [m for m in named if m not in sys.modules and importlib.util.find_spec(m.partition(".")[0])]
 
 
 def packages() -> list[str]:

@@ -18,13 +18,14 @@ import signal
 import socket
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import NoReturn
 
 from autoagent_sandbox import seccomp, wire
-from autoagent_sandbox.job import Spec, launch
-from autoagent_sandbox.libraries import WARM, cold_libraries, packages, warm
+from autoagent_sandbox.job import IMAGES, Spec, launch
+from autoagent_sandbox.libraries import WARM, heavy_libraries, packages, warm
 from autoagent_sandbox.output import Output
 from autoagent_sandbox.processes import kill_all, read_limits, reap
 from autoagent_sandbox.workspace import Changes, Quota, Workspace, empty_scratch
@@ -94,6 +95,7 @@ class Run:
         self._frames = wire.Frames()
         self._ended: Ended | None = None
         self._is_over = False
+        self._images = 0
         self._selector = selectors.DefaultSelector()
         self.resumed_ns = time.time_ns()
         self._leader = launch(spec)
@@ -167,12 +169,22 @@ class Run:
     def _pass_on(self, kind: bytes, payload: bytes) -> None:
         """A job's frame goes to the host unread."""
         if kind == wire.IMAGE:
-            self._host.send(wire.pack(kind, payload))
+            self._images += 1
+            if self._images <= IMAGES:
+                self._host.send(wire.pack(kind, payload))
         elif kind == wire.CALL and not self._is_over:
-            self._call(payload)
+            try:
+                self._call(payload)
+            except OSError as error:
+                self._ended = Ended(
+                    refused=f"its files can't be brought to the tool and back: {error.strerror}"
+                )
 
     def _call(self, payload: bytes) -> None:
-        """Bring host and job to the same files, twice, around a tool call; the job stands still meanwhile."""
+        """Bring host and job to the same files, twice, around a tool call; the job stands still meanwhile.
+
+        Raises `OSError`.
+        """
         os.kill(-1, signal.SIGSTOP)
         found = self._workspace.changes(self.resumed_ns, self._quota)
         if found.refused:
@@ -210,13 +222,13 @@ class Runner:
         self._host, self._wakeup = host, wakeup
         self._workspace = Workspace()
         self._trouble = ""
-        self._cold = cold_libraries()
+        self._wanted: list[str] = []
 
     def serve(self) -> NoReturn:
         self._host.send(wire.pack_json(wire.HELLO, hello()))
         while True:
-            if self._cold and not self._host.poll(IDLE_S):
-                warm(self._cold.pop(0))
+            if self._wanted and not self._host.poll(IDLE_S):
+                warm(self._wanted.pop(0))
                 continue
             kind, payload = self._host.receive()
             if kind == wire.JOB:
@@ -251,6 +263,7 @@ class Runner:
             ended.clean = False
             ended.refused = ended.refused or f"its files can't be read: {error.strerror}"
         self._end(ended)
+        self._wanted = heavy_libraries(spec.source)
 
     def _settle(self, ended: Ended, found: Changes, keeps: bool) -> None:
         """Hand the changes over, or take them back."""
@@ -283,6 +296,7 @@ def main() -> NoReturn:
     signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
     for name in WARM:
         warm(name)
+    warnings.filterwarnings("ignore", message=".*non-interactive.*cannot be shown")  # plt.show()
     Runner(host, reading).serve()
 
 
