@@ -35,6 +35,7 @@ from autoagent.redact import cut
 from autoagent.requests import complete
 from autoagent.scripts import Scripts
 from autoagent.state import LaneState, RunState
+from autoagent.tools import Tool
 from autoagent.turns import SCRIPT
 
 Merge = Callable[[str], Awaitable[bool]]
@@ -213,15 +214,21 @@ class Lane:
     async def heed(self, reply: Reply) -> None:
         """Take a reply without a call as `finish` where a file or a command can refute it.
 
-        Small models say that they are done instead of calling it. Only after something was changed, so that
+        Small models say that they are done instead of calling it. Only after something was written, so that
         an announcement of the first step doesn't count, and not again before the next change.
         """
         claim = "" if reply.finish_reason == "length" else reply.text.strip().partition("\n")[0]
-        if claim and self.me.tree != self.me.start and not self.me.refuted and self.can_refute:
+        if claim and self.has_written and not self.me.refuted and self.can_refute:
             await self.finish(claim)
         else:
             note = Observed(lane=self.name, text=_no_call(reply, self.me.style), source="reply")
             self.ctx.history.record(note)
+
+    @property
+    def has_written(self) -> bool:
+        """Whether a script or another write has ended well, even one that left the files as they were."""
+        done = (t.tool for t in self.me.turns if t.kind == "result" and t.ok)
+        return any(name == SCRIPT or _writes(self.ctx.tools.get(name)) for name in done)
 
     @property
     def can_refute(self) -> bool:
@@ -291,6 +298,10 @@ class Lane:
         plan = self.state.plan
         others = [s.id for s in plan.sub_tasks if s.id != self.me.sub_task] if plan is not None else []
         return all(self.state.outcome(id) in ("done", "failed", "skipped") for id in others)
+
+
+def _writes(tool: Tool | None) -> bool:
+    return tool is not None and tool.effect == "write"
 
 
 def _asks(criterion: Criterion) -> bool:
