@@ -18,7 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field
 class Frozen(BaseModel):
     """The base of everything that is stored or crosses a boundary: immutable, and no unknown field."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # built when first used: a command that reads no journal doesn't pay for its 40 events
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class RequestedCall(Frozen):
