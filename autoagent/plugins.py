@@ -6,9 +6,10 @@ A plugin's hash covers the files of its package: when they change, questions abo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from importlib.machinery import all_suffixes
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,9 +63,8 @@ def load(goal: Goal, extra: Sequence[Plugin] = ()) -> Loaded:
     for name in dict.fromkeys((*goal.enabled_plugins, *given)):
         plugin, sha256 = (given[name], "") if name in given else _load_one(name, _one(name, points))
         hashes[name] = sha256
-        for tool in plugin.tools:
-            _check_tool(name, tool, tools)
-            tools[tool.name] = replace(tool, plugin=name)
+        _check_tools(plugin, tools)
+        tools |= {tool.name: replace(tool, plugin=name) for tool in plugin.tools}
     return Loaded(tools, hashes)
 
 
@@ -90,36 +90,51 @@ def _one(name: str, points: dict[str, list[EntryPoint]]) -> EntryPoint:
 
 
 def _load_one(name: str, point: EntryPoint) -> tuple[Plugin, str]:
+    where = f"plugin {name!r} ({point.value})"
     try:
         value = point.load()
-    except Exception as error:  # the plugin's module is foreign code
-        raise UsageError(
-            f"plugin {name!r} ({point.value}) can't be imported: {type(error).__name__}: {error}"
-        ) from error
+    except (Exception, SystemExit) as error:  # the plugin's module is foreign code
+        raise UsageError(f"{where} can't be imported: {type(error).__name__}: {error}") from error
     if not isinstance(value, Plugin):
-        raise UsageError(f"plugin {name!r}: {point.value} is no autoagent.Plugin but {type(value).__name__}")
+        raise UsageError(f"{where} is no autoagent.Plugin but {type(value).__name__}")
     if value.name != name:
-        raise UsageError(f"plugin {name!r}: its Plugin value is named {value.name!r}; both names must agree")
+        raise UsageError(f"{where}: its Plugin value is named {value.name!r}; both names must agree")
     return value, _hash(point.module)
 
 
-def _check_tool(plugin: str, tool: object, taken: dict[str, Tool]) -> None:
-    if not isinstance(tool, Tool):
-        raise UsageError(f"plugin {plugin!r}: {tool!r} is no tool; decorate it with @tool")
-    if tool.name in taken:
-        raise UsageError(f"plugins {taken[tool.name].plugin!r} and {plugin!r} both have a tool {tool.name!r}")
-    if tool.name in CONTROLS or tool.name == SCRIPT:
-        raise UsageError(f"plugin {plugin!r}: the tool name {tool.name!r} is taken by autoagent itself")
+def _check_tools(plugin: Plugin, taken: Mapping[str, Tool]) -> None:
+    """Raises `UsageError` for what is no tool, and for a name that two tools have."""
+    if not isinstance(plugin.tools, Sequence):
+        raise UsageError(f"plugin {plugin.name!r}: its tools are {plugin.tools!r}; expected a list of tools")
+    names = {name: tool.plugin for name, tool in taken.items()}
+    for tool in plugin.tools:
+        if not isinstance(tool, Tool):
+            raise UsageError(f"plugin {plugin.name!r}: {tool!r} is no tool; decorate it with @tool")
+        if tool.name in CONTROLS or tool.name == SCRIPT:
+            raise UsageError(
+                f"plugin {plugin.name!r}: the tool name {tool.name!r} is taken by autoagent itself"
+            )
+        if tool.name in names:
+            both = " and ".join(repr(n) for n in (names[tool.name], plugin.name))
+            raise UsageError(
+                f"the tool {tool.name!r} is there twice, in the plugins {both}; enable one of them"
+            )
+        names[tool.name] = plugin.name
 
 
 def _hash(module: str) -> str:
-    """SHA-256 over the Python files of the plugin's top package, names and contents."""
+    """SHA-256 over the code of the plugin's top package, names and contents."""
     spec = find_spec(module.partition(".")[0])
-    if spec is None or spec.origin is None:
+    if spec is None:
         return ""
-    origin = Path(spec.origin)
-    files = sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]
+    if spec.submodule_search_locations is not None:
+        folders = [Path(folder) for folder in spec.submodule_search_locations]
+        files = {str(file.relative_to(folder)): file for folder in folders for file in folder.rglob("*")}
+    else:
+        files = {spec.name: Path(spec.origin)} if spec.origin is not None else {}
+    code = tuple(suffix for suffix in all_suffixes() if suffix != ".pyc")
     sha256 = hashlib.sha256()
-    for file in files:
-        sha256.update(str(file.relative_to(origin.parent)).encode() + b"\0" + file.read_bytes() + b"\0")
+    for name, file in sorted(files.items()):
+        if file.name.endswith(code):
+            sha256.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return sha256.hexdigest()
