@@ -98,7 +98,7 @@ def protected(goal: Goal, existing: Container[str] | None = None) -> tuple[str, 
         path
         for criterion in checked
         if isinstance(criterion, RunCriterion)
-        for path in _files_named(criterion.run)
+        for path in files_named(criterion.run)
         if path not in made and (existing is None or path in existing)
     ]
     return tuple(dict.fromkeys([*goal.protect, FILE_NAME, *named]))
@@ -193,7 +193,7 @@ def _notes(goal: Goal) -> tuple[str, ...]:
 _NO_FILE = frozenset("*?$`'\"{}:\n\t ")
 
 
-def _files_named(command: str) -> list[str]:
+def files_named(command: str) -> list[str]:
     """The words of a command line that look like relative files or folders: they hold a dot or a slash."""
     import shlex  # 2 ms, and only a `run:` needs it
 

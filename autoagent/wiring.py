@@ -32,7 +32,7 @@ from autoagent.errors import (
 from autoagent.events import LimitsRaised, OwnerChanged, RunStarted
 from autoagent.folder.local import LocalFolder
 from autoagent.goal import Goal, RunCriterion
-from autoagent.goal_file import goal_digest, protected
+from autoagent.goal_file import files_named, goal_digest, protected
 from autoagent.history import History
 from autoagent.ids import new_id
 from autoagent.journal.home import home as default_home
@@ -289,7 +289,7 @@ class _Wires:
         return _Means(
             plugins=plugins.load(goal, self.parts.plugins),
             models=await self._models(goal, folder, inputs, hooks, choices),
-            sandbox=await self._sandbox(goal, run_id, hooks),
+            sandbox=await self._sandbox(goal, run_id, inputs, hooks),
         )
 
     def _outcome(self, history: History, problem: str | None) -> Outcome:
@@ -328,7 +328,7 @@ class _Wires:
         unset = choices.model is None and not self.settings.chain("worker")
         return str(own) if unset and own.is_file() else None
 
-    async def _sandbox(self, goal: Goal, run_id: str, hooks: Hooks) -> Sandbox | None:
+    async def _sandbox(self, goal: Goal, run_id: str, inputs: Tree, hooks: Hooks) -> Sandbox | None:
         criteria = (*goal.done_when, *(c for s in goal.plan for c in s.done_when))
         sandbox = self.parts.sandbox
         if sandbox is None:
@@ -339,9 +339,18 @@ class _Wires:
             sandbox = await choose(self.settings.sandbox, run_id, hooks.on_note)
             self.stack.push_async_callback(sandbox.close)
         for criterion in criteria:
-            if isinstance(criterion, RunCriterion) and (why := sandbox.refuses(criterion.run, "check")):
+            if isinstance(criterion, RunCriterion) and (why := self._unfit(sandbox, criterion.run, inputs)):
                 raise SandboxUnavailable(f"the criterion 'run: {criterion.run}': {why}")
         return sandbox
+
+    def _unfit(self, sandbox: Sandbox, command: str, inputs: Tree) -> str | None:
+        """Why this sandbox can't run a check: the command itself, or a Python file that it names."""
+        if why := sandbox.refuses(command, "check"):
+            return why
+        entries = [inputs.entries.get(path) for path in files_named(command) if path.endswith(".py")]
+        sources = (self.journal.objects.get(x.sha256) for x in entries if x is not None and x.kind == "file")
+        refusals = (sandbox.refuses(data.decode("utf-8", "replace"), "python") for data in sources)
+        return next((why for why in refusals if why), None)
 
     def _memory(self) -> Memory | None:
         if self.parts.memory is not None:
