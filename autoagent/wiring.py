@@ -168,6 +168,11 @@ class _Wires:
     async def begin(self, goal: Goal, folder: Path, hooks: Hooks, choices: Choices) -> Outcome:
         """A new run: everything that can be refused is found out before its journal exists."""
         run_id = new_id()
+        if self.home.resolve().is_relative_to(folder):  # else a run could write its own journal and settings
+            raise UsageError(
+                f"the workspace {str(folder)!r} holds autoagent's own state in {str(self.home)!r}; "
+                "work in a folder inside it, or set AUTOAGENT_HOME to another place"
+            )
         disk = self._folder(str(folder))
         tree = await asyncio.to_thread(disk.scan)
         means = await self._means(goal, run_id, folder, tree, hooks, choices)
