@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from autoagent.messages import Usage
-from autoagent.ports import Price
+from autoagent.ports import ModelRole, Price
 from autoagent.state import RunState
 
 COMPLETION_TOKENS = 4096
@@ -42,17 +42,21 @@ class Exhausted:
 
 
 def over_limit(state: RunState) -> str | None:
-    """Which limit is reached, in words; `None` while all hold."""
+    """Which limit is passed, in words; `None` while all hold: what the last reply asks for is still done."""
     limits = state.limits
-    if state.steps >= limits.steps:
-        return f"the limit of {limits.steps} steps is reached"
+    if state.steps > limits.steps:
+        return _reached(f"{limits.steps} steps")
     if state.seconds >= limits.minutes * 60:
-        return f"the limit of {limits.minutes:g} minutes is reached"
-    if state.tokens >= limits.tokens:
-        return f"the limit of {limits.tokens} tokens is reached"
-    if state.usd > limits.usd or (limits.usd and state.usd == limits.usd):
-        return f"the limit of {limits.usd} USD is reached"
+        return _reached(f"{limits.minutes:g} minutes")
+    if state.tokens > limits.tokens:
+        return _reached(f"{limits.tokens} tokens")
+    if state.usd > limits.usd:
+        return _reached(f"{limits.usd} USD")
     return None
+
+
+def _reached(limit: str) -> str:
+    return f"the limit of {limit} is reached"
 
 
 def share_spent(state: RunState) -> float:
@@ -68,29 +72,42 @@ def cost(price: Price, prompt_tokens: int, completion_tokens: int) -> Decimal:
 
 
 def reserve(
-    state: RunState, price: Price, prompt_tokens: int, wanted: int = COMPLETION_TOKENS
+    state: RunState,
+    price: Price,
+    prompt_tokens: int,
+    wanted: int = COMPLETION_TOKENS,
+    role: ModelRole = "worker",
 ) -> Reservation | Wait | Exhausted:
-    """Room for a request whose prompt has at most `prompt_tokens`, with as long a completion as fits."""
+    """Room for a request whose prompt has at most `prompt_tokens`, with as long a completion as fits.
+
+    Steps are replies of a worker: planner and judge are bound by the other limits only.
+    """
     if why := over_limit(state):
         return Exhausted(why)
-    held_usd = sum((h.usd for h in state.held.values()), Decimal(0))
-    held_tokens = sum(h.tokens for h in state.held.values())
-    left_usd = state.limits.usd - state.usd - held_usd
-    left_tokens = state.limits.tokens - state.tokens - held_tokens
-    cap = min(wanted, left_tokens - prompt_tokens)
-    if price.completion > 0:
-        affordable = (left_usd - cost(price, prompt_tokens, 0)) * _MILLION / price.completion
-        cap = min(cap, int(affordable))
-    elif cost(price, prompt_tokens, 0) > left_usd:
-        cap = 0
+    held = state.held.values()
+    if role == "worker" and state.steps + sum(h.role == "worker" for h in held) >= state.limits.steps:
+        return (
+            Wait() if state.steps < state.limits.steps else Exhausted(_reached(f"{state.limits.steps} steps"))
+        )
+    left_usd = state.limits.usd - state.usd - sum(h.usd for h in held)
+    left_tokens = state.limits.tokens - state.tokens - sum(h.tokens for h in held)
+    cap = min(wanted, left_tokens - prompt_tokens, _affordable(price, prompt_tokens, left_usd))
     if cap >= min(_LEAST, wanted):
-        usd = cost(price, prompt_tokens, cap)
-        return Reservation(usd, prompt_tokens + cap, cap)
-    if state.held:
+        return Reservation(cost(price, prompt_tokens, cap), prompt_tokens + cap, cap)
+    if held:
         return Wait()
     return Exhausted(
-        f"the next request could cost more than what is left: {left_tokens} tokens, {left_usd:.4f} USD"
+        f"the next request may cost more than is left: {left_tokens} of {state.limits.tokens} tokens, "
+        f"{left_usd:.4f} of {state.limits.usd} USD"
     )
+
+
+def _affordable(price: Price, prompt_tokens: int, usd: Decimal) -> int:
+    """How many tokens of a completion `usd` pays for, after the prompt; 0 or less for none."""
+    left = usd - cost(price, prompt_tokens, 0)
+    if left < 0 or price.completion == 0:
+        return -1 if left < 0 else _ABSURD
+    return int(left * _MILLION / price.completion)
 
 
 def prompt_bound(prompt_bytes: int, known_tokens: int, known_bytes: int) -> int:
@@ -103,9 +120,8 @@ def prompt_bound(prompt_bytes: int, known_tokens: int, known_bytes: int) -> int:
 def settle(reserved: Reservation, usage: Usage, price: Price) -> tuple[Decimal, int]:
     """(USD, tokens) of a request; missing or absurd counts settle at the estimate."""
     prompt, completion = usage.prompt_tokens, usage.completion_tokens
-    estimate = reserved.tokens - reserved.completion_tokens
-    if prompt is None or not 0 < prompt <= _ABSURD:
-        prompt = estimate
+    if prompt is None or not 0 < prompt <= _ABSURD:  # who counted no prompt hasn't counted the completion
+        prompt, completion = reserved.tokens - reserved.completion_tokens, completion or None
     if completion is None or not 0 <= completion <= _ABSURD:
         completion = reserved.completion_tokens
     return cost(price, prompt, completion), prompt + completion

@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from ipaddress import IPv4Address, ip_address
 from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "https": 443}
+_PLACE = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?)(?::([0-9]{0,5}))?")
+"""`host` or `host:port`, in lower case."""
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_HIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
 
 
 def host_of(url: str) -> tuple[str, int] | None:
-    """(host, port) of an http or https URL, the host in lower case; `None` for anything else."""
+    """(host, port) that a GET of an http or https URL reaches; `None` for anything else.
+
+    The host is in lower case, without a dot at its end or brackets. What two readers of URLs could take for
+    different hosts is none: credentials, control characters, signs outside ASCII (`xn--…` is fine), numbers
+    that only some take for an address (`127.1`).
+    """
     try:
         parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme, 0)
     except ValueError:
         return None
-    if parts.scheme not in _PORTS or not parts.hostname:
+    default = _PORTS.get(parts.scheme)
+    if default is None or _HIDDEN.search(url):
         return None
-    return parts.hostname.lower().rstrip("."), port
+    host, port = _place(parts.netloc) or ("", None)
+    return (host, default if port is None else port) if host else None
 
 
 def names(pattern: str, host: str, port: int) -> bool:
     """Whether a goal's pattern (`host`, `host:port`, `*.suffix`, `*`) covers the host.
 
-    Without a port it covers the ports of http and https; `*.suffix` does not cover the suffix itself.
+    Without a port it covers the ports of http and https; `*.suffix` does not cover the suffix itself. A star
+    never covers an address that is private or this machine's: that must be named.
     """
-    if pattern == "*":
-        return port in _PORTS.values()
-    name, _, wanted = pattern.lower().partition(":")
-    if wanted and str(port) != wanted:
+    name, wanted = ("", None) if pattern == "*" else _place(pattern.removeprefix("*.")) or (None, None)
+    if name is None or (port not in _PORTS.values() if wanted is None else port != wanted):
         return False
-    if not wanted and port not in _PORTS.values():
-        return False
-    return host.endswith(name[1:]) and len(host) > len(name) - 1 if name.startswith("*.") else host == name
+    if not pattern.startswith("*"):
+        return host == name
+    return not is_private(host) and (not name or host.endswith(f".{name}"))
+
+
+def is_private(host: str) -> bool:
+    """Whether the host is by its own words this machine or in a private network."""
+    try:
+        return not ip_address(host).is_global
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
 
 
 def allowed(url: str, patterns: Iterable[str]) -> bool:
@@ -44,3 +63,19 @@ def allowed(url: str, patterns: Iterable[str]) -> bool:
 def named_exactly(url: str, patterns: Iterable[str]) -> bool:
     """Whether the user named the URL's very host, not a wildcard."""
     return allowed(url, (p for p in patterns if "*" not in p))
+
+
+def _place(text: str) -> tuple[str, int | None] | None:
+    """Host and port as written, the host in its one spelling."""
+    match = _PLACE.fullmatch(text.lower())
+    if match is None or int(match[3] or 0) > 65535:
+        return None
+    host = match[1] or match[2]
+    try:
+        if match[1] is not None:
+            host = str(ip_address(host))
+        elif _NUMBER.fullmatch(host.rpartition(".")[2]):
+            host = str(IPv4Address(host))
+    except ValueError:
+        return None
+    return host, int(match[3]) if match[3] else None

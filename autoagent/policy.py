@@ -1,5 +1,9 @@
 """What a call may do: one pure function over the state, five rows in a fixed order.
 
+1. what the goal doesn't give: deny, no prompt; 2. over a limit: stop; 3. nothing leaves, or only what is
+known: allow; 4. the user named the destination: allow, unless outside text and private data were both read;
+5. ask.
+
 It looks at the exact bytes that would be carried out. It never reads the model's words about them.
 """
 
@@ -11,9 +15,11 @@ from dataclasses import dataclass
 from autoagent.budget import over_limit
 from autoagent.events import Effect
 from autoagent.goal import Goal
-from autoagent.hosts import allowed, named_exactly
-from autoagent.paths import is_beneath
+from autoagent.hosts import allowed, host_of, named_exactly
+from autoagent.paths import ROOT, is_beneath
 from autoagent.state import RunState
+from autoagent.taint import urls_of_goal, without_fragment
+from autoagent.tools import SEARCH as SEARCH
 from autoagent.tools import Power
 
 
@@ -57,91 +63,109 @@ class Stop:
 
 Decision = Allow | Ask | Deny | Stop
 
-SEARCH = "search:"
-"""Prefix of the destination of a search at the user's own provider."""
-
 
 def decide(state: RunState, call: ProposedCall) -> Decision:
-    """The first row that speaks."""
-    goal = state.goal
+    """The first row that speaks; the checkpoint `send` stands before what would be let through."""
     if why := undeclared(state, call):
         return Deny(why)
     if why := over_limit(state):
         return Stop(why)
-    if call.effect == "external" and "send" in goal.ask:
+    if call.effect == "external" and "send" in state.goal.ask:
         return Ask("you wanted to be asked before anything is sent")
     if why := _harmless(state, call):
         return Allow(why)
-    if _named(goal, call):
-        if state.outside and state.private:
-            return Ask("this run has read outside text and private data")
-        return Allow("its destination is named in your goal")
-    return Ask(_unnamed(call))
+    if not _is_named(state.goal, call):
+        return Ask(_unnamed(call))
+    if state.outside and state.private:
+        return Ask("this run has read outside text and private data")
+    return Allow("its destination is named in your goal")
+
+
+# --- row 1: what the goal doesn't give ----------------------------------------------------------------------
 
 
 def undeclared(state: RunState, call: ProposedCall) -> str | None:
-    """Row 1: a power, root, host or tool that the goal doesn't give. `None` where it gives them."""
+    """Why no answer could allow the call: a power, root, host or tool that isn't given; else `None`."""
     goal = state.goal
     if call.tool in goal.never:
         return f"the goal lists {call.tool!r} under 'never'"
     match call.power:
         case "run" if goal.allow.run == "none":
             return "the goal lets nothing run (allow: run: none)"
-        case "web" if not (call.destination or "").startswith(SEARCH):
-            if not allowed(call.destination or "", goal.allow.web):
-                return f"{call.destination!r} is no host that the goal's 'allow: web' names"
-        case "web" if not goal.allow.web:
-            return "the goal allows no network (allow: web)"
+        case "web" if why := _closed(goal, call.destination or ""):
+            return why
         case "send" if call.plugin not in goal.allow.send:
             return f"the goal's 'allow: send' doesn't name {call.plugin!r}"
         case _:
-            pass
-    return path_problem(state, call.paths, writes=call.effect == "write" and call.power == "write")
+            return path_problem(state, call.paths, writes=call.power == "write")
+
+
+def _closed(goal: Goal, destination: str) -> str | None:
+    """Why the network isn't open for a destination; `None` where it is."""
+    if not goal.allow.web:
+        return "the goal allows no network (allow: web)"
+    if destination.startswith(SEARCH) or allowed(destination, goal.allow.web):
+        return None
+    if host_of(destination) is None:
+        return f"{destination[:200]!r} is no plain http or https URL; write it out, percent-encoded"
+    return f"the goal's 'allow: web' names {', '.join(goal.allow.web)}, not the host of {destination[:200]!r}"
 
 
 def path_problem(state: RunState, paths: Sequence[str], *, writes: bool) -> str | None:
     """Why one of `paths` may not be read, or written; `None` where all may."""
     assert state.started is not None
-    goal, protected = state.goal, state.started.protected
-    roots = goal.allow.write if writes else (*goal.allow.read, *goal.allow.write)
+    allow, protected = state.goal.allow, state.started.protected
+    roots = allow.write if writes else (*allow.read, *allow.write)
     for path in paths:
         if writes and is_beneath(path, protected):
             return f"{path!r} is protected: it can be read but never written"
-        if not is_beneath(path, roots) and not (path in ("", ".") and not writes):
+        is_seen = path == ROOT and not writes  # the workspace's own folder shows only what may be read
+        if not is_seen and not is_beneath(path, roots):
             verb = "written" if writes else "read"
             return f"{path!r} may not be {verb}; the goal allows: {', '.join(roots) or 'nothing'}"
     return None
 
 
+# --- rows 3 and 4: what needs no person ---------------------------------------------------------------------
+
+
 def _harmless(state: RunState, call: ProposedCall) -> str | None:
     """Row 3: nothing leaves, or only what is known already."""
+    destination = call.destination or ""
     match call.power:
         case "read" | "write":
             return "inside the workspace"
         case "run":
             return "inside the sandbox, without network"
-        case "web" if (call.destination or "").startswith(SEARCH):
+        case "web" if destination.startswith(SEARCH):
             return None if state.private else "a search at your provider"
-        case "web" if call.effect == "read" and _seen(state, call.destination or ""):
+        case "web" if is_known(state, destination):
             return "this URL stands in the goal or in what was read"
         case _:
             return None
 
 
-def _seen(state: RunState, url: str) -> bool:
-    return url in state.urls or url in state.goal.goal.split()
+def is_known(state: RunState, url: str) -> bool:
+    """Whether the URL stands verbatim in the goal or in what the run has read."""
+    url = without_fragment(url)
+    return url in state.urls or url in urls_of_goal(state.goal)
 
 
-def _named(goal: Goal, call: ProposedCall) -> bool:
-    """Row 4: the user named this very destination."""
+def _is_named(goal: Goal, call: ProposedCall) -> bool:
+    """Row 4: the user named this very destination (of a URL, its exact host); of several, each."""
     if not call.destination:
         return False
     if call.power == "web":
         return named_exactly(call.destination, goal.allow.web)
-    return call.destination in goal.allow.send.get(call.plugin, ())
+    named = goal.allow.send.get(call.plugin, ())
+    if call.destination in named or named_exactly(call.destination, named):
+        return True
+    return all(one in named for one in call.destination.split(", "))
 
 
 def _unnamed(call: ProposedCall) -> str:
     if not call.destination:
         return "nobody can say whom this reaches"
+    if call.destination.startswith(SEARCH):
+        return "this run has read private data, and a search tells its provider what is looked for"
     return f"{call.destination} is not named in your goal"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
 
 from autoagent.budget import COMPLETION_TOKENS, Exhausted, Reservation, Wait, prompt_bound, reserve, settle
 from autoagent.context import RunContext
 from autoagent.errors import AutoagentError
-from autoagent.events import ModelCalled, ModelFailed, ModelReplied
+from autoagent.events import Event, ModelCalled, ModelFailed, ModelReplied
 from autoagent.messages import Message, Reply
 from autoagent.ports import Model, ModelRequest, ModelRole, ToolSchema
 from autoagent.state import RunState
@@ -29,11 +30,15 @@ async def complete(
     model: Model | None = None,
     require_tool: bool = False,
     temperature: float = 0.0,
+    then: Callable[[Reply], tuple[Event, ...]] = lambda reply: (),
 ) -> Reply:
-    """A whole reply, paid for. Raises `LimitReached`, `ModelUnavailable`, `RecordingMiss`."""
+    """A whole reply, paid for. Raises `LimitReached`, `ModelUnavailable`, `RecordingMiss`.
+
+    `then` says what the reply comes to. It is recorded with it, so that no reply is paid for twice.
+    """
     model = model or ctx.models.of(role)
     size = sum(len(m.wire) for m in messages) + sum(len(t.wire) for t in tools)
-    reserved = await _room(ctx, model, lane if role == "worker" else None, size)
+    reserved = await _room(ctx, model, role, lane, size)
     number = ctx.history.state.replies.get((lane, role), 0) + 1
     call = f"{lane}.{number}" if role == "worker" else f"{lane}-{role}.{number}"
     known = ctx.history.state.lanes.get(lane)
@@ -69,7 +74,8 @@ async def complete(
             tokens=tokens,
             cost_usd=usd,
             prompt_bytes=size,
-        )
+        ),
+        *then(reply),
     )
     return reply
 
@@ -99,16 +105,16 @@ async def _send(
         raise
 
 
-async def _room(ctx: RunContext, model: Model, lane: str | None, size: int) -> Reservation:
+async def _room(ctx: RunContext, model: Model, role: ModelRole, lane: str, size: int) -> Reservation:
     """A reservation, after waiting for other lanes to settle theirs where need be.
 
-    `lane`: whose conversation goes on, so that its last settled request bounds this one.
+    A worker's conversation goes on, so its last settled request bounds this one.
     """
 
     def try_it(state: RunState) -> Reservation | Exhausted | None:
-        known = state.lanes.get(lane) if lane is not None else None
+        known = state.lanes.get(lane) if role == "worker" else None
         tokens, seen = (known.prompt_tokens, known.prompt_bytes) if known is not None else (0, 0)
-        found = reserve(state, model.price, prompt_bound(size, tokens, seen), COMPLETION_TOKENS)
+        found = reserve(state, model.price, prompt_bound(size, tokens, seen), COMPLETION_TOKENS, role)
         return None if isinstance(found, Wait) else found
 
     found: Reservation | Exhausted = await ctx.history.until(try_it)

@@ -13,7 +13,8 @@ from autoagent.goal import Goal
 from autoagent.paths import is_beneath
 from autoagent.trees import Tree
 
-_URL = re.compile(r"https?://[^\s<>\"'`)\]}]+")
+_URL = re.compile(r"https?://[^\s<>\"'`\]}|\\^{]+", re.IGNORECASE)
+_ENDING = ".,;:!?*"
 _MOST_URLS = 500
 
 
@@ -40,5 +41,28 @@ def labels_of_tree(goal: Goal, tree: Tree, roots: Iterable[str] = ()) -> tuple[L
 
 
 def urls_in(text: str) -> tuple[str, ...]:
-    """URLs that stand verbatim in a text: a GET of one of them tells its host nothing new."""
-    return tuple(dict.fromkeys(u.rstrip(".,;:!?") for u in _URL.findall(text)))[:_MOST_URLS]
+    """URLs that stand verbatim in a text: a GET of one of them tells its host nothing new.
+
+    Without the signs that end a sentence, a closing bracket that was opened before the URL, and the fragment,
+    which no GET sends.
+    """
+    return tuple(dict.fromkeys(_bare(found) for found in _URL.findall(text)))[:_MOST_URLS]
+
+
+def without_fragment(url: str) -> str:
+    return url.partition("#")[0]
+
+
+def urls_of_goal(goal: Goal) -> frozenset[str]:
+    """URLs that the person wrote: in the goal, its criteria, and the sub-tasks that it fixes."""
+    texts = [goal.goal, *map(str, goal.done_when)]
+    for sub_task in goal.plan:
+        texts += [sub_task.title, sub_task.instructions, *map(str, sub_task.done_when)]
+    return frozenset(url for text in texts for url in urls_in(text))
+
+
+def _bare(url: str) -> str:
+    url = without_fragment(url)
+    while url.endswith(tuple(_ENDING)) or (url.endswith(")") and url.count(")") > url.count("(")):
+        url = url[:-1]
+    return url
