@@ -91,25 +91,33 @@ class Planner:
             self.ctx.history.record(PlanMade(version=version, source="goal", sub_tasks=fixed))
             return
         while len(self.state.plan_notes) < _TRIES:
-            reply = await complete(
-                self.ctx, "planner", LANE, self._messages(), (PROPOSE_PLAN,), require_tool=True
+            await complete(
+                self.ctx,
+                "planner",
+                LANE,
+                self._messages(),
+                (PROPOSE_PLAN,),
+                require_tool=True,
+                then=lambda reply: (self._read(reply, version),),
             )
-            try:
-                sub_tasks = self._kept(_proposed(reply, tuple(s.id for s in self._begun())))
-            except ToolError as error:
-                self.ctx.history.record(PlanRefused(why=str(error)))
-            else:
-                self._made(version, sub_tasks, self._why_again())
+            if self.state.plan is not None and self.state.plan.version == version:
                 return
         title = cut(" ".join(self.state.goal.goal.split()), 200)
         only = SubTask(id=f"goal{version}" if self.state.lanes else "goal", title=title)
         why = "no usable plan came from the model; one sub-task carries the whole goal"
-        self._made(version, (*self._begun(), only), why)
+        self.ctx.history.record(self._made(version, (*self._begun(), only), why))
 
-    def _made(self, version: int, sub_tasks: tuple[SubTask, ...], why: str) -> None:
+    def _read(self, reply: Reply, version: int) -> PlanMade | PlanRefused:
+        """What a planner's reply comes to."""
+        try:
+            sub_tasks = self._kept(_proposed(reply, tuple(s.id for s in self._begun())))
+        except ToolError as error:
+            return PlanRefused(why=str(error))
+        return self._made(version, sub_tasks, self._why_again())
+
+    def _made(self, version: int, sub_tasks: tuple[SubTask, ...], why: str) -> PlanMade:
         again = bool(self.state.lanes)
-        made = PlanMade(version=version, source="model", sub_tasks=sub_tasks, why=why, is_replan=again)
-        self.ctx.history.record(made)
+        return PlanMade(version=version, source="model", sub_tasks=sub_tasks, why=why, is_replan=again)
 
     def _why_again(self) -> str:
         """What failed, where this is not the first plan to be carried out."""

@@ -7,7 +7,8 @@ from files, exit statuses and exact quotes, never from the worker's words.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 from pydantic import Field, ValidationError
@@ -89,7 +90,6 @@ class Prover:
             verdict = self._known(criteria, number, tree, sub_task)
             if verdict is None:
                 verdict = await self._check(criteria[number], number, tree, sub_task, skip=skip)
-                self.ctx.history.record(verdict)
             found.append(verdict)
         return sorted(found, key=lambda v: v.number)
 
@@ -106,26 +106,32 @@ class Prover:
     async def _check(
         self, criterion: Criterion, number: int, tree: str, sub_task: str | None, *, skip: bool
     ) -> CriterionChecked:
-        if skip:
-            verdict, evidence = "unchecked", Evidence(text="not checked", by="nobody")
-        else:
-            verdict, evidence = await self._verdict(criterion, self.copy(tree), tree, sub_task)
-        return CriterionChecked(
-            number=number, sub_task=sub_task, verdict=_as_verdict(verdict), evidence=evidence, tree=tree
-        )
+        """A new verdict, recorded."""
 
-    async def _verdict(
-        self, criterion: Criterion, copy: WorkingCopy, tree: str, sub_task: str | None
-    ) -> tuple[str, Evidence]:
+        def checked(verdict: str, evidence: Evidence) -> CriterionChecked:
+            return CriterionChecked(
+                number=number, sub_task=sub_task, verdict=_as_verdict(verdict), evidence=evidence, tree=tree
+            )
+
+        if isinstance(criterion, JudgeCriterion) and not skip:
+            return await self._judge(criterion.judge, self.copy(tree), sub_task or LANE, checked)
+        if skip:
+            verdict = checked("unchecked", Evidence(text="not checked", by="nobody"))
+        else:
+            verdict = checked(*await self._verdict(criterion, tree))
+        self.ctx.history.record(verdict)
+        return verdict
+
+    async def _verdict(self, criterion: Criterion, tree: str) -> tuple[str, Evidence]:
         match criterion:
             case FileCriterion():
-                return self._unchanged(criterion, tree, *check_file(criterion, copy))
+                return self._unchanged(criterion, tree, *check_file(criterion, self.copy(tree)))
             case RunCriterion(run=command):
-                return await self._run(command, copy)
-            case JudgeCriterion(judge=text):
-                return await self._judge(text, copy, sub_task or LANE)
+                return await self._run(command, self.copy(tree))
             case HumanCriterion(human=text):
                 return await self._human(text, tree)
+            case JudgeCriterion():
+                raise AssertionError("a judge's verdict is recorded with its reply")
 
     def copy(self, tree: str) -> WorkingCopy:
         """The tree with protected files as they were at the start, so that no run rewrites its own exam."""
@@ -167,7 +173,9 @@ class Prover:
 
     # --- a judge ------------------------------------------------------------------------------------------
 
-    async def _judge(self, criterion: str, copy: WorkingCopy, lane: str) -> tuple[str, Evidence]:
+    async def _judge(
+        self, criterion: str, copy: WorkingCopy, lane: str, checked: Callable[[str, Evidence], CriterionChecked]
+    ) -> CriterionChecked:
         """A model's verdict, worth something only with quotes that really stand in the files."""
         model = self.ctx.models.judge
         by = f"{model.name} (also the worker)" if model is self.ctx.models.worker else model.name
@@ -175,20 +183,16 @@ class Prover:
             system(fill("judge")),
             user(f"Criterion: {criterion}\n\n{self._files(copy)}"),
         )
-        why = "it gave no verdict"
-        for _ in range(_TRIES):
-            reply = await complete(self.ctx, "judge", lane, messages, (VERDICT,), require_tool=True)
-            try:
-                verdict = _parsed(reply)
-                check_quotes(verdict, copy)
-            except ToolError as error:
-                why = str(error)
-                messages = (*messages, user(f"That verdict doesn't count: {why}. Call verdict again."))
-                continue
-            quotes = tuple((q.path, q.quote) for q in verdict.evidence)
-            shown = "; ".join(f"{p}: {cut(q, 120)!r}" for p, q in quotes)
-            return verdict.verdict, Evidence(text=shown or "no file speaks for it", by=by, quotes=quotes)
-        return "unchecked", Evidence(text=f"the judge's evidence could not be confirmed: {why}", by=by)
+        for tries_left in reversed(range(_TRIES)):
+            heard = partial(_heard, copy, by, checked, is_last=tries_left == 0)
+            reply = await complete(
+                self.ctx, "judge", lane, messages, (VERDICT,), require_tool=True, then=lambda r: heard(r)[0]
+            )
+            verdicts, why = heard(reply)
+            if verdicts:
+                return verdicts[0]
+            messages = (*messages, user(f"That verdict doesn't count: {why}. Call verdict again."))
+        raise AssertionError("the last try always comes to a verdict")
 
     def _files(self, copy: WorkingCopy) -> str:
         """The files that a judge sees: what the run changed first, until the room is full."""
@@ -263,6 +267,27 @@ def failures(criteria: Sequence[Criterion], verdicts: Sequence[CriterionChecked]
     return "\n".join(
         f"- {v.verdict}: {criteria[v.number]}: {v.evidence.text}" for v in verdicts if v.verdict != "proved"
     )
+
+
+def _heard(
+    copy: WorkingCopy,
+    by: str,
+    checked: Callable[[str, Evidence], CriterionChecked],
+    reply: Reply,
+    *,
+    is_last: bool,
+) -> tuple[tuple[CriterionChecked, ...], str]:
+    """What a judge's reply comes to: a verdict, or nothing and why it doesn't count."""
+    try:
+        verdict = _parsed(reply)
+        check_quotes(verdict, copy)
+    except ToolError as error:
+        text = f"the judge's evidence could not be confirmed: {error}"
+        return ((checked("unchecked", Evidence(text=text, by=by)),) if is_last else ()), str(error)
+    quotes = tuple((q.path, q.quote) for q in verdict.evidence)
+    shown = "; ".join(f"{path}: {cut(quote, 120)!r}" for path, quote in quotes)
+    evidence = Evidence(text=shown or "no file speaks for it", by=by, quotes=quotes)
+    return (checked(verdict.verdict, evidence),), ""
 
 
 def _parsed(reply: Reply) -> Verdict:
