@@ -17,14 +17,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from autoagent.context import Models
 from autoagent.goal import Allow, FileCriterion, Goal, Limits, RunCriterion, SubTask
 from autoagent.outcome import Outcome
 from autoagent.testing import ScriptedModel, script
-from autoagent.wiring import Choices, Parts, start
+from autoagent.testing.memory import DictMemory
+from autoagent.wiring import Parts, start
 
 WORDS = (
     "amber",
@@ -392,7 +393,8 @@ async def one(kind: Kind, seed: int, parts: Parts, keep: Path | None) -> Result:
     expected = kind.make(random.Random(f"{kind.name}{seed}"), folder)
     (folder / "check.py").write_text(kind.check)
     began = time.monotonic()
-    outcome = await start(goal_of(kind), folder, choices=Choices(), parts=parts)
+    # what other goals left in memory is no part of this one
+    outcome = await start(goal_of(kind), folder, parts=replace(parts, memory=DictMemory()))
     return Result(kind.name, outcome, is_right(folder, expected), time.monotonic() - began)
 
 
@@ -404,13 +406,21 @@ async def measure(
         for seed in range(first, first + instances):
             result = await one(kind, seed, parts, keep)
             results.append(result)
+            said = "right" if result.right else "wrong"
+            claim = "  FALSE CLAIM" if result.is_false_claim else ""
+            ended = (
+                f"exit {result.outcome.exit_code}  {result.outcome.steps:2} steps  {result.seconds:6.1f} s"
+            )
+            print(f"{kind.name:18} {seed:3}  {said}  {ended}{claim}", flush=True)
     return results
 
 
 def report(results: list[Result]) -> None:
-    sum(r.right and r.outcome.exit_code == 0 for r in results)
-    [r for r in results if not r.right]
-    sum(r.is_false_claim for r in results)
+    proved = sum(r.right and r.outcome.exit_code == 0 for r in results)
+    wrong = sum(not r.right for r in results)
+    false = sum(r.is_false_claim for r in results)
+    print(f"{proved} of {len(results)} right and proved ({100 * proved / len(results):.0f} %)")
+    print(f"{false} false exit 0 of {wrong} wrong results")
 
 
 def smoke() -> None:
