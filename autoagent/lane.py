@@ -27,6 +27,7 @@ from autoagent.goal import Criterion, HumanCriterion, JudgeCriterion
 from autoagent.lane_view import LaneView
 from autoagent.messages import Reply, RequestedCall
 from autoagent.ports import Model
+from autoagent.preview import preview
 from autoagent.progress import stuck
 from autoagent.prompt import offered, sub_task_of, worker_messages
 from autoagent.proof import Prover, failures
@@ -36,6 +37,7 @@ from autoagent.requests import complete
 from autoagent.scripts import Scripts
 from autoagent.state import LaneState, RunState
 from autoagent.tools import Tool
+from autoagent.trees import diff
 from autoagent.turns import SCRIPT
 
 Merge = Callable[[str], Awaitable[bool]]
@@ -258,12 +260,22 @@ class Lane:
 
     def say(self, call: str | None, text: str, *events: Event, ok: bool = True) -> None:
         """What the worker reads of its claim: as the call's result, or as a note where it made none."""
+        if not ok and self.me.style == "code":
+            text += self.written()
         if call is not None:
             self.end_with(call, text, *events, ok=ok)
         else:
             text = f"{text}\n{_GO_ON[self.me.style]}"
             note = () if ok else (Observed(lane=self.name, text=text, source="finish"),)
             self.ctx.history.record(*note, *events, sync=True)
+
+    def written(self) -> str:
+        """How the files begin that this lane has changed: a model that writes scripts rarely looks."""
+        workspace, goal = self.ctx.workspace, self.state.goal
+        start, now = workspace.tree(self.me.start), workspace.tree(self.me.tree)
+        changed = {p: x for p in diff(start, now).paths if (x := now.entries.get(p)) is not None}
+        text, _ = preview(changed, workspace.objects, goal.private)
+        return f"\nWhat you have written so far:\n{text}" if text else ""
 
     async def refutation(self) -> str | None:
         """What the sub-task's own criteria say against it; those that a model proposed say it only once."""

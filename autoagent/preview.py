@@ -5,9 +5,11 @@ A small model that has not seen a file guesses its format. What is shown counts 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from autoagent.paths import is_beneath
 from autoagent.redact import cut
-from autoagent.trees import ObjectSource, Tree
+from autoagent.trees import ObjectSource, TreeEntry
 
 LINES = 3
 _FILES = 12
@@ -15,7 +17,9 @@ _LINE = 120
 _LARGEST = 2_000_000
 
 
-def preview(tree: Tree, objects: ObjectSource, hidden: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+def preview(
+    entries: Mapping[str, TreeEntry], objects: ObjectSource, hidden: tuple[str, ...]
+) -> tuple[str, tuple[str, ...]]:
     """(text, paths shown): the first lines of up to twelve text files that aren't `hidden`.
 
     Of a folder's files with the same ending only the first one is shown: they tend to look alike.
@@ -23,7 +27,7 @@ def preview(tree: Tree, objects: ObjectSource, hidden: tuple[str, ...]) -> tuple
     parts: list[str] = []
     shown: list[str] = []
     seen: set[tuple[str, str]] = set()
-    for path, entry in tree.entries.items():
+    for path, entry in entries.items():
         folder, _, name = path.rpartition("/")
         look = (folder, name.rpartition(".")[2])
         plain = entry.kind == "file" and 0 < entry.size <= _LARGEST

@@ -68,7 +68,7 @@ def sales(rng: random.Random, folder: Path) -> list[tuple[str, str, int]]:
         (rng.choice(WORDS), rng.choice(["north", "south", "east"]), rng.randrange(1, 500))
         for _ in range(rng.randrange(12, 30))
     ]
-    write(folder, "sales.csv", ["product,region,amount", *(f"{p},{r},{a}" for p, r, a in rows)])
+    write(folder, "sales.csv", ["item,region,amount", *(f"{p},{r},{a}" for p, r, a in rows)])
     return rows
 
 
@@ -80,16 +80,14 @@ def largest_row(rng: random.Random, folder: Path) -> Expected:
     rows = sales(rng, folder)
     top = max(a for _, _, a in rows) + 7
     rows.insert(rng.randrange(len(rows)), ("zenith", "west", top))
-    write(folder, "sales.csv", ["product,region,amount", *(f"{p},{r},{a}" for p, r, a in rows)])
+    write(folder, "sales.csv", ["item,region,amount", *(f"{p},{r},{a}" for p, r, a in rows)])
     return {"largest.txt": f"zenith {top}"}
 
 
 def filter_rows(rng: random.Random, folder: Path) -> Expected:
     rows = sales(rng, folder)
     return {
-        "north.csv": "\n".join(
-            ["product,region,amount", *(f"{p},{r},{a}" for p, r, a in rows if r == "north")]
-        )
+        "north.csv": "\n".join(["item,region,amount", *(f"{p},{r},{a}" for p, r, a in rows if r == "north")])
     }
 
 
@@ -101,7 +99,7 @@ def totals_by_region(rng: random.Random, folder: Path) -> Expected:
 
 def csv_to_json(rng: random.Random, folder: Path) -> Expected:
     rows = sales(rng, folder)
-    return {"sales.json": json.dumps([{"product": p, "region": r, "amount": str(a)} for p, r, a in rows])}
+    return {"sales.json": json.dumps([{"item": p, "region": r, "amount": str(a)} for p, r, a in rows])}
 
 
 def json_to_csv(rng: random.Random, folder: Path) -> Expected:
@@ -203,7 +201,7 @@ KINDS = (
     ),
     Kind(
         "largest row",
-        "Find the row of sales.csv with the largest amount. Write its product and its amount, "
+        "Find the row of sales.csv with the largest amount. Write its item and its amount, "
         "separated by one space, into largest.txt.",
         "largest.txt",
         largest_row,
@@ -220,7 +218,7 @@ KINDS = (
         filter_rows,
         ROWS
         + OUT.format("north.csv")
-        + same("['product,region,amount'] + [','.join(r) for r in rows if r[1] == 'north']"),
+        + same("['item,region,amount'] + [','.join(r) for r in rows if r[1] == 'north']"),
     ),
     Kind(
         "total by group",
@@ -236,13 +234,13 @@ KINDS = (
     Kind(
         "CSV to JSON",
         "Convert sales.csv to sales.json: a JSON list with one object for each row, with the keys "
-        "product, region and amount, all values as strings.",
+        "item, region and amount, all values as strings.",
         "sales.json",
         csv_to_json,
         "import json\n"
         + ROWS
         + "out = json.loads(open('sales.json').read())\n"
-        + same("[{'product': r[0], 'region': r[1], 'amount': r[2]} for r in rows]"),
+        + same("[{'item': r[0], 'region': r[1], 'amount': r[2]} for r in rows]"),
     ),
     Kind(
         "JSON to CSV",
