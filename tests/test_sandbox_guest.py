@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoagent.errors import SandboxUnavailable
-from autoagent.ports import Job
+from autoagent.ports import Job, StopScript
 from autoagent.sandboxes.attached import Attached
 from autoagent.sandboxes.guest import Guest
 from autoagent.sandboxes.limits import Limits
 from autoagent.sandboxes.protocol import is_inside
-from autoagent.testing.contracts.sandbox_jobs import assert_unchanged, contents, working_copy
+from autoagent.testing.contracts.sandbox_jobs import assert_unchanged, contents, raising, working_copy
 from autoagent.trees import make_tree
 from autoagent_sandbox import wire
 
@@ -168,8 +168,19 @@ class TestForgedFrames:
         monkeypatch.setattr("autoagent.sandboxes.guest.KILL_GRACE_S", 0.05)
         result = await liar.guest.run(Job("python", "", timeout_s=0.05), working_copy(), (), None)
 
-        assert result.ended == "killed"
+        assert result.ended == "timeout"
         assert not liar.guest.is_alive()
+
+    async def test_a_runner_that_goes_on_after_a_stop_is_not_believed(self, liar: Liar) -> None:
+        """Where a tool stopped the script, nothing is kept, whatever the runner says."""
+        files = working_copy(dict(BEFORE))
+        call = wire.pack_json(wire.CALL, {"name": "lookup", "arguments": {}})
+        liar.say(call, a_file("a.txt", b"evil"), ended())
+        stop = raising(StopScript("a person is asked"))
+        result = await liar.guest.run(JOB, files, (), stop)
+
+        assert result.ended == "killed"
+        assert_unchanged(result, files, BEFORE)
 
     async def test_set_uid_bits_are_not_taken(self, liar: Liar) -> None:
         """A file never gets more than the nine plain bits."""

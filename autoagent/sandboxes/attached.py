@@ -7,6 +7,8 @@ import socket
 import struct
 
 _BLOCK = struct.Struct(">BxxxI")
+_BLOCK_LIMIT_BYTES = 16 << 20
+"""Engines send 32 KB."""
 _STDOUT, _STDERR = 1, 2
 _ERRORS_KEPT_BYTES = 4000
 
@@ -34,6 +36,8 @@ class Attached:
     async def readexactly(self, size: int) -> bytes:
         while len(self._held) < size:
             kind, length = _BLOCK.unpack(await self._reader.readexactly(_BLOCK.size))
+            if length > _BLOCK_LIMIT_BYTES:
+                raise ConnectionError(f"a block of {length} bytes is none of an engine's")
             data = await self._reader.readexactly(length)
             if kind == _STDOUT:
                 self._held += data

@@ -89,8 +89,8 @@ class DockerSandbox:
             try:
                 return await room.guest.run(job, files, functions, call_tool)
             finally:
-                if not room.guest.fit:
-                    self._discard(self._rooms.pop(lane))
+                if not room.guest.fit and self._rooms.get(lane) is room:
+                    await self.close_lane(lane)
 
     def refuses(self, source: str, kind: Literal["python", "check"]) -> str | None:
         """Never: it is a whole Python and a whole shell."""
@@ -198,7 +198,12 @@ async def connect(settings: SandboxSettings, run_id: str, on_note: Callable[[str
     except BaseException:
         engine.close()
         raise
-    limits = Limits(memory_mb=settings.memory_mb, workspace_mb=settings.workspace_mb)
+    limits = Limits(
+        memory_mb=settings.memory_mb,
+        workspace_mb=settings.workspace_mb,
+        processes=settings.processes,
+        cpus=settings.cpus,
+    )
     sandbox = DockerSandbox(engine, image, run_id, limits, settings.runtime)
     await sandbox.greet()
     return sandbox

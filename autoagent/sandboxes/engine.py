@@ -112,6 +112,7 @@ class Engine:
                     custom_context=True,
                     tag=name,
                     rm=True,
+                    forcerm=True,
                     decode=True,
                     timeout=BUILD_S,
                 )
@@ -196,6 +197,7 @@ class Engine:
             cap_drop=["ALL"],
             security_opt=["no-new-privileges"],
             ipc_mode="private",
+            init=False,  # the runner must be PID 1 itself: see `autoagent_sandbox.runner`
             pids_limit=limits.processes,
             mem_limit=f"{limits.memory_mb}m",
             memswap_limit=f"{limits.memory_mb}m",
@@ -245,11 +247,13 @@ class Engine:
 
     def _ask(self, question: Callable[[], T]) -> T:
         import docker
-        import requests
+        from urllib3.exceptions import (
+            HTTPError,  # what docker's own dependency raises in the middle of a stream
+        )
 
         try:
             return question()
-        except (docker.errors.DockerException, requests.RequestException, OSError) as error:
+        except (docker.errors.DockerException, HTTPError, OSError) as error:
             raise SandboxUnavailable(f"the Docker engine failed: {error}") from error
 
 

@@ -7,7 +7,6 @@ is sent. After anything unexpected `fit` is false, and the container must be thr
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from autoagent.sandboxes.protocol import (
     PNG,
     BadGuest,
     Ended,
+    GuestGone,
     Hello,
     Stream,
     read_call,
@@ -33,12 +33,15 @@ from autoagent.sandboxes.sending import frames_between, why_too_large
 from autoagent.trees import EMPTY, Tree, WorkingCopy, make_tree
 from autoagent_sandbox import wire
 
-HELLO_S = 30
+HELLO_S = 60
 SEND_S = 60
 KILL_GRACE_S = 5
 """What a runner gets to end a job, before its container goes instead."""
 IMAGES = 8
 IMAGE_LIMIT_BYTES = 4 << 20
+
+_SIGNALS = {4: "SIGILL", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE", 9: "SIGKILL", 11: "SIGSEGV", 15: "SIGTERM"}
+"""By Linux's numbers, whatever the host is."""
 
 UNCHANGED = "; nothing was changed"
 Stopped = Literal["timeout", "stopped", "files"]
@@ -117,8 +120,7 @@ class Guest:
             result = await self._attend(job, gained, files, call_tool)
         except BadGuest as error:
             self.fit = False
-            problem = f"the sandbox died ({error}), most likely because its memory ran out{UNCHANGED}"
-            result = JobResult(False, gained.text(0), "killed", problem=problem)
+            result = JobResult(False, gained.text(0), "killed", problem=_what_broke(error) + UNCHANGED)
         except BaseException:
             self.fit = False
             files.replace(before)
@@ -145,22 +147,31 @@ class Guest:
         except Stop as reason:
             stop = reason
             ended = await self._kill(gained)
-        if ended.how == "unfit":
+        if ended is not None and ended.how == "unfit":
             raise SandboxUnavailable(
                 f"the workspace can't be put into the sandbox: {ended.refused}; "
                 "where it is too large, raise workspace_mb under [sandbox] in config.toml"
             )
-        text = gained.text(ended.cut_bytes)
-        if stop is not None and ended.how == "stopped":
+        if stop is not None and stop.why != "timeout" and ended is not None and ended.how != "stopped":
+            raise BadGuest("it went on after it was stopped")
+        if stop is not None and (ended is None or ended.how == "stopped"):
+            text = gained.text(0 if ended is None else ended.cut_bytes)
             result = JobResult(False, text, stop.why, problem=stop.problem + UNCHANGED)
-        else:
-            result = self._conclude(job, ended, text)
-        if result.ok and job.kind != "check":
-            result = self._keep(result, ended, gained, files)
-        else:
-            self._held = _without(self._held, read_paths(ended.lost))
-        if not ended.clean or ended.out_of_memory or ended.out_of_processes:
+        else:  # it may have ended well just before it was told to stop
+            assert ended is not None
+            result = self._conclude(job, ended, gained.text(ended.cut_bytes))
+        return self._settle(result, job, ended, gained, files)
+
+    def _settle(
+        self, result: JobResult, job: Job, ended: Ended | None, gained: Yield, files: WorkingCopy
+    ) -> JobResult:
+        """Take the files over, or note what the container lost."""
+        if ended is None or not ended.clean or ended.out_of_memory or ended.out_of_processes:
             self.fit = False
+        if ended is not None and result.ok and job.kind != "check":
+            return self._keep(result, ended, gained, files)
+        if self.fit and ended is not None:
+            self._held = _without(self._held, read_paths(ended.lost))
         return result
 
     async def _listen(self, job: Job, gained: Yield, files: WorkingCopy, call_tool: CallTool | None) -> Ended:
@@ -180,14 +191,15 @@ class Guest:
             else:
                 _gain(gained, kind, payload)
 
-    async def _kill(self, gained: Yield) -> Ended:
+    async def _kill(self, gained: Yield) -> Ended | None:
+        """How the job ended then; `None` where the runner does not answer in time."""
         await self._send(wire.pack(wire.KILL))
         deadline = time.monotonic() + KILL_GRACE_S
         while True:
             try:
                 kind, payload = await self._frame(deadline)
             except TimeoutError:
-                raise BadGuest("it did not stop") from None
+                return None
             if kind == wire.ENDED:
                 return _read_ended(payload)
             if kind != wire.CALL:  # it was on its way when the job was stopped
@@ -264,7 +276,7 @@ class Guest:
         except TimeoutError as error:
             raise BadGuest("it takes nothing in") from error
         except OSError as error:
-            raise BadGuest("it is gone") from error
+            raise GuestGone("it is gone") from error
 
     async def _frame(self, deadline: float) -> tuple[bytes, bytes]:
         """The next frame. A `TimeoutError` loses none of it."""
@@ -304,6 +316,12 @@ def _gain(gained: Yield, kind: bytes, payload: bytes) -> None:
             raise BadGuest(f"it sent a frame of the unknown kind {kind!r}")
 
 
+def _what_broke(error: BadGuest) -> str:
+    if isinstance(error, GuestGone):
+        return "the sandbox died under the job, most likely because its memory ran out"
+    return f"the job was killed because its sandbox can't be trusted any more: {error}"
+
+
 def _read_ended(payload: bytes) -> Ended:
     try:
         return Ended.model_validate_json(payload, strict=True)
@@ -326,7 +344,4 @@ def _without(tree: Tree, lost: Iterable[str]) -> Tree:
 
 
 def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    return _SIGNALS.get(number, f"signal {number}")

@@ -23,6 +23,7 @@ __all__ = [
     "BadGuest",
     "Call",
     "Ended",
+    "GuestGone",
     "Hello",
     "Part",
     "Stream",
@@ -44,7 +45,11 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class BadGuest(Exception):
-    """The other end of the stream is gone, or does not keep to the protocol."""
+    """The other end of the stream does not keep to the protocol; the text is a clause about `it`."""
+
+
+class GuestGone(BadGuest):
+    """The other end of the stream has closed."""
 
 
 class Stream(Protocol):
@@ -119,7 +124,7 @@ async def read_frame(stream: Stream) -> tuple[bytes, bytes]:
             raise BadGuest(f"it announced a frame of {size} bytes")
         return kind, await stream.readexactly(size)
     except (asyncio.IncompleteReadError, OSError) as error:
-        raise BadGuest("it is gone") from error
+        raise GuestGone("it is gone") from error
 
 
 def read_parts(payload: bytes) -> Iterator[Part]:

@@ -95,6 +95,7 @@ def _enter(output_fd: int, control_fd: int | None) -> None:
     with open("/proc/self/oom_score_adj", "w") as f:
         f.write("1000")  # where memory runs out the job goes, not the runner
     os.chdir(WORKSPACE)
+    os.umask(0o022)
 
 
 def _become(spec: Spec) -> NoReturn:

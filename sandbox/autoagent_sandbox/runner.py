@@ -287,6 +287,7 @@ def main() -> NoReturn:
         sys.exit("the sandbox runner must be PID 1 of a container")
     seccomp.load()
     seccomp.prctl(seccomp.PR_SET_DUMPABLE, 0)
+    os.umask(0)  # files get the modes that the host says
     host = take_stream()
     # as PID 1 without handlers no guest's signal arrives; SIGCHLD's handler only wakes the runner up
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -24,6 +24,9 @@ PATH_LIMIT_BYTES = 4000
 YOUNG_NS = 20_000_000
 """File times step by a kernel tick (1 to 10 ms): a file this young may have changed again within its tick."""
 
+_CREATE = os.O_WRONLY | os.O_NOFOLLOW | os.O_CREAT | os.O_EXCL
+_APPEND = os.O_WRONLY | os.O_NOFOLLOW | os.O_APPEND
+
 _KINDS = {stat.S_IFREG: "f", stat.S_IFLNK: "l", stat.S_IFDIR: "d"}
 _ODD = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
 
@@ -64,10 +67,12 @@ class Workspace:
         """Write what the host sent; parts of a file come in order."""
         at = 0
         for wire_name, kind, mode, size, offset, length in rows:
-            name = from_wire(wire_name)
-            self._put(name, kind, mode, content[at : at + length], offset)
+            name, part = from_wire(wire_name), content[at : at + length]
             at += length
-            if offset + length == size or kind == "d":
+            if kind == "f":
+                self._known[name] = _stamp(_write(_at(name), mode, part, offset, size))
+            else:
+                _make(_at(name), kind, mode, part)
                 self._known[name] = _stamp(os.lstat(_at(name)))
 
     def changes(self, since_ns: int, quota: Quota) -> Changes:
@@ -123,28 +128,6 @@ class Workspace:
             self._known.pop(name, None)
         return sorted(lost)
 
-    def _put(self, name: bytes, kind: str, mode: int, content: bytes, offset: int) -> None:
-        path = _at(name)
-        if kind == "d":
-            if not _is_folder(path):
-                remove(path)
-                os.mkdir(path)
-            os.chmod(path, mode | 0o700)  # the runner itself must get in
-            return
-        if offset == 0:
-            remove(path)
-        if kind == "l":
-            os.symlink(content, path)
-            return
-        flags = os.O_WRONLY | os.O_NOFOLLOW | (os.O_APPEND if offset else os.O_CREAT | os.O_EXCL)
-        fd = os.open(path, flags, 0o600)
-        try:
-            while content:
-                content = content[os.write(fd, content) :]
-            os.fchmod(fd, mode)
-        finally:
-            os.close(fd)
-
     def _is_known(self, name: bytes, status: os.stat_result, since_ns: int) -> bool:
         if self._known.get(name) != _stamp(status):
             return False
@@ -186,6 +169,40 @@ def remove(path: bytes) -> None:
             pending += inner
         else:
             os.rmdir(pending.pop())
+
+
+def _write(path: bytes, mode: int, part: bytes, offset: int, size: int) -> os.stat_result:
+    """One part of a file; what was there goes with the first one."""
+    is_last = offset + len(part) == size
+    fd = _create(path, mode if is_last else 0o600) if offset == 0 else os.open(path, _APPEND)
+    try:
+        while part:
+            part = part[os.write(fd, part) :]
+        if is_last and offset:
+            os.fchmod(fd, mode)
+        return os.fstat(fd)
+    finally:
+        os.close(fd)
+
+
+def _create(path: bytes, mode: int) -> int:
+    try:
+        return os.open(path, _CREATE, mode)
+    except FileExistsError:
+        remove(path)
+        return os.open(path, _CREATE, mode)
+
+
+def _make(path: bytes, kind: str, mode: int, target: bytes) -> None:
+    """A folder or a link."""
+    if kind == "l":
+        remove(path)
+        os.symlink(target, path)
+        return
+    if not _is_folder(path):
+        remove(path)
+        os.mkdir(path)
+    os.chmod(path, mode | 0o700)  # the runner itself must get in
 
 
 def _at(name: bytes) -> bytes:
