@@ -1,9 +1,12 @@
-"""What is done where no progress is made: a ladder of five rungs, climbed one at a time.
+"""What is done where no progress is made: a ladder, climbed one rung at a time.
 
-Nudge, back to the start, re-plan, stronger model, ask a person. A rung that can't be climbed is passed over.
+Nudge, back to the start, re-plan, stronger model, ask a person (`progress.RUNGS` has their order). A rung
+that can't be climbed is passed over.
 """
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from autoagent.events import FolderChanged, LadderClimbed, LaneReset, Observed, SubTaskStarted
 from autoagent.lane_view import LaneView
@@ -13,31 +16,38 @@ from autoagent.versions import resolved
 
 
 async def climb(lane: LaneView, why: str) -> None:
-    """The next rung that can be climbed. Raises `Parked`."""
-    while not await _try(lane, next_rung(lane.me), why):
-        pass
-
-
-async def _try(lane: LaneView, rung: str, why: str) -> bool:
-    """Climb one rung; whether it leads anywhere here."""
+    """The next rung that can be climbed; those that can't be are recorded with it. Raises `Parked`."""
+    rungs = [next_rung(lane.me)]
+    while not _is_there(lane, rungs[-1]):
+        rungs.append(next_rung(replace(lane.me, rungs=(*lane.me.rungs, *rungs))))
+    climbed = tuple(_climbed(lane, rung, why) for rung in rungs)
     record = lane.ctx.history.record
-    climbed = LadderClimbed.model_validate({"lane": lane.name, "rung": rung, "why": why})
-    match rung:
+    match rungs[-1]:
         case "nudge":
             text = f"You make no progress: {why}. Say what you know, then try something else."
-            record(climbed, Observed(lane=lane.name, text=text, source="nudge"))
+            record(*climbed, Observed(lane=lane.name, text=text, source="nudge"))
         case "reset":
             await _reset(lane, climbed, f"An earlier try at this led nowhere: {why}. Take another way.")
-        case "replan" if _can_replan(lane):
-            record(climbed, lane.over("failed", f"no progress: {why}"), sync=True)
-        case "stronger" if lane.ctx.models.stronger is not None:
+        case "replan":
+            record(*climbed, lane.over("failed", f"no progress: {why}"), sync=True)
+        case "stronger":
             await _reset(lane, climbed, f"Another model's try led nowhere: {why}.")
-        case "ask":
-            await _ask(lane, climbed, why)
         case _:
-            record(climbed)
-            return False
-    return True
+            await _ask(lane, climbed, why)
+
+
+def _is_there(lane: LaneView, rung: str) -> bool:
+    match rung:
+        case "replan":
+            return _can_replan(lane)
+        case "stronger":
+            return lane.ctx.models.stronger is not None
+        case _:
+            return True
+
+
+def _climbed(lane: LaneView, rung: str, why: str) -> LadderClimbed:
+    return LadderClimbed.model_validate({"lane": lane.name, "rung": rung, "why": why})
 
 
 def _can_replan(lane: LaneView) -> bool:
@@ -45,11 +55,11 @@ def _can_replan(lane: LaneView) -> bool:
     return plan is not None and plan.source != "goal" and not lane.state.replans
 
 
-async def _reset(lane: LaneView, climbed: LadderClimbed, why: str) -> None:
+async def _reset(lane: LaneView, climbed: tuple[LadderClimbed, ...], why: str) -> None:
     """Head and conversation go back to the sub-task's start."""
     workspace, history = lane.ctx.workspace, lane.ctx.history
     async with workspace.moving(lane.me.on_main, lane.ctx.asking):
-        history.record(climbed, LaneReset(lane=lane.name, tree=_start(lane), why=why), sync=True)
+        history.record(*climbed, LaneReset(lane=lane.name, tree=_start(lane), why=why), sync=True)
         if lane.me.on_main:
             await history.durable()
             await workspace.follow()
@@ -77,7 +87,7 @@ def _start(lane: LaneView) -> str:
     return workspace.keep(tree).id
 
 
-async def _ask(lane: LaneView, climbed: LadderClimbed, why: str) -> None:
+async def _ask(lane: LaneView, climbed: tuple[LadderClimbed, ...], why: str) -> None:
     """The last rung: a person reads the diagnosis. Without an answer the sub-task has failed."""
     times = lane.me.rungs.count("ask")
     subject = Subject(
@@ -85,7 +95,7 @@ async def _ask(lane: LaneView, climbed: LadderClimbed, why: str) -> None:
     )
     answer = await lane.ask(subject, f"sub-task {lane.me.sub_task!r} is stuck: {why}", choices=())
     if answer.by == "nobody":
-        lane.ctx.history.record(climbed, lane.over("failed", f"stuck: {why}"), sync=True)
+        lane.ctx.history.record(*climbed, lane.over("failed", f"stuck: {why}"), sync=True)
     else:
         note = Observed(lane=lane.name, text=f"The person says: {answer.text}", source="person")
-        lane.ctx.history.record(climbed, note)
+        lane.ctx.history.record(*climbed, note)

@@ -21,13 +21,14 @@ from autoagent.goal import Goal
 from autoagent.goal_file import understand
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
-from autoagent.ports import Journal, Model, OnEntry, Sandbox
+from autoagent.ports import Journal, Lease, Model, ModelRequest, OnEntry, Sandbox
 from autoagent.questions import Question
 from autoagent.state import RunState, fold
 from autoagent.testing.journal import MemoryJournal
 from autoagent.testing.memory import DictMemory
 from autoagent.testing.model import Prompt, ScriptedModel, call
 from autoagent.tools import Plugin
+from autoagent.trees import load_tree
 from autoagent.wiring import Choices, Hooks, Parts
 
 E = TypeVar("E", bound=Event)
@@ -55,13 +56,25 @@ def write(path: str, content: str) -> Reply:
     return call("files_write", path=path, content=content)
 
 
+class CuttableJournal(MemoryJournal):
+    """Knows after which entries a process can die: those that end a transaction."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ends: list[int] = []
+
+    def append(self, lease: Lease, entries: Sequence[Entry], *, sync: bool = False) -> None:
+        super().append(lease, entries, sync=sync)
+        self.ends.append(entries[-1].seq)
+
+
 @dataclass
 class Stage:
     """One workspace and what its runs leave behind."""
 
     folder: Path
     home: Path
-    journal: Journal = field(default_factory=MemoryJournal)
+    journal: Journal = field(default_factory=CuttableJournal)
     memory: DictMemory = field(default_factory=DictMemory)
     sandbox: Sandbox | None = None
     plugins: Sequence[Plugin] = ()
@@ -72,6 +85,7 @@ class Stage:
     """Of all runs, as they were heard."""
     notes: list[str] = field(default_factory=list)
     run: str = ""
+    _heard: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def at(cls, path: Path, files: Mapping[str, str] | None = None, **parts: object) -> Stage:
@@ -128,6 +142,8 @@ class Stage:
     ) -> Hooks:
         def hear(entry: Entry) -> None:
             self.entries.append(entry)
+            self._heard.set()
+            self._heard = asyncio.Event()
             if on_entry is not None:
                 on_entry(entry)
 
@@ -154,10 +170,30 @@ class Stage:
             home=self.home,
         )
 
+    async def until(self, holds: Callable[[Stage], object]) -> None:
+        """Wait until the run's journal is as wanted."""
+        while not holds(self):
+            await self._heard.wait()
+
     def kill(self, keep: int | None = None) -> None:
         """The process dies now; of the run's entries the first `keep` are on disk."""
         assert isinstance(self.journal, MemoryJournal)
         self.journal = self.journal.after_kill(keep)
+
+    @property
+    def ends(self) -> list[int]:
+        """After which entries of the run so far its process could have died."""
+        assert isinstance(self.journal, CuttableJournal)
+        return self.journal.ends
+
+    def restore(self) -> None:
+        """Make the folder hold `main` as the journal has it, and nothing else."""
+        for path in self.files():
+            (self.folder / path).unlink()
+        objects = self.journal.objects
+        for path, entry in load_tree(self.state.main, objects).entries.items():
+            if entry.kind == "file":
+                self.write(path, objects.get(entry.sha256).decode())
 
     # --- what was recorded
 
@@ -217,6 +253,26 @@ def no(why: str = "") -> Approver:
         return Deny(question=question.id, digest=question.digest, why=why)
 
     return approver
+
+
+class Together(ScriptedModel):
+    """Lanes meet: their first requests wait until each lane of `group` has asked."""
+
+    group = frozenset({"a", "b"})
+
+    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+        if not hasattr(self, "_asked"):
+            self._asked, self._all_there = set(), asyncio.Event()
+        self._asked.add(request.lane)
+        if self._asked >= self.group:
+            self._all_there.set()
+        if request.lane in self.group:
+            await self._all_there.wait()
+        await self.before(request)
+        return await super().reply(request, on_text)
+
+    async def before(self, request: ModelRequest) -> None:
+        """For tests: what a request waits for besides."""
 
 
 def worker_prompts(model: ScriptedModel) -> list[Prompt]:

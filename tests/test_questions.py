@@ -6,22 +6,24 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from loops import Stage, Together, finish, no, plan, worker_prompts, write, yes
+from worlds import World
 
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.events import (
     CommandRefused,
+    Entry,
     QuestionAnswered,
     QuestionAsked,
     QuestionVoided,
     RunParked,
     TimeSpent,
 )
+from autoagent.ports import ModelRequest
 from autoagent.questions import Question
 from autoagent.state import RunState
 from autoagent.testing.clock import FakeClock
 from autoagent.testing.model import ScriptedModel, call, calls
-from loops import Stage, finish, no, plan, worker_prompts, write, yes
-from worlds import World
 
 POST = """
 goal: send letters
@@ -189,8 +191,8 @@ async def test_answer_from_another_terminal_while_the_run_waits(tmp_path: Path) 
     stage = stage_with(tmp_path, world)
     model = ScriptedModel(planner=[plan("a")], worker=[send(), *DONE])
 
-    def hear(entry: object) -> None:
-        if getattr(entry, "event").kind == "question_asked":  # noqa: B009
+    def hear(entry: Entry) -> None:
+        if entry.event.kind == "question_asked":
             asyncio.get_running_loop().call_soon(stage.approve)
 
     outcome = await stage.start(ASKED, model, wait_s=30, on_entry=hear)
@@ -267,7 +269,9 @@ async def test_approver_whose_answer_can_not_be_taken_stops_the_run(tmp_path: Pa
     assert "the approver's answer can't be taken" in outcome.reason
 
 
-@pytest.mark.parametrize(("absence", "ending"), [("skip", "proved"), ("stop", "unproved"), ("park", "parked")])
+@pytest.mark.parametrize(
+    ("absence", "ending"), [("skip", "proved"), ("stop", "unproved"), ("park", "parked")]
+)
 @pytest.mark.parametrize("wait_s", [0, 0.01])
 async def test_nobody_answers(tmp_path: Path, absence: str, ending: str, wait_s: float) -> None:
     """`skip` counts as a no, `stop` ends the run, `park` waits; at once, or after the time to wait."""
@@ -388,7 +392,7 @@ async def test_waiting_for_a_person_is_not_active_time(tmp_path: Path) -> None:
 
 
 async def test_two_lanes_ask_and_both_wait(tmp_path: Path) -> None:
-    """A question blocks only its lane; when all wait the run parks with both, and each answer frees its own."""
+    """A question blocks only its lane; when all wait the run parks; each answer frees one."""
     world = World()
     stage = stage_with(tmp_path, world)
     model = ScriptedModel(
@@ -414,24 +418,17 @@ async def test_answer_for_a_parked_lane_comes_while_another_runs(tmp_path: Path)
     """The parked lane is taken up again at once; the run never parks."""
     world = World()
     stage = stage_with(tmp_path, world)
-    answered = asyncio.Event()
 
-    def hear(entry: object) -> None:
-        if getattr(entry, "event").kind == "question_answered":  # noqa: B009
-            answered.set()
-
-    class Slow(ScriptedModel):
-        async def reply(self, request, on_text=None):  # type: ignore[no-untyped-def]
+    class Slow(Together):
+        async def before(self, request: ModelRequest) -> None:
             if request.lane == "b" and request.number == 1:
-                while not stage.state.waiting:
-                    await asyncio.sleep(0.01)
+                await stage.until(lambda s: s.state.waiting)
                 stage.approve()
-                await answered.wait()
-            return await super().reply(request, on_text)
+                await stage.until(lambda s: s.events(QuestionAnswered))
 
     model = Slow(planner=[plan("a", "b")], worker={"a": [send(), finish()], "b": DONE})
 
-    outcome = await stage.start(f"{ASKED}parallel: 2\n", model, on_entry=hear)
+    outcome = await stage.start(f"{ASKED}parallel: 2\n", model)
 
     assert (outcome.ending, world.sent) == ("proved", ["ben: hello"])
     assert stage.events(RunParked) == []
