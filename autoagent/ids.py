@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 import uuid
 
 # No vowels and no look-alikes (0 o 1 l i): ids are read aloud, typed, and never spell a word.
@@ -12,8 +14,6 @@ NAMESPACE = uuid.UUID("6f1d4a52-8c1e-5b0e-9d53-2f7f6c1e9a10")
 
 def new_id(length: int = 8) -> str:
     """A random id; 8 letters hold 38 bits."""
-    import secrets  # with hashlib 8 ms, and most commands name nothing
-
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
@@ -24,7 +24,10 @@ def memory_id(run_id: str, key: str) -> str:
 
 def digest(value: object) -> str:
     """SHA-256 of the canonical JSON of a JSON value: what an approval is bound to."""
-    import hashlib
-
     text = json.dumps(value, sort_keys=True, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def fingerprint(text: str) -> str:
+    """A short name of any text, the same in every process (Python's own `hash` isn't)."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()

@@ -14,6 +14,7 @@ from states import goal, running, started
 from autoagent.context import Models
 from autoagent.events import QuestionAnswered, QuestionAsked
 from autoagent.goal import Absence, Goal, Limits, SubTask
+from autoagent.growing import Seen
 from autoagent.outcome import Outcome
 from autoagent.policy import SEARCH, Allow, Ask, Decision, Deny, ProposedCall, Stop, decide
 from autoagent.state import RunState
@@ -113,7 +114,7 @@ ROWS: list[tuple[str, ProposedCall, str, str]] = [
 
 def state(outside: bool = False, private: bool = False, of: Goal = GOAL, **facts: Any) -> RunState:
     facts.setdefault("started", started(of, protected=("goal.yaml", "out/check.py")))
-    facts.setdefault("urls", frozenset({"https://x.wiki.org/seen"}))
+    facts.setdefault("urls", Seen(["https://x.wiki.org/seen"]))
     return running(of, outside=outside, private=private, **facts)
 
 

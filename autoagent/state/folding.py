@@ -1,0 +1,202 @@
+"""The state after events: what they say of the plan, of people and of the run itself; lanes are next door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import assert_never
+
+from autoagent import events as e
+from autoagent.questions import Question
+from autoagent.state.lanes import after_call, after_lane, after_request, labelled, move_main, stirred
+from autoagent.state.values import Plan, QuestionState, RunState, Standing, put, replace
+from autoagent.taint import urls_in
+
+
+def fold(run_id: str, entries: Iterable[e.Entry]) -> RunState:
+    """The state after `entries`; a prefix and then the rest gives the same as all at once."""
+    state = RunState(run_id)
+    for entry in entries:
+        state = advance(state, entry)
+    return state
+
+
+def advance(state: RunState, entry: e.Entry) -> RunState:
+    """The state after one more entry. Raises `ValueError` if the sequence has a gap."""
+    if entry.seq != state.seq + 1:
+        raise ValueError(f"run {state.run_id!r}: entry {entry.seq} follows entry {state.seq}")
+    started_at = state.started_at or entry.at
+    return replace(apply(state, entry.event), seq=entry.seq, epoch=entry.epoch, started_at=started_at)
+
+
+def apply(state: RunState, event: e.Event) -> RunState:
+    """The state after `event`: what it says of lanes and calls, of the plan, of people, of the run."""
+    match event:
+        case e.ModelCalled() | e.ModelReplied() | e.ModelFailed():
+            return after_request(state, event)
+        case e.CallDecided() | e.CallStarted() | e.CallEnded():
+            return after_call(state, event)
+        case (
+            e.SubTaskStarted()
+            | e.SubTaskEnded()
+            | e.LaneMerged()
+            | e.LaneConflicted()
+            | e.Observed()
+            | e.LaneReset()
+            | e.LadderClimbed()
+            | e.ContextCompacted()
+            | e.FinishRefuted()
+        ):
+            return after_lane(state, event)
+        case e.QuestionAsked() | e.QuestionAnswered() | e.QuestionVoided():
+            return _question(state, event)
+        case e.MemoryRecalled() | e.PlanMade() | e.PlanRefused() | e.PlanApproved() | e.CriterionChecked():
+            return _plan(state, event)
+        case (
+            e.RunStarted()
+            | e.OwnerChanged()
+            | e.LimitsRaised()
+            | e.CommandTaken()
+            | e.CommandRefused()
+            | e.FolderChanged()
+            | e.TimeSpent()
+            | e.RunParked()
+            | e.RunInterrupted()
+            | e.RunEnded()
+            | e.MemoryIndexed()
+            | e.MemoryDeferred()
+        ):
+            return _run(state, event)
+        case _:
+            assert_never(event)
+
+
+# --- questions ----------------------------------------------------------------------------------------------
+
+
+def _question(state: RunState, event: e.QuestionAsked | e.QuestionAnswered | e.QuestionVoided) -> RunState:
+    match event:
+        case e.QuestionAsked():
+            asked = QuestionState(event.question, event.asked_at)
+            return replace(state, questions=put(state.questions, event.question.id, asked), parked=None)
+        case e.QuestionVoided():
+            voided = replace(state.questions[event.question], voided=event.why)
+            return replace(state, questions=put(state.questions, event.question, voided))
+        case e.QuestionAnswered():
+            known = state.questions[event.question]
+            answered = replace(known, answer=event)
+            urls = () if event.by == "nobody" else urls_in(event.text)
+            return replace(
+                state,
+                questions=put(state.questions, event.question, answered),
+                standing=_stand(state.standing, known.question, event),
+                urls=state.urls.plus(urls),
+            )
+        case _:
+            assert_never(event)
+
+
+def _stand(
+    standing: tuple[Standing, ...], question: Question, answer: e.QuestionAnswered
+) -> tuple[Standing, ...]:
+    subject = question.subject
+    mine = (subject.tool, subject.destination)
+    others = tuple(s for s in standing if (s.tool, s.destination) != mine)
+    if answer.by == "rule":
+        used = [replace(s, left=s.left - 1) for s in standing if (s.tool, s.destination) == mine]
+        return (*others, *(s for s in used if s.left > 0))
+    if answer.verdict == "yes" and answer.covers > 1 and subject.tool is not None:
+        return (*others, Standing(subject.tool, subject.destination, question.why, answer.covers - 1))
+    return others
+
+
+# --- plan and proof -----------------------------------------------------------------------------------------
+
+_PlanEvent = e.MemoryRecalled | e.PlanMade | e.PlanRefused | e.PlanApproved | e.CriterionChecked
+
+
+def _plan(state: RunState, event: _PlanEvent) -> RunState:
+    match event:
+        case e.MemoryRecalled():
+            return replace(labelled(state, event.labels), recalled=event.texts)
+        case e.PlanMade():
+            plan = Plan(event.version, event.source, event.sub_tasks)
+            replans = state.replans + event.is_replan
+            return replace(stirred(state), plan=plan, plan_notes=(), replans=replans)
+        case e.PlanRefused():
+            return replace(state, plan_notes=(*state.plan_notes, event.why))
+        case e.PlanApproved():
+            assert state.plan is not None
+            criteria = state.criteria or event.criteria
+            return replace(state, plan=replace(state.plan, approved=True), criteria=criteria)
+        case e.CriterionChecked():
+            if event.sub_task is not None:
+                return state
+            known = state.verdicts.get(event.number)
+            is_news = known is not None and known.verdict != event.verdict
+            return replace(
+                stirred(state) if is_news else state, verdicts=put(state.verdicts, event.number, event)
+            )
+        case _:
+            assert_never(event)
+
+
+# --- the run ------------------------------------------------------------------------------------------------
+
+_RunEvent = (
+    e.RunStarted
+    | e.OwnerChanged
+    | e.LimitsRaised
+    | e.CommandTaken
+    | e.CommandRefused
+    | e.FolderChanged
+    | e.TimeSpent
+    | e.RunParked
+    | e.RunInterrupted
+    | e.RunEnded
+    | e.MemoryIndexed
+    | e.MemoryDeferred
+)
+
+
+def _run(state: RunState, event: _RunEvent) -> RunState:
+    match event:
+        case e.RunStarted():
+            return _started(state, event)
+        case e.OwnerChanged():
+            state = replace(state, sandbox=event.sandbox, model=event.model, attended=event.attended)
+            ended = None if state.ended and state.ended.ending == "limit" else state.ended
+            return replace(state, parked=None, interrupted=False, ended=ended)
+        case e.LimitsRaised():
+            return replace(state, limits=event.limits)
+        case e.CommandTaken() | e.CommandRefused():
+            return replace(state, commands=max(state.commands, event.number))
+        case e.FolderChanged():
+            return move_main(state, event.tree)
+        case e.TimeSpent():
+            return replace(state, seconds=state.seconds + event.seconds)
+        case e.RunParked():
+            return replace(state, parked=event.waiting)
+        case e.RunInterrupted():
+            return replace(state, interrupted=True)
+        case e.RunEnded():
+            return replace(state, ended=event, parked=None)
+        case e.MemoryIndexed():
+            return replace(state, remembered=state.remembered | {event.sub_task})
+        case e.MemoryDeferred():
+            return state
+        case _:
+            assert_never(event)
+
+
+def _started(state: RunState, event: e.RunStarted) -> RunState:
+    return replace(
+        state,
+        started=event,
+        limits=event.goal.limits,
+        criteria=event.goal.done_when,
+        main=event.tree,
+        before_main=event.tree,
+        start_tree=event.tree,
+        sandbox=event.sandbox,
+        model=event.model,
+    )
