@@ -30,6 +30,7 @@ from autoagent.outcome import EXIT_CODES, CriterionResult, EndingName, Outcome
 from autoagent.plugins import Installed
 from autoagent.ports import MemoryPoint
 from autoagent.questions import QuestionKind
+from autoagent.sandboxes.monty_hints import MODULES
 from autoagent.settings import MemorySettings, ModelSettings, RoleSettings, SandboxSettings
 from autoagent.tools import ToolContext
 from autoagent.wiring import Launch
@@ -257,6 +258,13 @@ def test_the_table_of_modules_names_every_one() -> None:
     packages = {f"{module.parent.name}/" for module in (ROOT / "autoagent").glob("*/__init__.py")}
 
     assert {name for name in modules | packages if f"[{name}]" not in table} == set()
+
+
+def test_the_modules_of_monty_are_documented() -> None:
+    """The list is the sandbox's own."""
+    text = section("docs/how-it-works.md", "The sandbox").partition("modules:")[2].partition(".")[0]
+
+    assert {*re.split(r",\s+", text.strip())} == MODULES
 
 
 def test_the_marked_commands_stand_on_one_line() -> None:
