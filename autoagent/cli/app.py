@@ -1,78 +1,53 @@
-"""The command `autoagent`: what it is made of, and where an error becomes a line and a status."""
+"""The command `autoagent`: its entry, and the one place where an error becomes a line and a status."""
 
 from __future__ import annotations
 
 import gc
 import os
 import sys
-from typing import Annotated
 
-import typer
-
-from autoagent.cli import answering, looking, machine, remembering, running, writing
 from autoagent.errors import AutoagentError
-
-# no completion (it writes into shell files), no rich (110 ms of CPU), and errors are told below
-app = typer.Typer(
-    name="autoagent",
-    help="Goal-driven agents that can be left alone.",
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-for commands in (writing, running, looking, answering, machine):
-    commands.add_to(app)
-app.add_typer(remembering.app, name="memory")
-app.add_typer(machine.plugins, name="plugins")
 
 DEBUG = "AUTOAGENT_DEBUG"
 """Set it to see where an error came from."""
-
-
-@app.callback(invoke_without_command=True)
-def autoagent(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
-) -> None:
-    """Goal-driven agents that can be left alone.
-
-    Write a goal, let it run, answer its questions, and see what was proved.
-    """
-    if version:
-        from autoagent import __version__
-        from autoagent.cli.output import out
-
-        out(f"autoagent {__version__}")
-    elif context.invoked_subcommand is None:
-        from autoagent.cli.output import out
-
-        out(*context.get_help().split("\n"))
 
 
 def main() -> None:
     """Carry out the command line of this process, and exit with its status."""
     # what start-up makes lives until the exit: looking for garbage in it is 10 % of its CPU time
     gc.set_threshold(50_000, 20, 20)
+    # pydantic would read the metadata of all installed packages, and import what calls itself its plugin
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _open_closed_streams()
-    sys.exit(_status(sys.argv[1:]))
+    status = _status(sys.argv[1:])
+    gc.freeze()  # the last search for garbage, at the exit, is another 15 %
+    sys.exit(status)
 
 
 def _status(arguments: list[str]) -> int:
     """The exit status; what went wrong stands on stderr, in a line."""
-    from typer.exceptions import Abort, TyperException
-
     try:
-        return int(typer.main.get_command(app).main(arguments, "autoagent", standalone_mode=False) or 0)
-    except TyperException as error:
-        return _fail(error, f"{error.format_message()}; 'autoagent --help' tells more", error.exit_code)
+        return _carry_out(arguments)
     except AutoagentError as error:
         return _fail(error, str(error), error.exit_code)
-    except (KeyboardInterrupt, Abort):
+    except KeyboardInterrupt:
         return 130
     except Exception as error:  # a bug of ours or of a plugin: a person gets a line, never a traceback
         what = f"this is a bug: {type(error).__name__}: {error}; set {DEBUG}=1 to see where"
         return _fail(error, what, 1)
+
+
+def _carry_out(arguments: list[str]) -> int:
+    match arguments:
+        case ["validate", path] if not path.startswith("-"):
+            # editors call it at each save, and Typer's import is a third of its time
+            from autoagent.cli.validating import validate
+
+            return validate(path)
+        case _:
+            from autoagent.cli.commands import carry_out
+
+            return carry_out(arguments)
 
 
 def _fail(error: Exception, said: str, status: int) -> int:

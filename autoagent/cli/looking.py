@@ -33,7 +33,7 @@ def runs(as_json: options.AsJson = False) -> None:
 
 
 def show(run: options.Run, as_json: options.AsJson = False) -> None:
-    """Show one run: goal, plan, criteria with evidence, questions, what was spent and changed."""
+    """Show one run: plan, proof, questions, files, cost."""
     from autoagent.cli.finding import find_run, opened
     from autoagent.cli.output import out, out_json
     from autoagent.cli.showing import shown, shown_lines
@@ -50,7 +50,7 @@ def tail(
     run: options.Run,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
 ) -> None:
-    """Print what a run has done, line by line, as 'run' does."""
+    """Print what a run has done, line by line."""
     from autoagent.cli.following import follow as follow_run
     from autoagent.cli.following import tail as tail_run
 
@@ -61,7 +61,7 @@ def export(
     run: options.Run,
     jsonl: Annotated[bool, typer.Option("--jsonl", help="As JSON lines, which is the only format.")] = True,
 ) -> None:
-    """Print the whole journal of a run, one JSON object an entry."""
+    """Print a run's journal, one JSON object an entry."""
     from autoagent.cli.finding import find_run, opened
     from autoagent.cli.output import out_json
 

@@ -8,7 +8,12 @@ import typer
 
 from autoagent.cli import options
 
-plugins = typer.Typer(help="Tools that goals can enable.", rich_markup_mode=None, no_args_is_help=True)
+plugins = typer.Typer(
+    help="Tools that goals can enable.",
+    rich_markup_mode=None,
+    callback=options.help_unless_called,
+    invoke_without_command=True,
+)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,7 +25,10 @@ def doctor(
         bool, typer.Option("--build", help="Build the image of the Docker sandbox, if it is missing.")
     ] = False,
 ) -> int:
-    """Say what works on this machine, and how to get what doesn't. Exit status 0 if a run can work live."""
+    """Say what works on this machine, and how to get the rest.
+
+    Exit status 0 if a run can work live, else 1.
+    """
     import asyncio
     import os
 
@@ -43,7 +51,7 @@ def doctor(
 
 @plugins.command("list")
 def list_plugins(as_json: options.AsJson = False) -> None:
-    """List what is installed; a goal enables it by name under 'plugins' or 'allow'."""
+    """List what is installed; goals enable it by name."""
     from dataclasses import asdict
 
     from autoagent.cli.output import out, out_json

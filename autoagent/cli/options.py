@@ -37,3 +37,11 @@ Minutes = Annotated[
 Tokens = Annotated[
     int | None, typer.Option("--tokens", metavar="N", min=0, help="Limit of tokens.", show_default=False)
 ]
+
+
+def help_unless_called(context: typer.Context) -> None:
+    """Print the help of a group whose command wasn't named."""
+    if context.invoked_subcommand is None:
+        from autoagent.cli.output import out
+
+        out(*context.get_help().split("\n"))

@@ -9,7 +9,10 @@ import typer
 from autoagent.cli import options
 
 app = typer.Typer(
-    help="What earlier runs left in long-term memory.", rich_markup_mode=None, no_args_is_help=True
+    help="What earlier runs left in long-term memory.",
+    rich_markup_mode=None,
+    callback=options.help_unless_called,
+    invoke_without_command=True,
 )
 
 Point = Annotated[str, typer.Argument(metavar="ID", help="As 'memory search' prints it.", show_default=False)]

@@ -92,7 +92,10 @@ def resume(
     tokens: options.Tokens = None,
     wait: options.Wait = 0,
 ) -> int:
-    """Go on with a run: after a crash, a park, ^C, or a limit that you raise."""
+    """Go on with a run that stopped, parked or crashed.
+
+    Also after a limit, which you raise with --usd, --steps, --minutes or --tokens.
+    """
     from autoagent.cli import starting
 
     raised = starting.limits(usd, steps, minutes, tokens)
@@ -103,7 +106,7 @@ def cancel(
     run: options.Run,
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="For the record.")] = "",
 ) -> None:
-    """End a run for good; a tool or a reply under way ends at once."""
+    """End a run for good; what is under way ends at once."""
     from autoagent.cli.cancelling import cancel as cancel_run
 
     cancel_run(run, why)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 Where = Annotated[
-    Path,
+    str,
     typer.Argument(metavar="PATH", help="A folder with a goal.yaml, or a YAML file.", show_default=False),
 ]
 
@@ -48,12 +48,8 @@ def init(
     out(f"wrote {file}; edit it, then: autoagent run {quoted(path)}")
 
 
-def validate(path: Where) -> None:
-    """Say a goal back in plain English: what it may do, what it can't, what it will ask."""
-    from autoagent.cli.output import note, out
-    from autoagent.goal_english import explain
-    from autoagent.goal_file import load
+def validate(path: Where) -> int:
+    """Say a goal back in plain English: what it may do and what not."""
+    from autoagent.cli.validating import validate as say_back
 
-    loaded = load(path)
-    out(*explain(loaded.goal).split("\n"))
-    note(*(f"note: {said}" for said in loaded.notes))
+    return say_back(path)

@@ -33,7 +33,10 @@ def size(count: int) -> str:
     """`212 B`, `8.1 KB`, `3.0 MB`."""
     if count < 1000:
         return f"{count} B"
-    return f"{count / 1000:.1f} KB" if count < 1_000_000 else f"{count / 1_000_000:.1f} MB"
+    for limit, unit in ((1e6, "KB"), (1e9, "MB")):
+        if count < limit:
+            return f"{count / limit * 1000:.1f} {unit}"
+    return f"{count / 1e9:.1f} GB"
 
 
 def several(count: int, noun: str) -> str:

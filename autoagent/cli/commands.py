@@ -1,0 +1,54 @@
+"""All commands as one Typer application, and what it refuses as an error of ours."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, TyperException
+
+from autoagent.cli import answering, looking, machine, remembering, running, writing
+from autoagent.cli.options import help_unless_called
+from autoagent.errors import UsageError
+
+# no completion (it writes into shell files), no rich (110 ms of CPU), no tracebacks: errors are told in `app`
+app = typer.Typer(
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (writing, running, looking, answering, machine):
+    group.add_to(app)
+app.add_typer(remembering.app, name="memory")
+app.add_typer(machine.plugins, name="plugins")
+
+
+@app.callback(invoke_without_command=True)
+def autoagent(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Say which version this is.")] = False,
+) -> None:
+    """Goal-driven agents that can be left alone.
+
+    Write a goal, let it run, answer its questions, and see what was proved.
+    """
+    if version:
+        from autoagent import __version__
+        from autoagent.cli.output import out
+
+        out(f"autoagent {__version__}")
+        raise typer.Exit
+    help_unless_called(context)
+
+
+def carry_out(arguments: list[str]) -> int:
+    """The exit status of a command line. Raises `UsageError` for one that makes no sense."""
+    try:
+        status = typer.main.get_command(app).main(arguments, "autoagent", standalone_mode=False)
+    except TyperException as error:
+        said = error.format_message().rstrip(".")
+        raise UsageError(f"{said[:1].lower()}{said[1:]}; 'autoagent --help' tells more") from None
+    except Abort:
+        return 130
+    return int(status or 0)
