@@ -261,7 +261,7 @@ class Lane:
     def say(self, call: str | None, text: str, *events: Event, ok: bool = True) -> None:
         """What the worker reads of its claim: as the call's result, or as a note where it made none."""
         if not ok and self.me.style == "code":
-            text += self.written()
+            text += f"{self.written()}\n{self.task_again}"
         if call is not None:
             self.end_with(call, text, *events, ok=ok)
         else:
@@ -276,6 +276,12 @@ class Lane:
         changed = {p: x for p in diff(start, now).paths if (x := now.entries.get(p)) is not None}
         text, _ = preview(changed, workspace.objects, goal.private)
         return f"\nWhat you have written so far:\n{text}" if text else ""
+
+    @property
+    def task_again(self) -> str:
+        """The task in its own words: a small model goes by what it read last."""
+        about = sub_task_of(self.state, self.me.sub_task)
+        return f"Your task, again: {about.title} {about.instructions}".strip()
 
     async def refutation(self) -> str | None:
         """What the sub-task's own criteria say against it; those that a model proposed say it only once."""

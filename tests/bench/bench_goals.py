@@ -188,8 +188,11 @@ OUT = "out = [x.strip() for x in open('{0}').read().strip().split('\\n')]\n"
 
 
 def same(expression: str) -> str:
-    return f"assert out == {expression}, 'wrong'\n"
+    return f"if out != {expression}:\n    print({WRONG!r})\n    exit(1)\n"
 
+
+WRONG = "The result is not what the task asks for. Read the task again, word by word."
+"""All that a checker says; the right answer would do the work for the model."""
 
 KINDS = (
     Kind(
@@ -299,14 +302,16 @@ KINDS = (
         "data",
         rename_files,
         "import os\nnames = os.listdir('data')\n"
-        "assert len(names) == 5 and all([n.endswith('.md') for n in names]), 'wrong'\n",
+        "right = len(names) == 5 and all([n.endswith('.md') for n in names])\n"
+        f"if not right:\n    print({WRONG!r})\n    exit(1)\n",
     ),
     Kind(
         "replace a word",
         "Replace every cedar in text.txt by willow, in the same file.",
         "text.txt",
         replace_text,
-        "text = open('text.txt').read()\nassert 'cedar' not in text and 'willow' in text, 'wrong'\n",
+        "text = open('text.txt').read()\n"
+        f"if 'cedar' in text or 'willow' not in text:\n    print({WRONG!r})\n    exit(1)\n",
     ),
     Kind(
         "extract addresses",
