@@ -7,6 +7,7 @@ texts stand in `prompts/`, one file each.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from string import Template
@@ -17,7 +18,7 @@ from autoagent.messages import Message, system, user
 from autoagent.ports import Abilities, ToolSchema
 from autoagent.state import LaneState, RunState
 from autoagent.tools import Tool
-from autoagent.turns import messages_of
+from autoagent.turns import Style, messages_of
 
 _FOLDER = Path(__file__).parent / "prompts"
 
@@ -42,85 +43,70 @@ def worker_messages(
     state: RunState, lane: LaneState, tools: Mapping[str, Tool], abilities: Abilities | None
 ) -> tuple[Message, ...]:
     """The whole conversation of a lane."""
-    head = _head(state, lane, tools, abilities)
-    shortened = tuple(t.shortened for t in lane.turns[: lane.compacted])
-    return (*head, *messages_of(shortened), *messages_of(lane.turns[lane.compacted :]))
+    told = _Told(
+        style=lane.style,
+        task=lane.task,
+        goal=state.goal,
+        criteria=state.criteria if lane.is_leaf else (),
+        listing=lane.listing,
+        results=lane.results,
+        recalled=state.recalled or (),
+        functions=script_functions(lane, tools) if lane.style == "code" else "",
+        abilities=_said(abilities, lane),
+    )
+    turns = [t.shortened if n < lane.compacted else t for n, t in enumerate(lane.turns)]
+    return (*_head(told), *messages_of(turns))
 
 
-def _head(
-    state: RunState, lane: LaneState, tools: Mapping[str, Tool], abilities: Abilities | None
-) -> tuple[Message, ...]:
-    """Cached by what it is made of: a head is the same object, and so the same bytes, at every step."""
-    functions = script_functions(lane, tools) if lane.style == "code" else ""
-    about = sub_task_of(state, lane.sub_task)
-    results = tuple((d, x.result) for d in about.depends_on if (x := state.lane_of(d)) is not None)
-    return _worker_head(
-        lane.style, lane.listing, about.title, about.instructions, results, about.done_when,
-        _is_last(state, about), state.run_id, _Texts(state), functions, _said(abilities, lane),
-    )  # fmt: skip
+@dataclass(frozen=True)
+class _Told:
+    """What the head says; all of it is known, and stays, when the sub-task starts."""
 
-
-class _Texts:
-    """The goal's fixed texts, hashable by run: what a head needs of the state beyond the lane."""
-
-    def __init__(self, state: RunState) -> None:
-        self.goal = state.goal.goal.strip()
-        self.criteria = state.criteria
-        self.recalled = state.recalled or ()
-        self.rules = rules(state.goal)
-        self._key = (state.run_id, self.goal, str(self.criteria), self.recalled)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Texts) and self._key == other._key
+    style: Style
+    task: SubTask
+    goal: Goal
+    criteria: tuple[Criterion, ...]
+    listing: str
+    results: tuple[tuple[str, str], ...]
+    recalled: tuple[str, ...]
+    functions: str
+    abilities: str
 
     def __hash__(self) -> int:
-        return hash(self._key)
+        return hash((self.task.id, self.listing, self.functions))
 
 
 @lru_cache(maxsize=64)
-def _worker_head(
-    style: str,
-    listing: str,
-    title: str,
-    instructions: str,
-    results: tuple[tuple[str, str], ...],
-    done_when: tuple[Criterion, ...],
-    is_last: bool,
-    run_id: str,
-    texts: _Texts,
-    functions: str,
-    abilities: str,
-) -> tuple[Message, ...]:
-    if style == "code":
-        rules_text = fill("worker_code", abilities=abilities, functions=functions)
+def _head(told: _Told) -> tuple[Message, Message]:
+    """Cached, so that a head is the same object at every step, and serialised once."""
+    if told.style == "code":
+        rules_text = fill("worker_code", abilities=told.abilities, functions=told.functions)
     else:
-        rules_text = fill("worker_tools", abilities=abilities)
-    criteria = (*done_when, *(texts.criteria if is_last else ()))
-    is_whole = title in " ".join(texts.goal.split())
-    task = fill(
+        rules_text = fill("worker_tools", abilities=told.abilities)
+    goal, task = told.goal.goal.strip(), told.task
+    is_whole = task.title in " ".join(goal.split())
+    criteria = dict.fromkeys((*task.done_when, *told.criteria))
+    text = fill(
         "task",
-        listing=listing or "(none)",
-        recalled=_section("\nFrom earlier runs (may be out of date):", texts.recalled),
-        results=_section("Results of the sub-tasks before yours:", [f"{k}: {v}" for k, v in results]),
-        goal="" if is_whole else f"\nThe whole goal, of which your task is one part: {texts.goal}\n",
-        rules=texts.rules,
-        title=texts.goal if is_whole else title,
-        instructions=f"{instructions.strip()}\n" if instructions.strip() else "",
-        criteria=_section("It counts as done when:", [say(c) for c in dict.fromkeys(criteria)]),
+        listing=told.listing or "(none)",
+        recalled=_section("\nFrom earlier runs (may be out of date):", told.recalled),
+        results=_section("Results of the sub-tasks before yours:", [f"{k}: {v}" for k, v in told.results]),
+        goal="" if is_whole else f"\nThe whole goal, of which your task is one part: {goal}\n",
+        rules=rules(told.goal),
+        title=goal if is_whole else task.title,
+        instructions=f"{task.instructions.strip()}\n" if task.instructions.strip() else "",
+        criteria=_section("It counts as done when:", [say(c) for c in criteria]),
     )
-    return (system(rules_text), user(task))
-
-
-def _is_last(state: RunState, about: SubTask) -> bool:
-    """Whether the goal's own criteria are this sub-task's too: nothing in the plan builds on it."""
-    plan = state.plan
-    return plan is not None and not any(about.id in s.depends_on for s in plan.sub_tasks)
+    return (system(rules_text), user(text))
 
 
 def sub_task_of(state: RunState, id: str) -> SubTask:
+    """The sub-task as its lane was told it; before it has one, as the plan has it."""
+    lane = state.lane_of(id)
+    if lane is not None:
+        return lane.task
     assert state.plan is not None
-    found = next((s for s in state.plan.sub_tasks if s.id == id), None)
-    return found or SubTask(id=id, title=state.goal.goal)
+    return next(task for task in state.plan.sub_tasks if task.id == id)
 
 
 def _section(title: str, lines: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from autoagent import policy
 from autoagent.calls import Calls
-from autoagent.controls import ALWAYS, CONTROLS
+from autoagent.controls import ALWAYS, CONTROLS, READ_AGAIN
 from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted
 from autoagent.ids import digest
@@ -103,7 +103,7 @@ class Scripts:
     def _functions(self) -> list[ScriptFunction]:
         own = [self.ctx.tools[name].schema for name in self.calls.me.tools if name in self.ctx.tools]
         made = []
-        for schema in (*own, *ALWAYS):
+        for schema in (*own, *ALWAYS, READ_AGAIN):
             properties = schema.parameters.get("properties", {})
             assert isinstance(properties, Mapping)
             made.append(ScriptFunction(schema.name, tuple(properties), schema.description))

@@ -8,9 +8,11 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
 from typing import Literal
 
 from autoagent.messages import Message, Reply, RequestedCall, user
@@ -47,27 +49,69 @@ class Turn:
             return user(f"{label}{head}\n{self.text}")
         return user(self.text)
 
-    @property
+    @cached_property
     def shortened(self) -> Turn:
-        """The turn with a long result cut to a handle under which it can be read again."""
-        if self.kind != "result" or len(self.text) <= 2 * _SHORT:
-            return self
-        cut = (
-            f"{self.text[:_SHORT]}\n… {len(self.text) - _SHORT} characters left out; handle {self.call_id!r}"
-        )
-        return replace(self, text=cut)
+        """The turn without its long texts: a result keeps a handle under which it can be read again."""
+        match self.kind:
+            case "result":
+                again = f"read_again({self.call_id!r}) shows them" if self.call_id else ""
+                return replace(self, text=_beginning(self.text, again))
+            case "reply" if self.style == "code":
+                return replace(self, text=_shortened_script(self.text))
+            case "reply":
+                calls = tuple(_shortened_call(call) for call in self.calls)
+                return replace(self, text=_beginning(self.text), calls=calls)
+            case "note":
+                return self
+
+
+def _beginning(text: str, again: str = "") -> str:
+    if len(text) <= 2 * _SHORT:
+        return text
+    left_out = f"… {len(text) - _SHORT} characters left out"
+    return f"{text[:_SHORT]}\n{left_out}" + (f"; {again}" if again else "")
+
+
+def _shortened_script(text: str) -> str:
+    code = script_in(text)
+    if code is None or len(text) <= 2 * _SHORT:
+        return _beginning(text)
+    return f"```python\n{code[:_SHORT]}\n# … {len(code[_SHORT:])} characters left out\n```"
+
+
+def _shortened_call(call: RequestedCall) -> RequestedCall:
+    args = _arguments(call)
+    if args is None or len(call.arguments) <= 2 * _SHORT:
+        return call
+    short = {name: _beginning(value) if isinstance(value, str) else value for name, value in args.items()}
+    return call.model_copy(update={"arguments": json.dumps(short)})
 
 
 def _sendable(call: RequestedCall) -> RequestedCall:
     """Servers refuse a history whose arguments are no JSON object; the observation quotes what was wrong."""
+    return call if _arguments(call) is not None else call.model_copy(update={"arguments": "{}"})
+
+
+def _arguments(call: RequestedCall) -> dict[str, object] | None:
+    """The arguments, where they are a JSON object."""
     try:
-        fine = isinstance(json.loads(call.arguments), dict)
-    except ValueError:
-        fine = False
-    return call if fine else call.model_copy(update={"arguments": "{}"})
+        args = json.loads(call.arguments)
+    except (ValueError, RecursionError):
+        return None
+    return args if isinstance(args, dict) else None
 
 
-_FENCE = re.compile(r"^[ \t]*```[ \t]*(\w*)[^\n]*\n(.*?)(?:^[ \t]*```|\Z)", re.DOTALL | re.MULTILINE)
+# --- scripts in replies -------------------------------------------------------------------------------------
+
+_OPENING = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*(\w*)[^\n]*\n", re.MULTILINE)
+_STRING = re.compile(
+    r"#[^\n]*"
+    r"|\"\"\"(?:\\.|[^\\])*?\"\"\"|'''(?:\\.|[^\\])*?'''"
+    r"|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'",
+    re.DOTALL,
+)
+"""Comments and strings of Python: a fence inside one (a report in Markdown) ends no block."""
+_MOST_BLOCKS = 50
 
 
 def script_in(text: str) -> str | None:
@@ -75,15 +119,37 @@ def script_in(text: str) -> str | None:
 
     An unnamed block counts only if it parses: models show files and output in such blocks too.
     """
-    blocks = [(m[1].lower(), m[2]) for m in _FENCE.finditer(text) if m[2].strip()]
+    found = islice(_blocks(text.replace("\r\n", "\n")), _MOST_BLOCKS)
+    blocks = [(language, code) for language, code in found if code.strip()]
     named = (code for language, code in blocks if language in ("python", "py", "python3"))
     unnamed = (code for language, code in blocks if not language and _parses(code))
     return next(named, None) or next(unnamed, None)
 
 
+def _blocks(text: str) -> Iterator[tuple[str, str]]:
+    """(language, content) of each fenced block; one that is never closed goes to the end of the text."""
+    at = 0
+    while opening := _OPENING.search(text, at):
+        start, fence = opening.end(), opening[1]
+        closing = re.compile(rf"^[ \t]*{fence[0]}{{{len(fence)},}}", re.MULTILINE)
+        rest = text[start:]
+        end = closing.search(_without_strings(rest)) or closing.search(rest)
+        yield opening[2].lower(), rest if end is None else rest[: end.start()]
+        if end is None:
+            return
+        at = start + end.end()
+
+
+def _without_strings(code: str) -> str:
+    """`code` with strings and comments of the same length that hold no fence."""
+    return _STRING.sub(lambda match: re.sub("[`~]", "_", match[0]), code)
+
+
 def _parses(code: str) -> bool:
     try:
-        ast.parse(code)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an escape that Python doubts is no matter here
+            ast.parse(code)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
@@ -103,4 +169,23 @@ def requested_calls(reply: Reply, style: Style, model_call: str) -> tuple[Reques
 
 
 def messages_of(turns: Sequence[Turn]) -> tuple[Message, ...]:
-    return tuple(turn.message for turn in turns)
+    """The turns as a model reads them.
+
+    The results of a reply's calls stand right behind it, as servers demand: a note that came between them
+    (a person's, or about a conflict) follows.
+    """
+    messages: list[Message] = []
+    waiting: set[str | None] = set()
+    late: list[Message] = []
+    for turn in turns:
+        if turn.kind == "note" and waiting:
+            late.append(turn.message)
+            continue
+        messages.append(turn.message)
+        if turn.kind == "reply":
+            waiting = {call.id for call in turn.message.calls}
+        waiting.discard(turn.call_id)
+        if not waiting:
+            messages += late
+            late = []
+    return (*messages, *late)

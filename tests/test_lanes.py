@@ -328,7 +328,7 @@ async def test_old_results_are_shortened_and_can_be_read_again(tmp_path: Path) -
 
     assert outcome.ending == "proved"
     assert stage.events(ContextCompacted)
-    shortened = next(p for p in worker_prompts(model) if "characters left out; handle 'a.1.1'" in p.text)
+    shortened = next(p for p in worker_prompts(model) if "read_again('a.1.1') shows them" in p.text)
     assert "read_again" in shortened.tools
     assert "line 499" in worker_prompts(model)[9].last.text
 

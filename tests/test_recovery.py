@@ -115,7 +115,7 @@ async def test_recovery_is_answered(tmp_path: Path, answer: str, sent: int, told
 
     assert outcome.ending == "proved"
     assert len(stage.world.sent) == sent  # type: ignore[attr-defined]
-    assert told in worker_prompts(model)[0].last.text
+    assert told in worker_prompts(model)[0].text
 
 
 async def test_run_again_is_used_up_by_one_start(tmp_path: Path) -> None:

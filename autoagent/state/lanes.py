@@ -89,7 +89,7 @@ def _call_ended(state: RunState, event: e.CallEnded) -> RunState:
     state = replace(state, calls=drop(state.calls, event.call, *inside))
     if call.decided.effect == "external" and event.ok:
         sent = f"{call.decided.tool} {call.decided.destination or ''}".strip()
-        state = replace(state, sent=state.sent.plus(sent))
+        state = replace(state, sent=(*state.sent, sent))
     lane = state.lanes.get(event.lane)
     return state if lane is None else _observed_call(state, lane, call.decided, event)
 
@@ -207,7 +207,7 @@ def _new_lane(state: RunState, event: e.SubTaskStarted) -> LaneState:
         on_main=event.on_main,
         task=task,
         results=tuple((id, lane.result) for id, lane in before),
-        is_last=not any(task.id in other.depends_on for other in others),
+        is_leaf=not any(task.id in other.depends_on for other in others),
     )
 
 

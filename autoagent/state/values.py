@@ -51,7 +51,7 @@ class LaneState:
     """As the plan had it when the lane began: what the worker is told of it never changes."""
     results: tuple[tuple[str, str], ...] = ()
     """(sub-task, its result) of those that it depends on."""
-    is_last: bool = False
+    is_leaf: bool = False
     """Nothing in the plan builds on it, so the goal's own criteria are its too."""
     turns: Log[Turn] = field(default_factory=Log)
     pending: tuple[RequestedCall, ...] = ()
@@ -163,7 +163,7 @@ class RunState:
     """The last verdict on each criterion of the goal."""
     remembered: frozenset[str] = frozenset()
     """Lanes whose outcome stands in long-term memory."""
-    sent: Log[str] = field(default_factory=Log)
+    sent: tuple[str, ...] = ()
     """`tool destination` of each external effect that ended well."""
     ended: e.RunEnded | None = None
     parked: tuple[str, ...] | None = None
