@@ -17,7 +17,7 @@ from autoagent.goal import (
     Limits,
     RunCriterion,
 )
-from autoagent.goal_file import protected
+from autoagent.goal_file import GIT, protected
 from autoagent.redact import one_line, visible
 
 
@@ -107,7 +107,7 @@ def _powers(goal: Goal) -> Iterator[str]:
     if allow.read:
         yield f"read   {_places(allow.read)}"
     if allow.write:
-        yield f"write  {_places(allow.write)}, except {_listed(protected(goal))}"
+        yield f"write  {_places(allow.write)}, except {_listed(_protected(goal))}"
     if allow.run == "sandbox":
         yield "run    code, in a sandbox without network"
     if allow.web:
@@ -204,7 +204,7 @@ def _proof_surprises(goal: Goal) -> Iterator[str]:
     if RunCriterion in kinds:
         yield "checks by a command need a sandbox; 'autoagent doctor' says whether there is one"
     for criterion in goal.done_when:
-        if isinstance(criterion, RunCriterion) and len(protected(_only(goal, criterion))) == 1:
+        if isinstance(criterion, RunCriterion) and len(_protected(_only(goal, criterion))) == 1:
             command = one_line(criterion.run, 60)
             yield f"'{command}' names no file that could be protected; put what it relies on under 'protect'"
         if isinstance(criterion, FileCriterion) and (why := _unwritable(goal, criterion.file)):
@@ -246,3 +246,8 @@ def _limit_surprises(limits: Limits) -> Iterator[str]:
     for name, amount in (("steps", limits.steps), ("minutes", limits.minutes), ("tokens", limits.tokens)):
         if amount == 0:
             yield f"0 {name} means none at all: it stops before it starts"
+
+
+def _protected(goal: Goal) -> tuple[str, ...]:
+    """What is protected, without what always is and concerns few."""
+    return tuple(path for path in protected(goal) if path not in GIT)

@@ -34,6 +34,8 @@ __all__ = [
 ]
 
 FILE_NAME = "goal.yaml"
+GIT = (".git/hooks", ".git/config")
+"""Where a repository says what git runs, on the person's machine and not in the sandbox."""
 MAX_BYTES = 128 * 1024
 """Far more than a person reads; checked before anything is read."""
 
@@ -89,7 +91,7 @@ def goal_digest(goal: Goal) -> str:
 def protected(goal: Goal, existing: Container[str] | None = None) -> tuple[str, ...]:
     """The paths that no run of this goal may write: `protect`, `goal.yaml`, the files that a `run:` names.
 
-    Of the last, only those that the run doesn't have to make: not the file of a `file:` criterion, not one
+    Besides, what git would run on the person's machine. Of the files that a `run:` names, only those that the run doesn't have to make: not the file of a `file:` criterion, not one
     that `allow.write` names itself, and, if `existing` gives the paths at the start, not one missing there.
     """
     checked = (*goal.done_when, *(c for sub_task in goal.plan for c in sub_task.done_when))
@@ -101,7 +103,7 @@ def protected(goal: Goal, existing: Container[str] | None = None) -> tuple[str, 
         for path in files_named(criterion.run)
         if path not in made and (existing is None or path in existing)
     ]
-    return tuple(dict.fromkeys([*goal.protect, FILE_NAME, *named]))
+    return tuple(dict.fromkeys([*goal.protect, FILE_NAME, *GIT, *named]))
 
 
 # --- reading -----------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ from autoagent.goal import (
     RunCriterion,
     SubTask,
 )
-from autoagent.goal_file import dump, from_text, goal_digest, load, protected, template, understand
+from autoagent.goal_file import GIT, dump, from_text, goal_digest, load, protected, template, understand
 
 WHOLE = """\
 goal: >
@@ -555,25 +555,25 @@ def test_digest_survives_the_journal() -> None:
 )
 def test_files_that_a_command_names_are_protected(command: str, named: tuple[str, ...]) -> None:
     """What a proof runs on can't be rewritten by the run that it proves."""
-    assert protected(Goal(goal="x", done_when=(RunCriterion(run=command),))) == ("goal.yaml", *named)
+    assert protected(Goal(goal="x", done_when=(RunCriterion(run=command),))) == ("goal.yaml", *GIT, *named)
 
 
 def test_file_that_the_run_must_make_is_not_protected() -> None:
     """A command that checks the wanted file doesn't forbid writing it."""
     criteria = (FileCriterion(file="out.csv"), RunCriterion(run="python check.py out.csv"))
 
-    assert protected(Goal(goal="x", done_when=criteria)) == ("goal.yaml", "check.py")
+    assert protected(Goal(goal="x", done_when=criteria)) == ("goal.yaml", *GIT, "check.py")
 
 
 def test_file_that_may_be_written_by_name_is_not_protected() -> None:
     """`write: [app.py]` says that the program under test is the work itself."""
     goal = Goal(goal="x", done_when=(RunCriterion(run="python app.py"),), allow=Allow(write=("app.py",)))
 
-    assert protected(goal) == ("goal.yaml",)
+    assert protected(goal) == ("goal.yaml", *GIT)
 
 
 def test_file_that_was_not_there_is_not_protected() -> None:
     """A script that the run has to write first can be written."""
     goal = Goal(goal="x", protect=("a",), done_when=(RunCriterion(run="python sort.py check.py"),))
 
-    assert protected(goal, existing={"check.py"}) == ("a", "goal.yaml", "check.py")
+    assert protected(goal, existing={"check.py"}) == ("a", "goal.yaml", *GIT, "check.py")
