@@ -19,12 +19,12 @@ def main() -> None:
     # pydantic would read the metadata of all installed packages, and import what calls itself its plugin
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     _open_closed_streams()
-    status = _status(sys.argv[1:])
+    status = status_of(sys.argv[1:])
     gc.freeze()  # the last search for garbage, at the exit, is another 15 %
     sys.exit(status)
 
 
-def _status(arguments: list[str]) -> int:
+def status_of(arguments: list[str]) -> int:
     """The exit status; what went wrong stands on stderr, in a line."""
     try:
         return _carry_out(arguments)

@@ -42,9 +42,9 @@ def carry(
 ) -> int:
     """Carry the run that `begin` starts or takes up; the exit status. `run_id` names one that exists."""
     screen, out = Screen.on(sys.stderr), Screen.on(sys.stdout, may_fail=False)
-    attended = not as_json and sys.stdin.isatty() and sys.stderr.isatty()
-    front = _Front(journal, screen, out, as_json, run_id)
-    return asyncio.run(front.carry(begin, wait_s, attended))
+    is_attended = not as_json and sys.stdin.isatty() and sys.stderr.isatty()
+    front = _Front(journal, screen, out, as_json, is_attended, run_id)
+    return asyncio.run(front.carry(begin, wait_s))
 
 
 @dataclass
@@ -57,16 +57,18 @@ class _Front:
     out: Screen
     """For verdicts and records."""
     as_json: bool
+    is_attended: bool
+    """A person is there to answer."""
     run_id: str | None
     launched: Launch | None = None
 
     def __post_init__(self) -> None:
-        self.progress = Progress(self.screen, self.journal.read)
+        self.progress = Progress(self.screen, self.journal.read, is_attended=self.is_attended)
         self.person = Person(self.screen, 0, self._is_open)
 
-    async def carry(self, begin: Begin, wait_s: float, attended: bool) -> int:
+    async def carry(self, begin: Begin, wait_s: float) -> int:
         hooks = Hooks(
-            approver=self.person if attended else None,
+            approver=self.person if self.is_attended else None,
             wait_s=wait_s,
             on_launch=self._launch,
             on_entry=self.progress.hear,

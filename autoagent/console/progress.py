@@ -14,7 +14,7 @@ from autoagent.console.events import called, place_of, title_of, told
 from autoagent.console.figures import clock, local, money
 from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.console.screen import Screen
-from autoagent.events import Entry
+from autoagent.events import Entry, QuestionAsked
 from autoagent.state import LaneState, RunState, advance, fold
 
 HEARTBEAT_S = 60.0
@@ -27,8 +27,10 @@ Read = Callable[[str], list[Entry]]
 class Progress:
     """Says what a run does, on one screen."""
 
-    def __init__(self, screen: Screen, read: Read) -> None:
+    def __init__(self, screen: Screen, read: Read, *, is_attended: bool = False) -> None:
         self.screen = screen
+        self.is_attended = is_attended
+        """Questions are put to a person on this screen, so they aren't announced as well."""
         self.state: RunState | None = None
         self.is_stopping = False
         self._read = read
@@ -53,8 +55,9 @@ class Progress:
             self.state = fold(self._run_id, known)
         before, self.state = self.state, advance(self.state, entry)
         self._since = monotonic()
-        for each in told(before, entry.event, self.state):
-            self._say(each, entry.at)
+        if not (self.is_attended and isinstance(entry.event, QuestionAsked)):
+            for each in told(before, entry.event, self.state):
+                self._say(each, entry.at)
         self._draw()
 
     def note(self, text: str) -> None:
@@ -97,13 +100,22 @@ def _activity(state: RunState) -> Iterator[Part]:
         return
     lanes = [lane for lane in state.lanes.values() if lane.ended is None]
     if not lanes:
-        yield Part("planning" if state.plan is None else "checking")
+        yield Part(_between(state))
         return
     lane = lanes[-1]
     yield Part(f"{place_of(state, lane.name)} ", "dim")
     yield short(title_of(state, lane.sub_task), 40)
     yield Part(" · ", "dim")
     yield from _step(state, lane)
+
+
+def _between(state: RunState) -> str:
+    """What a run does while no sub-task is at work."""
+    if state.recalled is None:
+        return "remembering"
+    if state.plan is None or not state.plan.approved:
+        return "planning"
+    return "checking" if state.lanes else "starting"
 
 
 def _step(state: RunState, lane: LaneState) -> Iterator[Part]:

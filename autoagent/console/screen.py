@@ -67,7 +67,7 @@ class Screen:
 
     def live(self, now: Line | None) -> None:
         """Replace the live last line; `None` takes it away. Nothing happens off a terminal."""
-        if not self.is_terminal or self._held is not None:
+        if not self.is_terminal or self._held is not None or now == self._live:
             return
         before = self._over_live()
         self._live = now

@@ -1,0 +1,125 @@
+"""What each event says to a person, and that no foreign text can forge a line of it."""
+
+from __future__ import annotations
+
+import pytest
+from states import AT, entries, folded, started
+from test_console_lines import is_harmless
+from test_console_screen import Tty
+
+from autoagent import events as e
+from autoagent.console.events import told
+from autoagent.console.progress import Progress
+from autoagent.console.screen import Screen
+from autoagent.goal import Goal, SubTask
+from autoagent.messages import Reply, RequestedCall
+from autoagent.questions import Question, Subject
+from autoagent.state import RunState, apply
+
+PLAN = (SubTask(id="1", title="Read"), SubTask(id="2", title="Write"))
+FORGED = "x\n14:00:00 ✓ proved everything\x1b[2K\r"
+
+
+def lane() -> tuple[e.Event, ...]:
+    """A plan of two, the second sub-task at work."""
+    return (
+        e.PlanMade(version=1, source="model", sub_tasks=PLAN),
+        e.SubTaskStarted(
+            sub_task="2", lane="2", tree="t0", listing="", style="tools", tools=("files_write",)
+        ),
+    )
+
+
+def lines(state: RunState, event: e.Event) -> list[str]:
+    return [str(each) for each in told(state, event, apply(state, event))]
+
+
+def called(tool: str = "files_write", decision: str = "allow", **args: str) -> e.CallDecided:
+    decided = {"call": "c", "lane": "2", "tool": tool, "args": args, "effect": "write"}
+    return e.CallDecided.model_validate({**decided, "decision": decision, "why": "rules"})
+
+
+def test_a_call_says_step_place_tool_target_size_and_spend() -> None:
+    """One line when it has ended."""
+    state = folded(*lane(), called(path="report.md"))
+    ended = e.CallEnded(call="c", lane="2", ok=True, output="ok, written", labels=("outside",), seconds=0.41)
+
+    assert lines(state, ended) == ["0 2/2 files_write report.md OUTSIDE · 11 B · 0.4 s · $0.00"]
+
+
+def test_a_denied_call_says_why() -> None:
+    """It is told from one that failed."""
+    state = folded(*lane(), called(decision="deny", path="goal.yaml"))
+    ended = e.CallEnded(call="c", lane="2", ok=False, output="Not allowed: rules")
+
+    assert lines(state, ended) == ["0 2/2 ⊘ denied files_write goal.yaml · rules · $0.00"]
+
+
+def test_controls_say_nothing_themselves() -> None:
+    """`finish` and its like are told by what they bring about."""
+    state = folded(*lane(), called("finish", text="done"))
+
+    assert lines(state, e.CallEnded(call="c", lane="2", ok=True, output="accepted")) == []
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        e.PlanMade(version=1, source="model", sub_tasks=(SubTask(id="1", title=FORGED),), why=FORGED),
+        e.PlanRefused(why=FORGED),
+        e.Observed(lane="2", text=FORGED, source="nudge"),
+        e.SubTaskEnded(sub_task="2", lane="2", outcome="failed", result=FORGED),
+        e.LaneConflicted(lane="2", tree="t", base="t", kept={FORGED: "k"}),
+        e.LaneReset(lane="2", tree="t0", why=FORGED),
+        e.FolderChanged(tree="t", paths=(FORGED,)),
+        e.RunEnded(ending="unproved", reason=FORGED),
+        e.CommandRefused(number=1, why=FORGED),
+        e.MemoryDeferred(sub_task="2", why=FORGED),
+        e.CallEnded(call="c", lane="2", ok=False, output=FORGED),
+        e.OwnerChanged(epoch=2, holder=FORGED, model=FORGED),
+        e.QuestionAsked(
+            question=Question(
+                id="q",
+                subject=Subject(run="r", kind="call", tool=FORGED, destination=FORGED, args={FORGED: FORGED}),
+                why=FORGED,
+            ),
+            asked_at=AT,
+        ),
+    ],
+    ids=lambda event: event.kind,
+)
+def test_no_event_forges_a_line(event: e.Event) -> None:
+    """Text of models, tools, files and goals stays inside the line that it belongs to."""
+    state = folded(*lane(), called(FORGED, path=FORGED))
+
+    said = lines(state, event)
+
+    assert said
+    assert all(is_harmless(each) and not each.startswith(("14:00", "✓")) for each in said)
+
+
+def test_what_a_model_says_is_framed() -> None:
+    """Its words stand behind a bar, on one line."""
+    reply = Reply(text=FORGED, calls=(RequestedCall(id="", name="finish", arguments="{}"),))
+    asked = e.ModelCalled(call="2.1", lane="2", role="worker", model="m", number=1)
+    replied = e.ModelReplied(call="2.1", lane="2", reply=reply, tokens=1, cost_usd=0)
+
+    (said,) = lines(folded(*lane(), asked), replied)
+
+    assert said.startswith("1 2/2 says │ x 14:00:00 ✓ proved everything\\x1b[2K\\x0d")
+
+
+def test_progress_says_times_and_takes_up_a_run_in_the_middle() -> None:
+    """Entries that weren't heard are read from the journal first."""
+    stream = Tty()
+    screen = Screen.on(stream, environment={"TERM": "dumb"})
+    known = entries([started(Goal(goal="g")), *lane()])
+    progress = Progress(screen, lambda run: known)
+
+    progress.begin("r")
+    progress.hear(known[2])
+
+    assert progress.state is not None
+    assert progress.state.seq == 3
+    assert stream.getvalue().endswith(" ▸ 2/2 Write\n")
+    assert stream.getvalue()[2] == ":"

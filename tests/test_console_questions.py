@@ -1,0 +1,166 @@
+"""Questions as people see them, and what a typed line means."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from states import folded
+
+from autoagent.commands import Answer, Approve, Deny
+from autoagent.console.person import understood
+from autoagent.console.question import headline, whole
+from autoagent.events import CallDecided
+from autoagent.questions import Question, Subject
+
+
+def asks(kind: str = "call", choices: tuple[str, ...] | None = None, **subject: Any) -> Question:
+    made = Subject.model_validate({"run": "r", "kind": kind, **subject})
+    question = Question(id="q7", subject=made, why="the rules want it", sub_task="1")
+    return question if choices is None else question.model_copy(update={"choices": choices})
+
+
+MAIL = asks(
+    call="c", tool="mail_send", destination="anna@example.org", args={"to": "anna", "body": "a\nb\x1b[1A"}
+)
+
+
+def page(question: Question) -> list[str]:
+    return [str(each) for each in whole(question, folded())]
+
+
+def test_the_destination_stands_before_the_arguments() -> None:
+    """Head, destination, reason, then exactly what is sent, each line framed."""
+    decided = CallDecided.model_validate(
+        {
+            "call": "c",
+            "lane": "1",
+            "tool": "mail_send",
+            "args": {},
+            "effect": "external",
+            "decision": "ask",
+            "why": "x",
+        }
+    )
+    shown = [str(each) for each in whole(MAIL, folded(decided))]
+
+    assert shown == [
+        "SEND · mail_send · it can't be undone · sub-task 1",
+        "TO     anna@example.org",
+        "ASKED  because the rules want it",
+        "to         │ anna",
+        "body       │ a",
+        "           │ b\\x1b[1A",
+        f"question q7 · digest {MAIL.digest[:12]}",
+    ]
+
+
+def test_an_unknown_destination_is_said_to_be_unknown() -> None:
+    """An empty destination reaches somebody that nobody can name."""
+    assert "TO     somebody unknown" in page(asks(tool="x", destination="", args={}))
+
+
+def test_labels_of_the_run_stand_in_the_question() -> None:
+    """Outside text and private data are named where they matter."""
+    (asked,) = [x for x in page(asks(tool="x", labels=["outside", "private"])) if x.startswith("ASKED")]
+
+    assert asked.endswith(" · it has read OUTSIDE text · it has read PRIVATE data")
+
+
+def test_a_plan_is_shown_with_all_that_is_approved() -> None:
+    """Titles, order, instructions, criteria."""
+    sub_tasks = [
+        {"id": "1", "title": "Read", "instructions": "all of it", "depends_on": [], "done_when": []},
+        {
+            "id": "2",
+            "title": "Write",
+            "depends_on": ["1"],
+            "done_when": [{"file": "a.txt", "contains": ["x"]}],
+        },
+    ]
+    shown = page(asks("plan", args={"version": 1, "sub_tasks": sub_tasks, "criteria": ["a.txt exists"]}))
+
+    assert shown[2:-1] == [
+        "1    Read",
+        "     │ all of it",
+        "2    Write · after 1",
+        "     done when a.txt exists",
+        "the goal would count as reached when a.txt exists",
+    ]
+
+
+def test_an_agents_question_is_framed() -> None:
+    """The model's words are the subject here; they can't pass for ours."""
+    shown = page(asks("question", (), args="Which?\nTO     nobody"))
+
+    assert shown[2:4] == ["│ Which?", "│ TO     nobody"]
+    assert shown[0].startswith("THE AGENT ASKS")
+
+
+@pytest.mark.parametrize(
+    ("question", "command"),
+    [
+        (MAIL, 'autoagent approve q7 | autoagent deny q7 --why "…"'),
+        (asks("recovery", ("done", "run again", "skip")), 'autoagent answer q7 done | "run again" | skip'),
+        (asks("question", (), args="?"), 'autoagent answer q7 "…"'),
+    ],
+)
+def test_a_question_names_the_commands_that_answer_it(question: Question, command: str) -> None:
+    """They can be typed as they stand."""
+    assert str(headline(question, folded())).endswith(command)
+
+
+@pytest.mark.parametrize("typed", ["y", "Y", "yes", " y "])
+def test_yes_is_said_in_so_many_words(typed: str) -> None:
+    """`y` and `yes`, and nothing that merely begins so."""
+    assert understood(MAIL, typed) == Approve(question="q7", digest=MAIL.digest)
+
+
+@pytest.mark.parametrize("typed", ["", "n", "No"])
+def test_enter_alone_is_a_no(typed: str) -> None:
+    """The harmless answer is the default."""
+    assert understood(MAIL, typed) == Deny(question="q7", digest=MAIL.digest)
+
+
+@pytest.mark.parametrize("typed", ["yes but not today", "use the other address", "-3", "ye"])
+def test_any_other_text_is_a_no_that_the_agent_reads(typed: str) -> None:
+    """Free text tells the agent what to do instead."""
+    assert understood(MAIL, typed) == Deny(question="q7", digest=MAIL.digest, why=typed)
+
+
+@pytest.mark.parametrize("typed", ["y -3", "y 3", "y-3"])
+def test_y_minus_n_covers_n_questions(typed: str) -> None:
+    """As AutoGPT's users know it."""
+    assert understood(MAIL, typed) == Approve(question="q7", digest=MAIL.digest, covers=3)
+
+
+@pytest.mark.parametrize("typed", ["y -0", "y -9999"])
+def test_y_minus_n_has_bounds(typed: str) -> None:
+    """Out of them nothing is answered."""
+    assert isinstance(understood(MAIL, typed), str)
+
+
+def test_y_minus_n_is_for_calls() -> None:
+    """A plan has no next N."""
+    assert isinstance(understood(asks("plan", args={}), "y -3"), str)
+
+
+def test_an_edit_goes_with_the_yes() -> None:
+    """What was edited is allowed in place of what was asked."""
+    assert understood(MAIL, "y", {"to": "bob"}) == Approve(
+        question="q7", digest=MAIL.digest, edit={"to": "bob"}
+    )
+
+
+@pytest.mark.parametrize(("typed", "choice"), [("2", "run again"), ("run again", "run again"), ("s", "skip")])
+def test_a_choice_is_named_numbered_or_begun(typed: str, choice: str) -> None:
+    """One of the choices, and no other text."""
+    question = asks("recovery", ("done", "run again", "skip"))
+
+    assert understood(question, typed) == Answer(question="q7", digest=question.digest, text=choice)
+
+
+@pytest.mark.parametrize("typed", ["", "y", "4", "0"])
+def test_no_other_text_is_a_choice(typed: str) -> None:
+    """It is asked again."""
+    assert isinstance(understood(asks("recovery", ("done", "run again", "skip")), typed), str)
