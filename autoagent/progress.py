@@ -14,8 +14,11 @@ STILL = 20
 RUNGS = {
     "tools": ("nudge", "reset", "replan", "stronger", "ask"),
     # a small model repeats its mistake for as long as it reads it: words don't help, a fresh start does
-    "code": ("reset", "reset", "nudge", "replan", "stronger", "ask"),
+    "code": ("reset", "reset", "reset", "nudge", "replan", "stronger", "ask"),
 }
+_FRESH_STARTS = RUNGS["code"].count("reset")
+_REFUTATION = 1_000
+"""Characters of a refutation that a fresh start is told."""
 
 
 def stuck(lane: LaneState) -> str | None:
@@ -25,6 +28,8 @@ def stuck(lane: LaneState) -> str | None:
         return f"the same call gave the same result {SAME} times in a row"
     if len(last) >= 4 and last[-1] == last[-3] != last[-2] == last[-4]:
         return "two calls take turns and give the same results again and again"
+    if lane.style == "code" and lane.refuted and len(lane.rungs) < _FRESH_STARTS:
+        return f"what it wrote was refuted. {lane.turns[-1].text[:_REFUTATION]}"
     if lane.failures >= FAILURES[lane.style]:
         return f"{lane.failures} calls in a row failed{_last_error(lane)}"
     if lane.still >= STILL:
