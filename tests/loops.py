@@ -6,6 +6,7 @@ Everything is real but the model; the journal is in memory, so that a test can c
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +33,8 @@ from autoagent.trees import load_tree
 from autoagent.wiring import Choices, Hooks, Parts
 
 E = TypeVar("E", bound=Event)
+STRIDE = 1 if os.environ.get("HYPOTHESIS_PROFILE") == "thorough" else 4
+"""Of the moments at which a process can die, every so many are tried."""
 
 
 def goal(text: str) -> Goal:
