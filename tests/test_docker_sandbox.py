@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 
 import pytest
@@ -14,7 +15,7 @@ from autoagent.errors import SandboxUnavailable
 from autoagent.ids import new_id
 from autoagent.ports import Sandbox
 from autoagent.sandboxes.docker import DockerSandbox, connect, kill_leftovers, probe
-from autoagent.sandboxes.engine import Engine
+from autoagent.sandboxes.engine import Engine, is_dead, this_process
 from autoagent.settings import SandboxSettings
 from autoagent.testing.contracts.sandbox import SandboxContract
 from autoagent.testing.contracts.sandbox_jobs import answering, assert_unchanged, contents, run, working_copy
@@ -25,7 +26,7 @@ pytestmark = NEEDS_DOCKER
 OWNER = """
 import asyncio, sys
 from autoagent.sandboxes.docker import connect
-from autoagent.sandboxes.engine import Engine
+from autoagent.sandboxes.engine import Engine, is_dead, this_process
 from autoagent.settings import SandboxSettings
 
 async def main():
@@ -279,6 +280,20 @@ class TestContainers:
 
         assert killed == 1
         assert (await run(opened, "print(1)")).ok
+
+
+@pytest.mark.parametrize(
+    ("owner", "dead"),
+    [
+        (this_process(), False),
+        (f"{socket.gethostname()}:1", False),
+        ("elsewhere:999999999", False),
+        ("", False),
+    ],
+)
+async def test_only_the_certainly_dead_are_dead(owner: str, dead: bool) -> None:
+    """Another host's process, or a label that can't be read, counts as living."""
+    assert is_dead(owner) is dead
 
 
 async def _owner() -> tuple[str, asyncio.subprocess.Process]:

@@ -17,7 +17,7 @@ from typing import Literal
 from autoagent.errors import SandboxUnavailable
 from autoagent.ports import Abilities, CallTool, Job, JobResult, ScriptFunction
 from autoagent.sandboxes.attached import Attached
-from autoagent.sandboxes.engine import IMAGE_VARIABLE, Container, Engine, this_process
+from autoagent.sandboxes.engine import IMAGE_VARIABLE, Container, Engine, is_dead, this_process
 from autoagent.sandboxes.guest import Guest
 from autoagent.sandboxes.limits import Limits
 from autoagent.sandboxes.protocol import BadGuest, Hello
@@ -195,6 +195,7 @@ async def connect(settings: SandboxSettings, run_id: str, on_note: Callable[[str
     try:
         image = await asyncio.to_thread(_find_image, engine, settings, on_note)
         await asyncio.to_thread(_remove_leftovers, engine, run_id)
+        await asyncio.to_thread(_remove_abandoned, engine)
     except BaseException:
         engine.close()
         raise
@@ -241,6 +242,13 @@ def _remove_leftovers(engine: Engine, run_id: str) -> int:
     for container in found:
         engine.remove(container.id)
     return len(found)
+
+
+def _remove_abandoned(engine: Engine) -> None:
+    """A check's container stays when it ends; its owner may have been killed before it could remove it."""
+    for container in engine.ended_containers():
+        if is_dead(container.owner):
+            engine.remove(container.id)
 
 
 def _chosen(settings: SandboxSettings) -> str | None:

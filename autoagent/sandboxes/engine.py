@@ -155,9 +155,14 @@ class Engine:
 
     def containers_of(self, run_id: str) -> list[Listed]:
         """All containers of a run, whoever started them, whatever their state."""
-        found = self._ask(
-            lambda: self._api.containers(all=True, filters={"label": [f"{LABEL}.run={run_id}"]})
-        )
+        return self._list({"label": [f"{LABEL}.run={run_id}"]})
+
+    def ended_containers(self) -> list[Listed]:
+        """Containers of any run that have ended and were kept."""
+        return self._list({"label": [f"{LABEL}.project=autoagent"], "status": ["exited"]})
+
+    def _list(self, filters: dict[str, list[str]]) -> list[Listed]:
+        found = self._ask(lambda: self._api.containers(all=True, filters=filters))
         return [
             Listed(str(c["Id"]), c["Labels"].get(f"{LABEL}.lane", ""), c["Labels"].get(f"{LABEL}.pid", ""))
             for c in found
@@ -292,6 +297,20 @@ def _user() -> str:
 def this_process() -> str:
     """Host and process id, as containers are labelled."""
     return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def is_dead(owner: str) -> bool:
+    """Whether the process of a label ran on this host and is gone; in doubt it lives."""
+    host, _, pid = owner.rpartition(":")
+    if host != socket.gethostname() or not pid.isdecimal():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _slug(text: str) -> str:
