@@ -132,10 +132,9 @@ def _plan(state: RunState, event: _PlanEvent) -> RunState:
             if event.sub_task is not None:
                 return state
             known = state.verdicts.get(event.number)
-            is_news = known is not None and known.verdict != event.verdict
-            return replace(
-                stirred(state) if is_news else state, verdicts=put(state.verdicts, event.number, event)
-            )
+            is_news = known is None or known.verdict != event.verdict
+            state = stirred(state) if is_news else state
+            return replace(state, verdicts=put(state.verdicts, event.number, event))
         case _:
             assert_never(event)
 
