@@ -91,8 +91,9 @@ def goal_digest(goal: Goal) -> str:
 def protected(goal: Goal, existing: Container[str] | None = None) -> tuple[str, ...]:
     """The paths that no run of this goal may write: `protect`, `goal.yaml`, the files that a `run:` names.
 
-    Besides, what git would run on the person's machine. Of the files that a `run:` names, only those that the run doesn't have to make: not the file of a `file:` criterion, not one
-    that `allow.write` names itself, and, if `existing` gives the paths at the start, not one missing there.
+    Besides, what git would run on the person's machine. Of the files that a `run:` names, only those that
+    the run doesn't have to make: not the file of a `file:` criterion, not one that `allow.write` names
+    itself, and, if `existing` gives the paths at the start, not one missing there.
     """
     checked = (*goal.done_when, *(c for sub_task in goal.plan for c in sub_task.done_when))
     made = {*goal.allow.write, *(c.file for c in checked if isinstance(c, FileCriterion))}

@@ -247,7 +247,7 @@ class Engine:
             status = getattr(error.__cause__, "status_code", None)
             if not isinstance(error.__cause__, docker.errors.APIError) or status not in (404, 409):
                 raise
-            return status == 409
+            return bool(status == 409)
         return False
 
     def _ask(self, question: Callable[[], T]) -> T:

@@ -142,6 +142,7 @@ class Guest:
         self, job: Job, gained: Yield, files: WorkingCopy, call_tool: CallTool | None
     ) -> JobResult:
         stop: Stop | None = None
+        ended: Ended | None
         try:
             ended = await self._listen(job, gained, files, call_tool)
         except Stop as reason:

@@ -76,7 +76,8 @@ class _Run:
 
     async def _answer_to(self, asked: Asked) -> object:
         if asked.what == "sleep":
-            return await asyncio.sleep(min(asked.args[0], LONGEST_SLEEP_S))
+            await asyncio.sleep(min(asked.args[0], LONGEST_SLEEP_S))
+            return None
         return await self._call(asked.name, asked.args, asked.kwargs)
 
     async def _call(self, name: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> object:
