@@ -51,7 +51,6 @@ _GO_ON = {
 _CONTEXT_SHARE = 0.7
 _KEPT_TURNS = 6
 _BYTES_A_TOKEN = 3
-_SHORTENED_TOKENS = 100
 _CONFLICT = "The files conflict with another sub-task's."
 
 
@@ -135,15 +134,19 @@ class Lane:
 
     def compact(self) -> None:
         """Shorten old results once most of the context is full; goal, plan and rules stay as they are."""
-        me, room = self.me, self.ctx.models.context_tokens * _CONTEXT_SHARE
-        recent = me.turns[me.compacted :]
-        written = sum(len(turn.message.wire) for turn in recent)
-        estimate = written / _BYTES_A_TOKEN + me.compacted * _SHORTENED_TOKENS
-        if max(estimate, me.prompt_tokens if len(recent) > _KEPT_TURNS else 0) < room:
-            return
-        upto = len(me.turns) - _KEPT_TURNS
-        if upto > me.compacted:
+        upto = len(self.me.turns) - _KEPT_TURNS
+        if upto > self.me.compacted and self.prompt_tokens() >= self.ctx.models.context_tokens * _CONTEXT_SHARE:
             self.ctx.history.record(ContextCompacted(lane=self.name, upto=upto))
+
+    def prompt_tokens(self) -> float:
+        """About how long the next prompt is: as the server counted the last one, and what came since."""
+        me, since = self.me, 0
+        for index in reversed(range(len(me.turns))):
+            turn = me.turns[index]
+            since += len((turn.shortened if index < me.compacted else turn).message.wire)
+            if turn.kind == "reply" and me.prompt_tokens:
+                return me.prompt_tokens + since / _BYTES_A_TOKEN
+        return since / _BYTES_A_TOKEN
 
     # --- observe ------------------------------------------------------------------------------------------
 

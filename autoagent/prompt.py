@@ -54,7 +54,8 @@ def worker_messages(
         functions=script_functions(lane, tools) if lane.style == "code" else "",
         abilities=_said(abilities, lane),
     )
-    turns = [t.shortened if n < lane.compacted else t for n, t in enumerate(lane.turns)]
+    turns = list(lane.turns)
+    turns[: lane.compacted] = [turn.shortened for turn in turns[: lane.compacted]]
     return (*_head(told), *messages_of(turns))
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from decimal import Decimal
+from operator import attrgetter
 
 from autoagent.budget import COMPLETION_TOKENS, Exhausted, Reservation, Wait, prompt_bound, reserve, settle
 from autoagent.context import RunContext
@@ -14,6 +15,9 @@ from autoagent.events import Event, ModelCalled, ModelFailed, ModelReplied
 from autoagent.messages import Message, Reply
 from autoagent.ports import Model, ModelRequest, ModelRole, ToolSchema
 from autoagent.state import RunState
+
+
+_wire = attrgetter("wire")
 
 
 class LimitReached(Exception):
@@ -37,7 +41,7 @@ async def complete(
     `then` says what the reply comes to. It is recorded with it, so that no reply is paid for twice.
     """
     model = model or ctx.models.of(role)
-    size = sum(len(m.wire) for m in messages) + sum(len(t.wire) for t in tools)
+    size = sum(map(len, map(_wire, messages))) + sum(map(len, map(_wire, tools)))
     reserved = await _room(ctx, model, role, lane, size)
     number = ctx.history.state.replies.get((lane, role), 0) + 1
     call = f"{lane}.{number}" if role == "worker" else f"{lane}-{role}.{number}"
