@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,3 +42,18 @@ def test_a_set_holds_what_it_was_given_and_no_more(added: list[tuple[int, list[i
         assert len(seen) == len(model)
         assert set(seen) == set(model)
         assert all((n in seen) == (n in model) for n in range(10))
+
+
+def test_growing_does_not_copy() -> None:
+    """Two thousand of them, each one longer than the last, take the room of one; tuples would take 16 MB."""
+    tracemalloc.start()
+    try:
+        logs, sets = [Log[int]()], [Seen[int]()]
+        for number in range(2000):
+            logs.append(logs[-1].plus(number))
+            sets.append(sets[-1].plus([number]))
+        size_bytes, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert size_bytes < 2_000_000
