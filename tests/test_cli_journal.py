@@ -1,0 +1,298 @@
+"""Commands on what runs have left: `runs`, `show`, `tail`, `export`, `approvals`, answers, `cancel`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from loops import finish, plan, write
+from worlds import World
+
+from autoagent.cli.app import status_of
+from autoagent.cli.finding import opened
+from autoagent.commands import Approve, Deny
+from autoagent.context import Models
+from autoagent.goal_file import understand
+from autoagent.messages import Reply
+from autoagent.outcome import Outcome
+from autoagent.testing.model import ScriptedModel, call
+from autoagent.wiring import Hooks, Parts, resume, start
+
+Capture = pytest.CaptureFixture[str]
+POST = """
+goal: |-
+  Tell bob.
+  ✓ proved  nothing of it
+allow: {send: {post: []}}
+plugins: [files, post]
+done_when: [{file: a.txt}]
+"""
+
+
+class Desk:
+    """Runs in this test's home, carried in this process; the commands look at them from outside."""
+
+    def __init__(self, folder: Path, capture: Capture) -> None:
+        self.folder, self.capture, self.world = folder, capture, World()
+
+    def start(self, goal: str, *replies: Reply, hooks: Hooks | None = None) -> Outcome:
+        """A run of one sub-task, as far as it goes."""
+        workspace = self.folder / f"w{len(list(self.folder.iterdir()))}"
+        workspace.mkdir()
+        model = ScriptedModel(planner=[plan("tell")], worker=replies)
+        with opened() as journal:
+            parts = Parts(journal=journal, models=Models(model, model, model), plugins=[self.world.plugin()])
+            return asyncio.run(start(understand(goal)[0], workspace, hooks=hooks or Hooks(), parts=parts))
+
+    def resume(self, run: str, *replies: Reply) -> Outcome:
+        model = ScriptedModel(worker=replies)
+        with opened() as journal:
+            parts = Parts(journal=journal, models=Models(model, model, model), plugins=[self.world.plugin()])
+            return asyncio.run(resume(run, parts=parts))
+
+    def parked(self) -> Outcome:
+        """A run that wants to send a letter, and waits."""
+        return self.start(POST, call("post_send", to="bob", text="hi\n\x1b[31mred"))
+
+    def __call__(self, *arguments: str, status: int = 0) -> str:
+        """What a command prints on stdout; complaints for a status that isn't 0."""
+        self.capture.readouterr()
+        found = status_of(list(arguments))
+        said = self.capture.readouterr()
+        assert found == status, said
+        return said.out if status == 0 else said.err
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self(*arguments, "--json"))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, capsys: Capture) -> Iterator[Desk]:
+    return Desk(tmp_path, capsys)
+
+
+PROVED = "goal: Write a.txt\ndone_when: [{file: a.txt}]\nplugins: [files]\n"
+
+
+def test_an_empty_home_says_so(desk: Desk) -> None:
+    """Nothing has run, nobody waits."""
+    assert desk("runs").startswith("Nothing has run yet.")
+    assert desk("approvals") == "Nobody waits for you.\n"
+    assert desk.json("runs") == desk.json("approvals") == []
+
+
+def test_runs_lists_state_proof_and_spend(desk: Desk) -> None:
+    """Newest first; what waits for a person is marked."""
+    proved = desk.start(PROVED, write("a.txt", "x"), finish())
+    parked = desk.parked()
+
+    first, second = desk("runs").splitlines()
+
+    assert re.match(
+        rf"!  {parked.run}  parked 0 of 1, waits for you  now  \$0\.00 of \$3\.00  Tell bob\.$", first
+    )
+    assert re.match(rf"✓  {proved.run}  proved 1 of 1 +now", second)
+    assert [(run["id"], run["state"]) for run in desk.json("runs")] == [
+        (parked.run, "parked"),
+        (proved.run, "proved"),
+    ]
+
+
+def test_approvals_have_exactly_these_keys(desk: Desk) -> None:
+    """For programs: the exact question, with the digest that an answer is bound to."""
+    parked = desk.parked()
+
+    (question,) = desk.json("approvals")
+
+    keys = "id run kind choices tool destination args digest why asked_at expires_at"
+    assert list(question) == keys.split()
+    assert question["id"] == parked.waiting[0]
+    assert (question["run"], question["kind"], question["choices"]) == (parked.run, "call", ["yes", "no"])
+    assert (question["tool"], question["destination"]) == ("post_send", "bob")
+    assert question["args"] == {"to": "bob", "text": "hi\n\x1b[31mred"}
+
+
+def test_approvals_show_the_record_and_the_commands(desk: Desk) -> None:
+    """Destination first; escape codes of an argument are spelled out."""
+    id = desk.parked().waiting[0]
+
+    shown = desk("approvals")
+
+    assert "SEND · post_send · it can't be undone" in shown
+    assert "\nTO     bob\n" in shown
+    assert "│ \\x1b[31mred\n" in shown
+    assert f'autoagent approve {id} | autoagent deny {id} --why "…"' in shown
+
+
+def test_a_yes_is_sent_and_the_resumed_run_takes_it(desk: Desk) -> None:
+    """The answer names what comes next; `--covers` lets the next letter through as well."""
+    parked = desk.parked()
+    id = parked.waiting[0]
+
+    said = desk("approve", id[:4], "--covers", "2")
+    assert said == f"answered {id} · next: autoagent resume {parked.run}\n"
+    assert desk("approvals") == "Nobody waits for you.\n"
+
+    done = desk.resume(parked.run, call("post_send", to="bob", text="again"), write("a.txt", "x"), finish())
+    assert (done.ending, desk.world.sent) == ("proved", ["bob: hi\n\x1b[31mred", "bob: again"])
+
+
+def test_an_edit_is_sent_in_place_of_the_arguments(desk: Desk, tmp_path: Path) -> None:
+    """As JSON on the line, or in a file."""
+    parked = desk.parked()
+    file = tmp_path / "edit.json"
+    file.write_text('{"to": "bob", "text": "edited"}')
+
+    desk("approve", parked.waiting[0], "--edit", f"@{file}")
+    desk.resume(parked.run, write("a.txt", "x"), finish())
+
+    assert desk.world.sent == ["bob: edited"]
+
+
+def test_a_no_with_a_reason_reaches_the_agent(desk: Desk) -> None:
+    """Nothing is sent; the feedback is in the record."""
+    parked = desk.parked()
+
+    desk("deny", parked.waiting[0], "--why", "not bob")
+    desk.resume(parked.run, write("a.txt", "x"), finish())
+
+    assert desk.world.sent == []
+    assert "answered by command │ no: not bob" in desk("tail", parked.run)
+
+
+def test_an_answer_that_does_not_fit_is_refused_at_once(desk: Desk) -> None:
+    """The wrong kind, the wrong id, a second answer, no JSON: status 2, and nothing is sent."""
+    parked = desk.parked()
+    id = parked.waiting[0]
+
+    assert "is a yes or no; use 'autoagent approve'" in desk("answer", id, "blue", status=2)
+    assert "there is no question 'zzz'" in desk("approve", "zzz", status=2)
+    assert "--edit is no JSON" in desk("approve", id, "--edit", "{", status=2)
+    with opened() as journal:
+        assert journal.commands(parked.run) == []
+
+    desk("deny", id)
+    assert f"was answered already; 'autoagent resume {parked.run}' takes" in desk("approve", id, status=2)
+
+
+def test_an_answer_is_bound_to_the_question_as_it_stands(desk: Desk) -> None:
+    """What is sent carries the digest that `approvals` shows."""
+    parked = desk.parked()
+    (question,) = desk.json("approvals")
+
+    desk("approve", question["id"])
+
+    with opened() as journal:
+        (sent,) = journal.commands(parked.run)
+    assert sent.command == Approve(question=question["id"], digest=question["digest"])
+    assert sent.by == "command"
+    assert not isinstance(sent.command, Deny)
+
+
+def test_show_puts_a_run_on_a_page(desk: Desk) -> None:
+    """The goal framed, plan with outcomes, files, proof, and what to do next."""
+    run = desk.start(PROVED, write("a.txt", "x"), finish("wrote it")).run
+
+    shown = desk("show", run[:5])
+
+    assert re.search(r"^  ✓  tell  do tell  done  wrote it$", shown, re.MULTILINE)
+    assert "\n  + a.txt\n" in shown
+    assert re.search(r"^✓ proved  a\.txt exists  a\.txt, ", shown, re.MULTILINE)
+    assert shown.endswith(f"next: autoagent show {run}\n")
+    record = desk.json("show", run)
+    assert (record["ending"], record["plan"]) == (
+        "proved",
+        [{"id": "tell", "title": "do tell", "outcome": "done"}],
+    )
+
+
+def test_show_tells_how_to_answer(desk: Desk) -> None:
+    """An open question stands on the page, and the goal's text can't pass for a verdict."""
+    parked = desk.parked()
+
+    shown = desk("show", parked.run)
+
+    assert f"autoagent approve {parked.waiting[0]}" in shown
+    assert f"next: autoagent approvals · autoagent resume {parked.run}" in shown
+    assert not re.search(r"^✓", shown, re.MULTILINE)
+
+
+def test_tail_prints_the_lines_of_the_run(desk: Desk) -> None:
+    """One line an event, with the time before it; `--follow` ends with the run."""
+    run = desk.start(PROVED, write("a.txt", "x"), finish("wrote it")).run
+
+    lines = desk("tail", run).splitlines()
+
+    assert all(re.match(r"\d\d:\d\d:\d\d ", each) for each in lines)
+    assert "1 1/1 files_write a.txt · 27 B · $0.00" in [each[9:] for each in lines]
+    assert desk("tail", run, "--follow").splitlines() == lines
+
+
+def test_export_prints_every_entry(desk: Desk) -> None:
+    """One JSON object a line, in order, without gaps."""
+    outcome = desk.start(PROVED, write("a.txt", "x"), finish("half \udcff"))
+
+    entries = [json.loads(text) for text in desk("export", outcome.run, "--jsonl").splitlines()]
+
+    assert [entry["seq"] for entry in entries] == list(range(1, outcome.journal_head + 1))
+    assert entries[0]["event"]["kind"] == "run_started"
+    assert entries[-1]["event"]["kind"] == "run_ended"
+
+
+def test_a_run_is_named_by_the_start_of_its_id(desk: Desk) -> None:
+    """Where that fits one; else the error lists the candidates."""
+    run = desk.parked().run
+
+    assert run in desk("show", run[:3])
+    assert "there is no run 'zzzz'; 'autoagent runs' lists them" in desk("show", "zzzz", status=2)
+    assert "there is no run ''" in desk("show", "", status=2)
+
+
+def test_cancel_ends_a_run_that_nobody_carries(desk: Desk) -> None:
+    """At once and for good; its questions wait no more."""
+    parked = desk.parked()
+
+    assert desk("cancel", parked.run, "--why", "no need") == (
+        f"run {parked.run} cancelled; nobody was carrying it\n"
+    )
+
+    assert desk.json("show", parked.run)["reason"] == "cancelled by command: no need"
+    assert desk.json("approvals") == []
+    assert "has ended already: cancelled" in desk("cancel", parked.run, status=2)
+    assert desk.resume(parked.run).ending == "cancelled"
+
+
+def test_memory_is_noted_found_shown_and_forgotten(desk: Desk) -> None:
+    """A person's note, by the id that is printed."""
+    id = desk("memory", "remember", "Invoices are due on Fridays\n\x1b[31m").split()[1]
+
+    assert "│ Invoices are due on Fridays" in desk("memory", "search", "invoices")
+    assert "\\x1b[31m" in desk("memory", "show", id)
+    (hit,) = desk.json("memory", "search", "fridays")
+    assert (hit["id"], hit["source"]) == (id, "person")
+
+    desk("memory", "forget", id)
+    assert f"memory holds nothing under '{id}'" in desk("memory", "show", id, status=2)
+    assert "memory holds nothing under 'x'" in desk("memory", "forget", "x", status=2)
+
+
+def test_plugins_are_listed_without_being_imported(desk: Desk) -> None:
+    """Name, package, version, target."""
+    assert {"files", "memory", "python"} <= {plugin["name"] for plugin in desk.json("plugins", "list")}
+    assert re.search(r"^files +autoagent ", desk("plugins", "list"), re.MULTILINE)
+
+
+def test_doctor_without_a_model_names_the_recorded_way(desk: Desk) -> None:
+    """A row a part, and status 1: no run can work live."""
+    status = status_of(["doctor"])
+
+    out = desk.capture.readouterr().out
+    assert status == 1
+    assert re.search(r"^missing +model +none is set: set OPENAI_API_KEY", out, re.MULTILINE)
+    assert re.search(r"^ok +memory ", out, re.MULTILINE)
+    assert out.endswith("recorded replies can be played: autoagent run PATH --recorded FILE\n")
