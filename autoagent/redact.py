@@ -9,33 +9,56 @@ from __future__ import annotations
 import unicodedata
 
 _KEEP = {"\n", "\t"}
-# Cc control, Cf format (bidi marks, zero width), Cs surrogates, Co private use, Zl/Zp line separators
+# Cc control, Cf format (bidi, zero width), Cs surrogates, Co private use, Cn unassigned, Zl/Zp separators
 _UNSAFE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_UNSEEN = {
+    "\u034f",  # combining grapheme joiner
+    "\u115f",  # Hangul fillers
+    "\u1160",
+    "\u3164",
+    "\uffa0",
+    "\u17b4",  # Khmer inherent vowels
+    "\u17b5",
+    *map(chr, range(0x180B, 0x1810)),  # Mongolian variation selectors
+    *map(chr, range(0xFE00, 0xFE10)),  # variation selectors: a text can be hidden in them
+    *map(chr, range(0xE0100, 0xE01F0)),
+}
+"""Letters and marks that no font draws."""
+_EMOJI = "\ufe0f"
+"""Follows a sign that is to be drawn as an emoji; common, and harmless there."""
 
 
-def _is_unsafe(char: str) -> bool:
-    return char not in _KEEP and unicodedata.category(char) in _UNSAFE
+def _is_unsafe(char: str, before: str) -> bool:
+    if char == _EMOJI and unicodedata.category(before) in ("So", "Sm", "Po"):
+        return False
+    return char not in _KEEP and (unicodedata.category(char) in _UNSAFE or char in _UNSEEN)
 
 
 def visible(text: str) -> str:
     """`text` with everything a terminal could obey spelled out, for example ``\\x1b``; lines are kept."""
     if text.isascii() and text.isprintable():
         return text
-    return "".join(_spell(c) if _is_unsafe(c) else c for c in text)
+    return "".join(
+        _spell(c) if _is_unsafe(c, before) else c for before, c in zip(" " + text, text, strict=False)
+    )
 
 
 def one_line(text: str, limit: int = 120) -> str:
     """`text` made visible on one line of at most `limit` characters; a cut is marked with an ellipsis."""
-    flat = " ".join(visible(text[: limit * 4]).split())
-    return flat if len(flat) <= limit else flat[: limit - 1] + "…"
+    looked_at = text[: limit * 4]  # a text of megabytes isn't made visible for one line
+    flat = " ".join(visible(looked_at).split())
+    if len(flat) <= limit and len(looked_at) == len(text):
+        return flat
+    return flat[: max(limit - 1, 0)] + "…"[:limit]
 
 
 def cut(text: str, limit: int) -> str:
-    """`text` with its middle left out where it is longer than `limit` characters."""
+    """`text` with its middle left out where it is longer than `limit` characters; the note comes on top."""
     if len(text) <= limit:
         return text
     half = limit // 2
-    return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+    left_out = len(text) - 2 * half
+    return f"{text[:half]}\n… {left_out} characters left out …\n{text[len(text) - half :]}"
 
 
 def _spell(char: str) -> str:
