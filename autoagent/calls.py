@@ -6,6 +6,7 @@ does the rest, and only the rest.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from autoagent.executing import Executor
 from autoagent.ids import digest
 from autoagent.messages import RequestedCall
 from autoagent.paths import is_beneath, overlaps
+from autoagent.ports import Objects
 from autoagent.proposals import LONGEST_NAME, Proposal, propose, read
 from autoagent.questions import Subject
 from autoagent.requests import LimitReached
@@ -273,7 +275,7 @@ class Calls:
         elif tool.paths:
             paths = [str(decided.args[p]) for p in tool.paths if decided.args.get(p) is not None]
             if decided.effect == "read":
-                own = (*own, *labels_of_tree(goal, tree, paths))
+                own = (*own, *labels_of_paths(goal, _files_in(tree, paths, self.ctx.workspace.objects)))
             else:
                 own = (*own, *labels_of_paths(goal, [p for p in paths if p in tree.entries]))
         elif tool.destination is not None and decided.effect == "read":
@@ -356,6 +358,15 @@ class Calls:
         return answer.text
 
 
+def _files_in(tree: Tree, paths: Iterable[str], objects: Objects) -> Iterator[str]:
+    """The files and links at `paths`, and in the folders among them."""
+    copy = WorkingCopy(tree, objects)
+    for path in paths:
+        entry = copy.stat(path)
+        found = () if entry is None else copy.beneath(path) if entry.kind == "folder" else (path,)
+        yield from (p for p in found if tree.entries[p].kind != "folder")
+
+
 def _as_text(probe: Any) -> Any:
     async def run(context: ToolContext, **args: Any) -> str:
         return str(await probe(context, **args))
@@ -363,7 +374,7 @@ def _as_text(probe: Any) -> Any:
     return run
 
 
-def _transplant(head: Tree, result: Tree, changed: tuple[str, ...], objects: Any) -> Tree:
+def _transplant(head: Tree, result: Tree, changed: tuple[str, ...], objects: Objects) -> Tree:
     """`head` with the changes that were made on its visible part."""
     copy = WorkingCopy(head, objects)
     for path in sorted(changed, reverse=True):

@@ -135,7 +135,10 @@ class Lane:
     def compact(self) -> None:
         """Shorten old results once most of the context is full; goal, plan and rules stay as they are."""
         upto = len(self.me.turns) - _KEPT_TURNS
-        if upto > self.me.compacted and self.prompt_tokens() >= self.ctx.models.context_tokens * _CONTEXT_SHARE:
+        if (
+            upto > self.me.compacted
+            and self.prompt_tokens() >= self.ctx.models.context_tokens * _CONTEXT_SHARE
+        ):
             self.ctx.history.record(ContextCompacted(lane=self.name, upto=upto))
 
     def prompt_tokens(self) -> float:

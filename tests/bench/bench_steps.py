@@ -113,7 +113,7 @@ def main() -> None:
         asyncio.run(run(steps, every, Path(home), url))
     if profile is not None:
         profile.disable()
-        pstats.Stats(profile).sort_stats("tottime").print_stats(45)
+        pstats.Stats(profile).sort_stats("cumtime").print_stats(80)
 
 
 if __name__ == "__main__":
