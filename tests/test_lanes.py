@@ -74,14 +74,18 @@ async def test_no_more_lanes_than_the_goal_allows(tmp_path: Path) -> None:
 async def test_same_path_in_two_lanes_is_a_conflict_that_the_model_resolves(tmp_path: Path) -> None:
     """Neither version is lost: the second lane finds main's in place and its own beside it."""
     stage = Stage.at(tmp_path)
-    model = Together(
+
+    class AFirst(Together):
+        async def before(self, request: ModelRequest) -> None:
+            if request.lane == "b" and request.number == 2:
+                await stage.until(lambda s: len(s.events(LaneMerged)) == 1)
+
+    model = AFirst(
         planner=[plan("a", "b")],
         worker={
             "a": [write("a.txt", "from a"), finish("A")],
             "b": [
                 write("a.txt", "from b"),
-                call("files_list", path="."),
-                call("files_list", path="."),
                 finish("B"),
                 call("files_read", path="a.txt"),
                 call("files_read", path="a.txt.b"),
@@ -99,8 +103,8 @@ async def test_same_path_in_two_lanes_is_a_conflict_that_the_model_resolves(tmp_
     (conflict,) = stage.events(LaneConflicted)
     assert conflict.kept == {"a.txt": "a.txt.b"}
     told = [p for p in worker_prompts(model) if p.request.lane == "b"]
-    assert "another sub-task changed the same files" in told[4].text
-    assert [p.last.text for p in told[5:7]] == ["from a", "from b"]
+    assert "another sub-task changed the same files" in told[2].text
+    assert [p.last.text for p in told[3:5]] == ["from a", "from b"]
 
 
 async def test_second_conflict_runs_alone(tmp_path: Path) -> None:
