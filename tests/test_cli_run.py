@@ -265,3 +265,16 @@ async def test_no_command_shows_a_traceback(cli: Cli) -> None:
     assert done.err.startswith("autoagent: journal ")
     assert "Traceback" not in done.err
     assert "Traceback" in debugged.err
+
+
+async def test_doctor_asks_the_model_s_server(cli: Cli) -> None:
+    """0 where it lists the model; a model that it doesn't list, or a server that is down, is named."""
+    async with served(cli):
+        fine = await cli("doctor")
+        cli.environment["OPENAI_MODEL"] = "other"
+        other = await cli("doctor")
+    down = await cli("doctor", status=1)
+
+    assert re.search(r"^ok +model +scripted at http://127\.0\.0\.1:\d+/v1$", fine.out, re.MULTILINE)
+    assert "doesn't list that model, but scripted" in other.out
+    assert re.search(r"^missing +model +other at .* doesn't answer \(", down.out, re.MULTILINE)

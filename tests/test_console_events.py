@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import re
+
 import pytest
 from states import AT, entries, folded, started
 from test_console_lines import is_harmless
@@ -123,3 +127,21 @@ def test_progress_says_times_and_takes_up_a_run_in_the_middle() -> None:
     assert progress.state.seq == 3
     assert stream.getvalue().endswith(" ▸ 2/2 Write\n")
     assert stream.getvalue()[2] == ":"
+
+
+async def test_a_silent_run_shows_that_it_is_alive() -> None:
+    """Off a terminal a line comes after a while: what is under way, and what was spent of what."""
+    stream = io.StringIO()
+    progress = Progress(Screen.on(stream), lambda run: entries([]), tick_s=0.001, heartbeat_s=0)
+    progress.begin("r")
+    for entry in entries([started(Goal(goal="g")), *lane()]):
+        progress.hear(entry)
+
+    beat = asyncio.ensure_future(progress.beat())
+    async with asyncio.timeout(30):
+        while "0/100" not in stream.getvalue():  # noqa: ASYNC110 - a stream has no event
+            await asyncio.sleep(0.001)
+    beat.cancel()
+
+    heartbeat = stream.getvalue().splitlines()[3]
+    assert re.fullmatch(r"..:..:.. ▸ 2/2 Write · … 0:\d\d · \$0\.00/3\.00 · 0/100", heartbeat)

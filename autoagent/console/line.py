@@ -74,7 +74,7 @@ def dotted(*parts: str | Part | Line | None) -> Line:
     """A line of parts with ` · ` between them; empty ones are left out."""
     pieces: list[Part] = []
     for part in parts:
-        more = part.parts if isinstance(part, Line) else line(part).parts if part else ()
+        more = part.parts if isinstance(part, Line) else line(part or "").parts
         pieces += [Part(" · ", "dim"), *more] if pieces and more else more
     return Line(tuple(pieces))
 

@@ -17,9 +17,6 @@ from autoagent.console.screen import Screen
 from autoagent.events import Entry, QuestionAsked
 from autoagent.state import LaneState, RunState, advance, fold
 
-HEARTBEAT_S = 60.0
-_TICK_S = 1.0
-
 Read = Callable[[str], list[Entry]]
 """All entries of a run so far."""
 
@@ -27,12 +24,20 @@ Read = Callable[[str], list[Entry]]
 class Progress:
     """Says what a run does, on one screen."""
 
-    def __init__(self, screen: Screen, read: Read, *, is_attended: bool = False) -> None:
+    def __init__(
+        self,
+        screen: Screen,
+        read: Read,
+        *,
+        is_attended: bool = False,
+        tick_s: float = 1.0,
+        heartbeat_s: float = 60.0,
+    ) -> None:
+        """`is_attended`: questions are put to a person on this screen, so they aren't announced as well."""
         self.screen = screen
-        self.is_attended = is_attended
-        """Questions are put to a person on this screen, so they aren't announced as well."""
         self.state: RunState | None = None
         self.is_stopping = False
+        self._is_attended, self._tick_s, self._heartbeat_s = is_attended, tick_s, heartbeat_s
         self._read = read
         self._run_id: str | None = None
         self._heard: list[Entry] = []
@@ -55,7 +60,7 @@ class Progress:
             self.state = fold(self._run_id, known)
         before, self.state = self.state, advance(self.state, entry)
         self._since = monotonic()
-        if not (self.is_attended and isinstance(entry.event, QuestionAsked)):
+        if not (self._is_attended and isinstance(entry.event, QuestionAsked)):
             for each in told(before, entry.event, self.state):
                 self._say(each, entry.at)
         self._draw()
@@ -65,12 +70,12 @@ class Progress:
         self.screen.say(line(Part("note: ", "dim"), short(text, 300)))
 
     async def beat(self) -> None:
-        """Keep the live line moving; off a terminal, say once a minute that the run is alive."""
+        """Keep the live line moving; off a terminal, say after a silent minute that the run is alive."""
         while True:
-            await asyncio.sleep(_TICK_S)
+            await asyncio.sleep(self._tick_s)
             self._draw()
             silent_s = monotonic() - self._spoke
-            if not self.screen.is_terminal and self.state is not None and silent_s >= HEARTBEAT_S:
+            if not self.screen.is_terminal and self.state is not None and silent_s >= self._heartbeat_s:
                 self._say(self._now(self.state), SystemClock().now())
 
     def _say(self, what: Line, at: datetime) -> None:
@@ -89,8 +94,13 @@ class Progress:
             line(Part("▸ ", "accent"), *_activity(state), f" {clock(monotonic() - self._since)}"),
             f"{money(state.usd)}/{limits.usd:.2f}",
             f"{state.steps}/{limits.steps}",
-            Part("stopping; ^c again stops at once" if self.is_stopping else "^c stops", "dim"),
+            Part(self._keys(), "dim"),
         )
+
+    def _keys(self) -> str:
+        if not self.screen.is_terminal:
+            return ""
+        return "stopping; ^c again stops at once" if self.is_stopping else "^c stops"
 
 
 def _activity(state: RunState) -> Iterator[Part]:
