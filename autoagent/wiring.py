@@ -215,6 +215,7 @@ class _Wires:
     ) -> Outcome:
         """Say who carries the run from here, then carry it."""
         lease, models = history.lease, means.models
+        raised = choices.raised and LimitsRaised(limits=raise_limits(history.state.limits, choices.raised))
         history.record(
             OwnerChanged(
                 epoch=lease.epoch,
@@ -222,10 +223,9 @@ class _Wires:
                 attended=hooks.approver is not None,
                 sandbox=means.sandbox_name,
                 model=models.worker.name,
-            )
+            ),
+            *((raised,) if raised is not None else ()),
         )
-        if choices.raised is not None:
-            history.record(LimitsRaised(limits=raise_limits(history.state.limits, choices.raised)))
         started_at = history.state.started_at
         assert started_at is not None
         hooks.on_launch(

@@ -187,6 +187,18 @@ async def test_limit_that_can_not_be_is_refused(tmp_path: Path) -> None:
     assert "steps" in stage.events(CommandRefused)[0].why
 
 
+async def test_limit_that_can_not_be_leaves_an_ended_run_ended(tmp_path: Path) -> None:
+    """A refused resume changes nothing."""
+    stage = Stage.at(tmp_path)
+    model = ScriptedModel(planner=[plan("a")], worker=[write("b.txt", "x")])
+    first = await stage.start(GOAL + "limits: {steps: 1}\n", model)
+
+    with pytest.raises(UsageError, match="steps"):
+        await stage.resume(model, choices=Choices(raised=RaiseLimits(steps=-2)))
+
+    assert await stage.resume(model) == first
+
+
 async def test_limit_reached_with_all_proved_is_0(tmp_path: Path) -> None:
     """Evidence outranks the reason why the run stopped."""
     stage = Stage.at(tmp_path)
