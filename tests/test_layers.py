@@ -1,0 +1,132 @@
+"""Who may import what, who may open files, and what the core never loads."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+HEAVY = (
+    "docker",
+    "genai_prices",
+    "httpx",
+    "openai",
+    "pydantic_monty",
+    "qdrant_client",
+    "qdrant_edge",
+    "tenacity",
+    "textual",
+    "typer",
+)
+
+MAY_OPEN = {
+    "autoagent/folder/": "the one door to the user's folder",
+    "autoagent/journal/": "autoagent's own home",
+    "autoagent/memory/": "autoagent's own home",
+    "autoagent/settings.py": "autoagent's own home: config.toml",
+    "autoagent/plugins.py": "the code of plugins, to hash it",
+    "autoagent/prompt.py": "the texts beside it",
+    "autoagent/goal_file.py": "the goal, before there is a run",
+    "autoagent/api.py": "a new empty folder, before there is a run",
+    "autoagent/llm/recording.py": "a recording that the person names",
+    "autoagent/cli/": "what the person at the terminal names",
+    "autoagent/console/person.py": "a text that the person edits, in a temporary folder",
+    "autoagent/console/screen.py": "/dev/null",
+    "autoagent/sandboxes/monty_guest.py": "runs inside monty, on files that monty asks us for",
+    "autoagent/testing/": "tests",
+}
+"""Path -> what it opens."""
+
+OF_PATHS = {"iterdir", "read_bytes", "read_text", "rglob", "symlink_to", "touch", "write_bytes", "write_text"}
+MODULES = {"io", "os", "shutil", "tempfile"}
+NOT_FILES = {
+    "cpu_count",
+    "environ",
+    "fsdecode",
+    "fsencode",
+    "get_terminal_size",
+    "getpid",
+    "getuid",
+    "getgid",
+}
+
+
+def test_imports_point_down() -> None:
+    """The contracts in pyproject.toml hold: layers, and one place for each third-party package."""
+    tool = Path(sys.executable).with_name("lint-imports")
+    ran = subprocess.run([tool, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert ran.returncode == 0, ran.stdout
+
+
+@pytest.mark.parametrize("module", ["autoagent.lane", "autoagent.runtime"])
+def test_the_core_loads_no_adapter(module: str) -> None:
+    """Importing the loop loads no model client, no engine, no store and no front end."""
+    code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert not set(HEAVY) & set(ran.stdout.split())
+
+
+def test_only_named_modules_open_files() -> None:
+    """Nothing but `autoagent/folder` opens the user's folder; a new place that opens files says which."""
+    found = {
+        f"{path.relative_to(ROOT)}:{line}: {call}"
+        for folder in ("autoagent", "plugins")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+        if not str(path.relative_to(ROOT)).startswith(tuple(MAY_OPEN))
+        for line, call in _openings(path)
+    }
+
+    assert found == set()
+
+
+def test_no_module_is_let_open_files_in_vain() -> None:
+    """The list above is as short as it can be."""
+    unused = [
+        place for place in MAY_OPEN if not any(True for path in _files(ROOT / place) for _ in _openings(path))
+    ]
+
+    assert unused == []
+
+
+def _files(place: Path) -> list[Path]:
+    return sorted(place.rglob("*.py")) if place.is_dir() else [place]
+
+
+def _openings(path: Path) -> Iterator[tuple[int, str]]:
+    """Calls that reach a disk: (line, code)."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and _opens(node):
+            yield node.lineno, ast.unparse(node)
+
+
+def _opens(call: ast.Call) -> bool:
+    match call.func:
+        case ast.Name(id="open"):
+            return True
+        case ast.Attribute(value=ast.Name(id=module), attr=name) if module in MODULES:
+            return name not in (*NOT_FILES, "BytesIO", "StringIO")
+        case ast.Attribute(value=ast.Attribute(value=ast.Name(id="os"), attr="path"), attr=name):
+            return name in ("exists", "isdir", "isfile", "islink", "lexists", "getsize", "realpath")
+        case ast.Attribute(attr="open"):
+            mode = call.args[0] if call.args else None
+            return isinstance(mode, ast.Constant) and mode.value in (
+                "r",
+                "w",
+                "a",
+                "x",
+                "rb",
+                "wb",
+                "ab",
+                "xb",
+            )
+        case ast.Attribute(attr=name):
+            return name in OF_PATHS
+        case _:
+            return False
