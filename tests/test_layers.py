@@ -46,13 +46,14 @@ OF_PATHS = {"iterdir", "read_bytes", "read_text", "rglob", "symlink_to", "touch"
 MODULES = {"io", "os", "shutil", "tempfile"}
 NOT_FILES = {
     "cpu_count",
-    "environ",
     "fsdecode",
     "fsencode",
     "get_terminal_size",
+    "getgid",
     "getpid",
     "getuid",
-    "getgid",
+    "kill",
+    "read",  # of a descriptor that is open already
 }
 
 
