@@ -31,7 +31,6 @@ LANE = "proof"
 CHECK_TIMEOUT_S = 300.0
 _LONGEST_FILE = 64_000_000
 _JUDGE_BYTES = 60_000
-_TRIES = 2
 
 
 class Quote(Frozen):
@@ -174,7 +173,11 @@ class Prover:
     # --- a judge ------------------------------------------------------------------------------------------
 
     async def _judge(
-        self, criterion: str, copy: WorkingCopy, lane: str, checked: Callable[[str, Evidence], CriterionChecked]
+        self,
+        criterion: str,
+        copy: WorkingCopy,
+        lane: str,
+        checked: Callable[[str, Evidence], CriterionChecked],
     ) -> CriterionChecked:
         """A model's verdict, worth something only with quotes that really stand in the files."""
         model = self.ctx.models.judge
@@ -183,14 +186,14 @@ class Prover:
             system(fill("judge")),
             user(f"Criterion: {criterion}\n\n{self._files(copy)}"),
         )
-        for tries_left in reversed(range(_TRIES)):
-            heard = partial(_heard, copy, by, checked, is_last=tries_left == 0)
+        for is_last in (False, True):
+            heard = partial(_heard, copy, by, checked, is_last=is_last)
             reply = await complete(
-                self.ctx, "judge", lane, messages, (VERDICT,), require_tool=True, then=lambda r: heard(r)[0]
+                self.ctx, "judge", lane, messages, (VERDICT,), require_tool=True, then=heard
             )
-            verdicts, why = heard(reply)
-            if verdicts:
+            if verdicts := heard(reply):
                 return verdicts[0]
+            why = _objection(reply, copy)
             messages = (*messages, user(f"That verdict doesn't count: {why}. Call verdict again."))
         raise AssertionError("the last try always comes to a verdict")
 
@@ -276,18 +279,25 @@ def _heard(
     reply: Reply,
     *,
     is_last: bool,
-) -> tuple[tuple[CriterionChecked, ...], str]:
-    """What a judge's reply comes to: a verdict, or nothing and why it doesn't count."""
-    try:
-        verdict = _parsed(reply)
-        check_quotes(verdict, copy)
-    except ToolError as error:
-        text = f"the judge's evidence could not be confirmed: {error}"
-        return ((checked("unchecked", Evidence(text=text, by=by)),) if is_last else ()), str(error)
+) -> tuple[CriterionChecked, ...]:
+    """What a judge's reply comes to: a verdict; nothing where it doesn't count and may be tried again."""
+    if why := _objection(reply, copy):
+        text = f"the judge's evidence could not be confirmed: {why}"
+        return (checked("unchecked", Evidence(text=text, by=by)),) if is_last else ()
+    verdict = _parsed(reply)
     quotes = tuple((q.path, q.quote) for q in verdict.evidence)
     shown = "; ".join(f"{path}: {cut(quote, 120)!r}" for path, quote in quotes)
     evidence = Evidence(text=shown or "no file speaks for it", by=by, quotes=quotes)
-    return (checked(verdict.verdict, evidence),), ""
+    return (checked(verdict.verdict, evidence),)
+
+
+def _objection(reply: Reply, copy: WorkingCopy) -> str | None:
+    """Why a judge's reply doesn't count; `None` where it does."""
+    try:
+        check_quotes(_parsed(reply), copy)
+    except ToolError as error:
+        return str(error)
+    return None
 
 
 def _parsed(reply: Reply) -> Verdict:

@@ -16,7 +16,6 @@ from autoagent.messages import Message, Reply
 from autoagent.ports import Model, ModelRequest, ModelRole, ToolSchema
 from autoagent.state import RunState
 
-
 _wire = attrgetter("wire")
 
 
