@@ -278,3 +278,61 @@ async def test_doctor_asks_the_model_s_server(cli: Cli) -> None:
     assert re.search(r"^ok +model +scripted at http://127\.0\.0\.1:\d+/v1$", fine.out, re.MULTILINE)
     assert "doesn't list that model, but scripted" in other.out
     assert re.search(r"^missing +model +other at .* doesn't answer \(", down.out, re.MULTILINE)
+
+
+async def test_a_run_that_stopped_half_way_is_mentioned(cli: Cli) -> None:
+    """Who starts anew in its folder may have meant to resume it."""
+    workspace = cli.workspace(GOAL + "ask: [plan]\n")
+    async with served(cli, *WRITES):
+        first = await cli("run", workspace, "--json", status=3)
+        second = await cli("run", workspace, "--json", status=3)
+
+    run = first.records[0]["run"]
+    assert f"run {run} stopped half-way in this folder; 'autoagent resume {run}' goes on" in second.err
+
+
+async def test_a_recording_is_played_without_a_model(cli: Cli) -> None:
+    """`--recorded RUN` in a copy of the folder: no server is asked, everything else is real."""
+    async with served(cli, *WRITES) as server:
+        run = (await cli("run", cli.workspace(GOAL), "--json")).records[0]["run"]
+        asked = len(server.requests)
+        played = await cli("run", cli.workspace(GOAL, "copy"), "--recorded", run, "--json")
+
+        assert len(server.requests) == asked
+    assert (played.records[0]["model"], played.records[1]["ending"]) == ("recorded", "proved")
+
+
+async def test_what_a_plugin_prints_stays_out_of_the_records(cli: Cli, tmp_path: Path) -> None:
+    """Its stdout goes to stderr, and what it logs becomes a note without a traceback."""
+    package = tmp_path / "site"
+    info = package / "noisy-1.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: noisy\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[autoagent.plugins]\nnoisy = noisy:plugin\n")
+    (package / "noisy.py").write_text(NOISY)
+    cli.environment["PYTHONPATH"] = str(package)
+    goal = GOAL.replace("[files]", "[files, noisy]")
+    async with served(cli, WRITES[0], calls("noise_make"), *WRITES[1:]):
+        done = await cli("run", cli.workspace(goal), "--json")
+
+    assert [set(record) >= {"run"} for record in done.records] == [True, True]
+    assert "printed" in done.err
+    assert "note: logged: RuntimeError: inside\n" in done.err
+    assert "Traceback" not in done.err
+
+
+NOISY = """
+from autoagent import Plugin, ToolContext, tool
+
+@tool(effect="read")
+async def noise_make(ctx: ToolContext) -> str:
+    \"\"\"Make noise.\"\"\"
+    print("printed")
+    try:
+        raise RuntimeError("inside")
+    except RuntimeError:
+        ctx.log.exception("logged")
+    return "quiet now"
+
+plugin = Plugin(name="noisy", tools=[noise_make])
+"""

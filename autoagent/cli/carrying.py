@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from autoagent.cli.finding import outcome_of, state_of
+from autoagent.cli.logs import noted_logs
 from autoagent.console.ending import ending
 from autoagent.console.line import block, line
 from autoagent.console.person import Person
@@ -44,7 +45,8 @@ def carry(
     screen, out = Screen.on(sys.stderr), Screen.on(sys.stdout, may_fail=False)
     is_attended = not as_json and sys.stdin.isatty() and sys.stderr.isatty()
     front = _Front(journal, screen, out, as_json, is_attended, run_id)
-    return asyncio.run(front.carry(begin, wait_s))
+    with contextlib.redirect_stdout(sys.stderr):  # a plugin that prints must not get between the records
+        return asyncio.run(front.carry(begin, wait_s))
 
 
 @dataclass
@@ -77,7 +79,7 @@ class _Front:
         task = asyncio.ensure_future(begin(hooks, Parts(journal=self.journal)))
         beat = asyncio.ensure_future(self.progress.beat())
         try:
-            with self._stoppable(task):
+            with self._stoppable(task), noted_logs(self.progress.note):
                 result = await self._outcome(task)
         finally:
             beat.cancel()

@@ -15,6 +15,8 @@ from pathlib import Path
 from autoagent.console.figures import size
 from autoagent.console.line import Line, Part, columns
 from autoagent.errors import AutoagentError, StoreUnavailable
+from autoagent.sandboxes import docker
+from autoagent.sandboxes.docker import EngineStatus
 from autoagent.settings import ModelSettings, Settings
 
 _TIMEOUT_S = 5.0
@@ -54,8 +56,8 @@ async def all_checks(home: Path, settings: Settings) -> list[Check]:
         Check("python", True, f"{sys.version.split()[0]} at {sys.executable}"),
         home_is_writable(home),
         *(models or [model_is_set(settings, None)]),
-        await docker_answers(settings),
-        await sandbox_would_be(settings),
+        docker_answers(status := await docker.probe(settings.sandbox)),
+        sandbox_would_be(settings, status),
         await memory_answers(home, settings),
         plugins_installed(),
         disk_has_room(home),
@@ -145,11 +147,8 @@ def _listed(name: str, body: bytes) -> str:
 # --- sandbox, memory, plugins -------------------------------------------------------------------------------
 
 
-async def docker_answers(settings: Settings) -> Check:
+def docker_answers(status: EngineStatus) -> Check:
     """The engine and the image."""
-    from autoagent.sandboxes.docker import probe
-
-    status = await probe(settings.sandbox)
     if status.problem:
         return Check("docker", False, status.problem, is_needed=False)
     if not status.has_image:
@@ -158,17 +157,13 @@ async def docker_answers(settings: Settings) -> Check:
     return Check("docker", True, f"engine {status.version}, image {status.image}")
 
 
-async def sandbox_would_be(settings: Settings) -> Check:
+def sandbox_would_be(settings: Settings, status: EngineStatus) -> Check:
     """Which sandbox a run would use."""
-    from autoagent.sandboxes.docker import probe
-
     kind = settings.sandbox.kind
-    status = None if kind == "monty" else await probe(settings.sandbox)
-    if status is not None and not status.problem:
+    if kind != "monty" and not status.problem:
         how = "" if status.has_image else ", after building its image, which takes a minute or two"
         return Check("sandbox", True, f"docker{how}")
     if kind == "docker":
-        assert status is not None
         return Check("sandbox", False, f"docker, as config.toml says: {status.problem}")
     return Check("sandbox", True, "monty: a small Python subset, without a shell and packages")
 

@@ -14,6 +14,7 @@ from autoagent.cli.target import Work, understand
 from autoagent.goal import RunCriterion
 from autoagent.goal_english import explain
 from autoagent.journal.home import home
+from autoagent.sandboxes.docker import probe
 from autoagent.settings import Settings, load
 from autoagent.wiring import RECORDING
 
@@ -39,7 +40,7 @@ def _checks(request: Request, work: Work, settings: Settings) -> Iterator[Check]
         yield model_is_set(settings, request.model or work.goal.model.worker)
     criteria = (*work.goal.done_when, *(c for s in work.goal.plan for c in s.done_when))
     if work.goal.allow.run == "sandbox" or any(isinstance(c, RunCriterion) for c in criteria):
-        yield asyncio.run(sandbox_would_be(settings))
+        yield sandbox_would_be(settings, asyncio.run(probe(settings.sandbox)))
     else:
         yield Check("sandbox", True, "none: this goal runs nothing")
     versions = {p.name: f"{p.name} ({p.package} {p.version})" for p in plugins.installed()}

@@ -11,6 +11,7 @@ from autoagent.console.line import Line, Part, Tone, columns, short
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.messages import Frozen
 from autoagent.outcome import ending_of
+from autoagent.ports import RunHead
 from autoagent.state import RunState
 
 
@@ -33,26 +34,23 @@ class ListedRun(Frozen):
     last_at: datetime
 
 
-def listed(journal: SqliteJournal) -> Iterator[ListedRun]:
-    """All runs that began, newest first."""
-    for head in journal.runs():
-        if not head.entries:
-            continue
-        state = state_of(journal, head.id)
-        yield ListedRun(
-            id=head.id,
-            workspace=head.workspace,
-            goal=state.goal.goal,
-            state=state_name(journal, state),
-            waiting=() if state.ended else tuple(q.question.id for q in open_questions(journal, state)),
-            proved=sum(v.verdict == "proved" for v in state.verdicts.values()),
-            criteria=len(state.criteria),
-            usd=float(state.usd),
-            limit_usd=float(state.limits.usd),
-            steps=state.steps,
-            created_at=head.created_at,
-            last_at=head.last_at or head.created_at,
-        )
+def listed(journal: SqliteJournal, head: RunHead) -> ListedRun:
+    """A run that began."""
+    state = state_of(journal, head.id)
+    return ListedRun(
+        id=head.id,
+        workspace=head.workspace,
+        goal=state.goal.goal,
+        state=state_name(journal, state),
+        waiting=() if state.ended else tuple(q.question.id for q in open_questions(journal, state)),
+        proved=sum(v.verdict == "proved" for v in state.verdicts.values()),
+        criteria=len(state.criteria),
+        usd=float(state.usd),
+        limit_usd=float(state.limits.usd),
+        steps=state.steps,
+        created_at=head.created_at,
+        last_at=head.last_at or head.created_at,
+    )
 
 
 def state_name(journal: SqliteJournal, state: RunState) -> str:

@@ -16,14 +16,21 @@ def add_to(app: typer.Typer) -> None:
     app.command()(export)
 
 
-def runs(as_json: options.AsJson = False) -> None:
-    """List all runs, newest first."""
+def runs(
+    as_json: options.AsJson = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Not only the newest 100.")] = False,
+) -> None:
+    """List runs, newest first."""
     from autoagent.cli.finding import opened
     from autoagent.cli.listing import listed, rows
-    from autoagent.cli.output import out, out_json
+    from autoagent.cli.output import note, out, out_json
 
     with opened() as journal:
-        found = list(listed(journal))
+        heads = [head for head in journal.runs() if head.entries]
+        shown = heads if show_all else heads[:100]
+        found = [listed(journal, head) for head in shown]
+    if len(shown) < len(heads):
+        note(f"{len(heads) - len(shown)} older runs are left out; 'autoagent runs --all' lists them")
     if as_json:
         out_json([run.model_dump(mode="json") for run in found])
     elif found:

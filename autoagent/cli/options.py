@@ -18,6 +18,15 @@ Model = Annotated[
     str | None,
     typer.Option("--model", metavar="M", help="Play every role with this model.", show_default=False),
 ]
+Recorded = Annotated[
+    str | None,
+    typer.Option(
+        "--recorded",
+        metavar="FILE|RUN",
+        help="Play the replies of a recording or a run.",
+        show_default=False,
+    ),
+]
 Wait = Annotated[
     float,
     typer.Option(

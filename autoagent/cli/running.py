@@ -32,15 +32,7 @@ def run(
             "--parallel", metavar="N", min=1, max=16, help="Sub-tasks side by side.", show_default=False
         ),
     ] = None,
-    recorded: Annotated[
-        str | None,
-        typer.Option(
-            "--recorded",
-            metavar="FILE|RUN",
-            help="Play the replies of a recording or a run.",
-            show_default=False,
-        ),
-    ] = None,
+    recorded: options.Recorded = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="The recording's whole requests must match too.")
     ] = False,
@@ -86,6 +78,7 @@ def resume(
     run: options.Run,
     as_json: options.Records = False,
     model: options.Model = None,
+    recorded: options.Recorded = None,
     usd: options.Usd = None,
     steps: options.Steps = None,
     minutes: options.Minutes = None,
@@ -97,9 +90,11 @@ def resume(
     Also after a limit, which you raise with --usd, --steps, --minutes or --tokens.
     """
     from autoagent.cli import starting
+    from autoagent.wiring import Choices
 
     raised = starting.limits(usd, steps, minutes, tokens)
-    return starting.resume(run, as_json=as_json, model=model, raised=raised, wait_s=wait)
+    choices = Choices(model=model, recorded=recorded, raised=raised)
+    return starting.resume(run, choices, as_json=as_json, wait_s=wait)
 
 
 def cancel(

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from autoagent.cli.carrying import carry
-from autoagent.cli.finding import find_run, opened
+from autoagent.cli.finding import find_run, opened, state_of
+from autoagent.cli.output import note
 from autoagent.cli.target import understand
 from autoagent.commands import RaiseLimits
 from autoagent.errors import UsageError
-from autoagent.outcome import Outcome
+from autoagent.journal.sqlite import SqliteJournal
+from autoagent.outcome import Outcome, ending_of
 from autoagent.wiring import Choices, Hooks, Parts
 from autoagent.wiring import resume as resume_run
 from autoagent.wiring import start as start_run
@@ -50,20 +52,24 @@ def run(request: Request) -> int:
         return await start_run(work.goal, work.workspace, hooks=hooks, choices=request.choices, parts=parts)
 
     with opened() as journal:
+        _mention_earlier(journal, str(work.workspace.resolve()))
         return carry(begin, journal, as_json=request.as_json, wait_s=request.wait_s)
 
 
-def resume(
-    prefix: str, *, as_json: bool, model: str | None, raised: RaiseLimits | None, wait_s: float
-) -> int:
+def _mention_earlier(journal: SqliteJournal, workspace: str) -> None:
+    """The last run in the same folder, where it stopped half-way: it may be what was meant."""
+    last = next((h.id for h in journal.runs() if h.workspace == workspace and h.entries), None)
+    if last is not None and ending_of(state_of(journal, last)) in ("parked", "interrupted"):
+        note(f"note: run {last} stopped half-way in this folder; 'autoagent resume {last}' goes on")
+
+
+def resume(prefix: str, choices: Choices, *, as_json: bool, wait_s: float) -> int:
     """The exit status of a run that goes on."""
     with opened() as journal:
         run_id = find_run(journal, prefix)
 
         async def begin(hooks: Hooks, parts: Parts) -> Outcome:
-            return await resume_run(
-                run_id, hooks=hooks, choices=Choices(model=model, raised=raised), parts=parts
-            )
+            return await resume_run(run_id, hooks=hooks, choices=choices, parts=parts)
 
         return carry(begin, journal, as_json=as_json, wait_s=wait_s, run_id=run_id)
 
