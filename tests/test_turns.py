@@ -276,7 +276,7 @@ class TestShortened:
         """What a person said is never cut."""
         assert turn.shortened == turn
 
-    @given(st.text("a`\n", max_size=3000), st.sampled_from(["reply", "result"]), st.sampled_from(["tools", "code"]))
+    @given(st.text("a`\n", max_size=3000), *(map(st.sampled_from, (["reply", "result"], ["tools", "code"]))))
     def test_shortening_twice_is_shortening_once(self, text: str, kind: Any, style: Style) -> None:
         """And it never makes longer."""
         turn = Turn(kind, text * 3, style, "c")
