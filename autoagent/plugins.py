@@ -6,6 +6,7 @@ A plugin's hash covers the files of its package: when they change, questions abo
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -61,9 +62,10 @@ def load(goal: Goal, extra: Sequence[Plugin] = ()) -> Loaded:
     tools: dict[str, Tool] = {}
     hashes: dict[str, str] = {}
     for name in dict.fromkeys((*goal.enabled_plugins, *given)):
-        plugin, sha256 = (given[name], "") if name in given else _load_one(name, _one(name, points))
-        hashes[name] = sha256
+        point = None if name in given else _one(name, points)
+        plugin = given[name] if point is None else _load_one(name, point)
         _check_tools(plugin, tools)
+        hashes[name] = _hash(_files_of_tools(plugin) if point is None else _files_of_package(point.module))
         tools |= {tool.name: replace(tool, plugin=name) for tool in plugin.tools}
     return Loaded(tools, hashes)
 
@@ -89,7 +91,7 @@ def _one(name: str, points: dict[str, list[EntryPoint]]) -> EntryPoint:
     raise UsageError(f"the goal needs the plugin {name!r}, which isn't installed; {hint}")
 
 
-def _load_one(name: str, point: EntryPoint) -> tuple[Plugin, str]:
+def _load_one(name: str, point: EntryPoint) -> Plugin:
     where = f"plugin {name!r} ({point.value})"
     try:
         value = point.load()
@@ -99,7 +101,7 @@ def _load_one(name: str, point: EntryPoint) -> tuple[Plugin, str]:
         raise UsageError(f"{where} is no autoagent.Plugin but {type(value).__name__}")
     if value.name != name:
         raise UsageError(f"{where}: its Plugin value is named {value.name!r}; both names must agree")
-    return value, _hash(point.module)
+    return value
 
 
 def _check_tools(plugin: Plugin, taken: Mapping[str, Tool]) -> None:
@@ -122,19 +124,32 @@ def _check_tools(plugin: Plugin, taken: Mapping[str, Tool]) -> None:
         names[tool.name] = plugin.name
 
 
-def _hash(module: str) -> str:
-    """SHA-256 over the code of the plugin's top package, names and contents."""
+# --- the hash of a plugin's code ----------------------------------------------------------------------------
+
+
+def _files_of_package(module: str) -> dict[str, Path]:
+    """All files of the top package that holds `module`, by name."""
     spec = find_spec(module.partition(".")[0])
     if spec is None:
-        return ""
-    if spec.submodule_search_locations is not None:
-        folders = [Path(folder) for folder in spec.submodule_search_locations]
-        files = {str(file.relative_to(folder)): file for folder in folders for file in folder.rglob("*")}
-    else:
-        files = {spec.name: Path(spec.origin)} if spec.origin is not None else {}
+        return {}
+    if spec.submodule_search_locations is None:
+        return {spec.name: Path(spec.origin)} if spec.origin is not None else {}
+    folders = [Path(folder) for folder in spec.submodule_search_locations]
+    return {str(file.relative_to(folder)): file for folder in folders for file in folder.rglob("*")}
+
+
+def _files_of_tools(plugin: Plugin) -> dict[str, Path]:
+    """The files that define the tools of a plugin given as a value; none in an interactive session."""
+    modules = {tool.function.__module__ for tool in plugin.tools}
+    files = {name: getattr(sys.modules.get(name), "__file__", None) for name in modules}
+    return {name: Path(file) for name, file in files.items() if file is not None}
+
+
+def _hash(files: Mapping[str, Path]) -> str:
+    """SHA-256 over the names and contents of those files that are code; empty where there are none."""
     code = tuple(suffix for suffix in all_suffixes() if suffix != ".pyc")
+    found = {name: file for name, file in files.items() if file.name.endswith(code)}
     sha256 = hashlib.sha256()
-    for name, file in sorted(files.items()):
-        if file.name.endswith(code):
-            sha256.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
-    return sha256.hexdigest()
+    for name, file in sorted(found.items()):
+        sha256.update(name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+    return sha256.hexdigest() if found else ""

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 import pytest
@@ -182,6 +183,23 @@ class TestValues:
 
         assert loaded.tools["own_look"].plugin == "own"
         assert "files_read" in loaded.tools
+
+    def test_given_plugins_are_hashed_by_the_files_of_their_tools(self, tmp_path: Path) -> None:
+        """An approval doesn't outlive a change of the code, wherever that code stands."""
+        hashes = set()
+        for text in ("first", "second"):
+            file = tmp_path / "given_plugin.py"
+            file.write_text(PING.replace("Send one ping", text))
+            spec = spec_from_file_location("given_plugin", file)
+            assert spec is not None
+            assert spec.loader is not None
+            module = sys.modules["given_plugin"] = module_from_spec(spec)
+            spec.loader.exec_module(module)
+            hashes.add(load(wanting(), [module.plugin]).hashes["ping"])
+        del sys.modules["given_plugin"]
+
+        assert len(hashes) == 2
+        assert load(wanting(), [Plugin("empty")]).hashes == {"empty": ""}
 
     def test_a_given_plugin_stands_in_for_an_installed_one(self) -> None:
         """A test can put its own in the place of a real one."""

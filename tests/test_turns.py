@@ -29,6 +29,10 @@ finish("done")
 '''.strip()
 
 
+KINDS = st.sampled_from(["reply", "result"])
+STYLES = st.sampled_from(["tools", "code"])
+
+
 class TestScriptIn:
     """Which part of a reply is the script."""
 
@@ -276,7 +280,7 @@ class TestShortened:
         """What a person said is never cut."""
         assert turn.shortened == turn
 
-    @given(st.text("a`\n", max_size=3000), *(map(st.sampled_from, (["reply", "result"], ["tools", "code"]))))
+    @given(st.text("a`\n", max_size=3000), KINDS, STYLES)
     def test_shortening_twice_is_shortening_once(self, text: str, kind: Any, style: Style) -> None:
         """And it never makes longer."""
         turn = Turn(kind, text * 3, style, "c")
