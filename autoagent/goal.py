@@ -57,6 +57,19 @@ class HumanCriterion(Frozen):
 Criterion = FileCriterion | RunCriterion | JudgeCriterion | HumanCriterion
 
 
+def described(criterion: Criterion) -> str:
+    """A criterion with its kind, for people who are asked to accept it: who will say that it holds."""
+    match criterion:
+        case FileCriterion():
+            return f"the file {criterion}"
+        case RunCriterion(run=command):
+            return f"the command exits with 0: {command}"
+        case JudgeCriterion(judge=text):
+            return f"a model judges: {text}"
+        case HumanCriterion(human=text):
+            return f"you say so: {text}"
+
+
 class Allow(Frozen):
     """The powers of a run; what isn't listed is denied without asking."""
 

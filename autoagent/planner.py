@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from autoagent.context import RunContext
 from autoagent.errors import StoreUnavailable, ToolError
 from autoagent.events import Label, MemoryRecalled, PlanApproved, PlanMade, PlanRefused
-from autoagent.goal import Criterion, SubTask
+from autoagent.goal import Criterion, SubTask, described
 from autoagent.messages import Message, Reply, system, user
 from autoagent.plan import PLAN_SCHEMA, check_plan, parse_plan
 from autoagent.ports import ToolSchema
@@ -194,7 +194,7 @@ class Planner:
         subject = Subject(
             run=self.state.run_id,
             kind="plan",
-            args={"version": plan.version, "sub_tasks": shown, "criteria": [str(c) for c in proposals]},
+            args={"version": plan.version, "sub_tasks": shown, "criteria": [described(c) for c in proposals]},
         )
         answer = await self.ctx.asking.ask(subject, "you wanted to see the plan before anything starts")
         if answer.verdict != "yes":

@@ -84,7 +84,7 @@ def test_a_plan_is_shown_with_all_that_is_approved() -> None:
         "1    Read",
         "     │ all of it",
         "2    Write · after 1",
-        "     done when a.txt contains x",
+        "     done when the file a.txt contains x",
         "the goal would count as reached when a.txt exists",
     ]
 

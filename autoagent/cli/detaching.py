@@ -35,7 +35,8 @@ def detach(request: Request) -> int:
     log = _log_folder() / f"starting-{new_id()}.log"
     with log.open("xb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "autoagent", "run", *_arguments(request, str(work.source))],
+            # -P: the current folder, which may be a workspace, is no place to import from
+            [sys.executable, "-P", "-m", "autoagent", "run", *_arguments(request, str(work.source))],
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=stream,

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from autoagent.console.events import MARKS
 from autoagent.console.figures import clock, money, several
 from autoagent.console.line import Line, Part, Tone, block, columns, dotted, line, short
-from autoagent.outcome import Outcome
+from autoagent.outcome import CriterionResult, Outcome
 from autoagent.state import RunState
 
 
@@ -26,8 +26,14 @@ def verdicts(outcome: Outcome) -> Iterator[Line]:
     rows = []
     for result in outcome.criteria:
         mark, tone = MARKS[result.verdict]
-        rows.append((Part(mark, tone), short(result.criterion, 60), short(result.evidence, 100)))
+        rows.append((Part(mark, tone), short(result.criterion, 60), short(_evidence(result), 100)))
     yield from columns(rows)
+
+
+def _evidence(result: CriterionResult) -> str:
+    """The evidence, and who judged where that was no machine: quotes may look like anything."""
+    mechanical = result.by in ("", "nobody", "file check") or result.by.startswith("sandbox (")
+    return result.evidence if mechanical else f"says {result.by}: {result.evidence}"
 
 
 def _explained(outcome: Outcome) -> Iterator[Line]:

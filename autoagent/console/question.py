@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pydantic import JsonValue
 
 from autoagent.console.line import Line, Part, block, dotted, line, short
-from autoagent.goal import SubTask
+from autoagent.goal import SubTask, described
 from autoagent.questions import Question
 from autoagent.state import RunState
 
@@ -146,7 +146,7 @@ def _sub_tasks(args: JsonValue) -> Iterator[Line]:
         if sub_task.instructions:
             yield from block(sub_task.instructions, before="     │ ")
         for criterion in sub_task.done_when:
-            yield line(Part("     done when ", "dim"), str(criterion))
+            yield line(Part("     done when ", "dim"), described(criterion))
     proposed = shown.get("criteria")
     for text in proposed if isinstance(proposed, list) else ():
         yield line(Part("the goal would count as reached when ", "dim"), str(text))
