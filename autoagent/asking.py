@@ -240,6 +240,8 @@ def refusal(state: RunState, command: Approve | Deny | Answer) -> str | None:
         return f"question {command.question} has changed since it was shown; look at it again"
     if isinstance(command, Answer) == asked.question.is_yes_no:
         return _wrong_kind(asked.question)
+    if isinstance(command, Answer) and not command.text.strip():
+        return f"question {command.question} wants a text, and this one is empty"
     choices = asked.question.choices
     if isinstance(command, Answer) and choices and command.text not in choices:
         return f"question {command.question} takes one of: {', '.join(choices)}"

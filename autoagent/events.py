@@ -102,9 +102,11 @@ class RunParked(Frozen):
 
 
 class RunInterrupted(Frozen):
-    """Stopped by Ctrl-C or SIGTERM; `resume` goes on."""
+    """Stopped by Ctrl-C or SIGTERM, or because something could not be had; `resume` goes on."""
 
     kind: Literal["run_interrupted"] = "run_interrupted"
+    unavailable: str = ""
+    """What could not be had, in words; empty where a person stopped it."""
 
 
 Ending = Literal["proved", "finished", "unproved", "limit", "cancelled"]

@@ -87,6 +87,8 @@ def _ending(state: RunState, problem: str | None) -> tuple[EndingName, str]:
         return state.ended.ending, state.ended.reason
     if problem is not None:
         return "unavailable", problem
+    if state.unavailable:
+        return "unavailable", state.unavailable
     if state.interrupted:
         return "interrupted", "stopped; 'resume' goes on from here"
     if state.parked is not None:

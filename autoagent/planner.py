@@ -20,12 +20,14 @@ from autoagent.ports import ToolSchema
 from autoagent.prompt import describe, fill, rules, say
 from autoagent.questions import Subject
 from autoagent.redact import cut
+from autoagent.remembering import fits
 from autoagent.requests import complete
 from autoagent.state import Plan, RunState
 from autoagent.trees import listing
 
 LANE = "plan"
 _TRIES = 3
+_SEARCHED = 30
 _RECALLED = 5
 
 PROPOSE_PLAN = ToolSchema("propose_plan", "Propose the plan.", PLAN_SCHEMA)
@@ -72,9 +74,10 @@ class Planner:
         labels: set[Label] = set()
         if self.ctx.memory is not None and not self.ctx.models.recorded:
             try:
-                hits = await self.ctx.memory.search(
-                    self.state.goal.goal, _RECALLED, without_run=self.state.run_id
-                )
+                goal = self.state.goal.goal
+                found = await self.ctx.memory.search(goal, _SEARCHED, without_run=self.state.run_id)
+                alike = [h for h in found if not h.point.goal or fits(goal, h.point.goal)]
+                hits = list({h.point.text: h for h in alike}.values())[:_RECALLED]
             except StoreUnavailable as error:
                 hits = []
                 texts = (f"(memory could not be read: {error})",)

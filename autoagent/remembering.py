@@ -43,7 +43,7 @@ def _point(history: History, lane: LaneState) -> MemoryPoint:
     title = next((s.title for s in plan.sub_tasks if s.id == lane.sub_task), "") if plan is not None else ""
     return MemoryPoint(
         id=memory_id(state.run_id, lane.name),
-        text=f"{title or lane.sub_task}: {lane.ended}. {lane.result}".strip(),
+        text=f"{title or lane.sub_task}: {_outcome(state, lane)}. {lane.result}".strip(),
         run=state.run_id,
         sub_task=lane.sub_task,
         source="outcome",
@@ -52,3 +52,28 @@ def _point(history: History, lane: LaneState) -> MemoryPoint:
         sha256=lane.tree,
         at=history.clock.now(),
     )
+
+
+def _outcome(state: RunState, lane: LaneState) -> str:
+    """`done` only where something other than the worker's word spoke for it."""
+    plan = state.plan
+    own = next((s.done_when for s in plan.sub_tasks if s.id == lane.sub_task), ()) if plan else ()
+    verdicts = [checked.verdict for checked in state.verdicts.values()]
+    proved = bool(own) or (bool(verdicts) and all(v == "proved" for v in verdicts))
+    if lane.ended == "done" and not proved:
+        return "claimed done, nothing was proved"
+    return str(lane.ended)
+
+
+def fits(goal: str, other: str) -> bool:
+    """Whether two goals are alike enough for the one's outcomes to help with the other.
+
+    Trigrams of letters, so that it works in any language; at least four tenths of the smaller set in common.
+    """
+    mine, theirs = _trigrams(goal), _trigrams(other)
+    return bool(mine and theirs) and len(mine & theirs) >= 0.4 * min(len(mine), len(theirs))
+
+
+def _trigrams(text: str) -> set[str]:
+    plain = " ".join(text.lower().split())
+    return {plain[i : i + 3] for i in range(len(plain) - 2)}

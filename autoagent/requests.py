@@ -94,7 +94,7 @@ async def _send(
         # what a broken request cost nobody says: its prompt is charged, as reserved
         prompt = reserved.tokens - reserved.completion_tokens
         cost = settle(replace(reserved, completion_tokens=0, tokens=prompt), Reply().usage, model.price)
-        why = str(error) or type(error).__name__
+        why = str(error) or "the run was stopped before the reply came"
         refused = isinstance(error, AutoagentError)
         ctx.history.record(
             ModelFailed(

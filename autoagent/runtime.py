@@ -14,7 +14,7 @@ from autoagent import checkpoints
 from autoagent.asking import Parked
 from autoagent.commands import Answer, Approve, Cancel, Deny, RaiseLimits
 from autoagent.context import RunContext
-from autoagent.errors import JournalConflict, UsageError
+from autoagent.errors import JournalConflict, Unavailable, UsageError
 from autoagent.events import (
     CommandRefused,
     CommandTaken,
@@ -71,7 +71,8 @@ class Runtime:
             await self._let_go(RunInterrupted())
             raise
         await _stop(*tasks, ended)
-        await self._let_go()
+        lacking = [str(e) for t in broken if isinstance(e := t.exception(), Unavailable)]
+        await self._let_go(*(RunInterrupted(unavailable=why) for why in lacking[:1]))
         for task in broken:
             task.result()
         return self.state

@@ -284,8 +284,9 @@ def _run(event: _RunEvent, after: RunState) -> Iterator[Line]:
                 money(after.usd),
                 f"autoagent resume {run}",
             )
-        case e.RunInterrupted():
-            yield dotted(f"stopped at step {after.steps}", money(after.usd), f"autoagent resume {run}")
+        case e.RunInterrupted(unavailable=why):
+            stopped = dotted(f"stopped at step {after.steps}", money(after.usd), f"autoagent resume {run}")
+            yield line("✗ ", short(why, 200)) if why else stopped
         case e.RunEnded():
             yield dotted(event.ending, short(event.reason, 120), money(after.usd), clock(after.seconds))
         case e.OwnerChanged() | e.CommandTaken() | e.TimeSpent():

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from autoagent.context import Models
-from autoagent.errors import UsageError
+from autoagent.errors import ModelUnavailable, UsageError
 from autoagent.goal import Goal
 from autoagent.goal_file import goal_digest
 from autoagent.llm.fallback import FallbackModel
@@ -15,7 +15,7 @@ from autoagent.llm.recorded import RecordedModel
 from autoagent.llm.recording import Recording, read_recording
 from autoagent.llm.recording_of_run import recording_from_entries
 from autoagent.ports import Journal, Model, ModelRole
-from autoagent.settings import Settings
+from autoagent.settings import OPENAI_URL, ModelSettings, Settings
 from autoagent.state import fold
 from autoagent.trees import Tree, load_tree
 
@@ -28,22 +28,27 @@ def configured_models(settings: Settings, goal: Goal, model: str | None, on_note
     if not chain:
         return None
 
-    def of(role: ModelRole) -> Model:
+    def of(role: ModelRole) -> Model | None:
+        """The role's own model; `None` where it is the worker's."""
         chosen = settings.chain(role, model or getattr(goal.model, role) or None)
-        models = [OpenAIModel(s, settings.key(s.key_env), on_retry=on_note) for s in chosen]
-        return models[0] if len(models) == 1 else FallbackModel(models, on_note)
+        return None if not chosen or chosen == chain else _model(settings, chosen, on_note)
 
-    worker = of("worker")
-    same = {
-        role: settings.chain(role, model or getattr(goal.model, role) or None) == chain for role in _OTHERS
-    }
-    planner = worker if same["planner"] else of("planner")
-    judge = worker if same["judge"] else of("judge")
+    worker = _model(settings, chain, on_note)
+    planner, judge = of("planner") or worker, of("judge") or worker
     stronger = planner if planner is not worker else None
     return Models(worker, planner, judge, stronger, context_tokens=chain[0].context_tokens)
 
 
-_OTHERS: tuple[ModelRole, ...] = ("planner", "judge")
+def _model(settings: Settings, chain: tuple[ModelSettings, ...], on_note: OnNote) -> Model:
+    """Raises `ModelUnavailable` where a key is needed and not set: no request could succeed."""
+    for chosen in chain:
+        if chosen.base_url == OPENAI_URL and settings.key(chosen.key_env) is None:
+            raise ModelUnavailable(
+                f"{chosen.key_env} is not set, and {chosen.model!r} at {chosen.base_url} needs a key; "
+                "set it, or OPENAI_BASE_URL for a server of your own"
+            )
+    models = [OpenAIModel(s, settings.key(s.key_env), on_retry=on_note) for s in chain]
+    return models[0] if len(models) == 1 else FallbackModel(models, on_note)
 
 
 def recorded_models(

@@ -164,7 +164,7 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
         case e.OwnerChanged():
             state = replace(state, sandbox=event.sandbox, model=event.model, attended=event.attended)
             ended = None if state.ended and state.ended.ending == "limit" else state.ended
-            return replace(state, parked=None, interrupted=False, ended=ended)
+            return replace(state, parked=None, interrupted=False, unavailable="", ended=ended)
         case e.LimitsRaised():
             return replace(state, limits=event.limits)
         case e.CommandTaken() | e.CommandRefused():
@@ -176,7 +176,7 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
         case e.RunParked():
             return replace(state, parked=event.waiting)
         case e.RunInterrupted():
-            return replace(state, interrupted=True)
+            return replace(state, interrupted=True, unavailable=event.unavailable)
         case e.RunEnded():
             return replace(state, ended=event, parked=None)
         case e.MemoryIndexed():

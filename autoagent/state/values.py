@@ -168,6 +168,8 @@ class RunState:
     ended: e.RunEnded | None = None
     parked: tuple[str, ...] | None = None
     interrupted: bool = False
+    unavailable: str = ""
+    """What the run stopped for, where something could not be had."""
     sandbox: str = ""
     model: str = ""
     attended: bool = False
