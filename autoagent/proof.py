@@ -17,6 +17,7 @@ from autoagent.context import RunContext
 from autoagent.errors import ToolError
 from autoagent.events import CriterionChecked, Evidence
 from autoagent.goal import Criterion, FileCriterion, HumanCriterion, JudgeCriterion, RunCriterion
+from autoagent.goal_file import made
 from autoagent.messages import Frozen, Message, Reply, system, user
 from autoagent.paths import is_beneath, workspace_path
 from autoagent.ports import Job, ToolSchema
@@ -24,6 +25,7 @@ from autoagent.prompt import fill
 from autoagent.questions import Subject
 from autoagent.redact import cut
 from autoagent.requests import complete
+from autoagent.shadows import drop_bytecode, objection, stand_in
 from autoagent.trees import WorkingCopy, diff
 from autoagent.versions import resolved
 
@@ -126,7 +128,7 @@ class Prover:
             case FileCriterion():
                 return self._unchanged(criterion, tree, *check_file(criterion, self.copy(tree)))
             case RunCriterion(run=command):
-                return await self._run(command, self.copy(tree))
+                return await self._run(command, tree)
             case HumanCriterion(human=text):
                 return await self._human(text, tree)
             case JudgeCriterion():
@@ -153,13 +155,17 @@ class Prover:
 
     # --- a command ----------------------------------------------------------------------------------------
 
-    async def _run(self, command: str, copy: WorkingCopy) -> tuple[str, Evidence]:
+    async def _run(self, command: str, tree: str) -> tuple[str, Evidence]:
         """The engine's exit status is the verdict; what was printed only helps to understand it."""
         sandbox = self.ctx.sandbox
         why = "there is no sandbox" if sandbox is None else sandbox.refuses(command, "check")
         if sandbox is None or why:  # a goal's own was refused before the run began: this one is a model's
             return "unchecked", Evidence(text=f"it can't be run here: {why}", by="nobody")
-        before = copy.tree().id == self.ctx.history.state.start_tree
+        copy, start = self.copy(tree), self.ctx.workspace.tree(self.ctx.history.state.start_tree)
+        if in_the_way := stand_in(start, copy.tree(), made(self.ctx.history.state.goal)):
+            return "refuted", Evidence(text=objection(in_the_way), by="file check")
+        drop_bytecode(copy, start)
+        before = copy.tree() == start
         result = await sandbox.run(LANE, Job("check", command, CHECK_TIMEOUT_S), copy)
         status = f"exit status {result.exit_code}" if result.ended in ("exit", "error") else result.ended
         said = f"; it printed: {cut(result.output.strip(), 1500)}" if result.output.strip() else ""

@@ -43,9 +43,9 @@ def turns(steps: int) -> list[object]:
     for n in range(steps - 2):
         if n % 2 == 0:
             text = f"line {n} of many, a little longer than nothing\n" * 4
-            made.append(("files_write", {"path": f"d{n % 7}/f{n % 50}.txt", "content": text}))
+            made.append(("files_write", {"path": f"d{n % 7}/f{n % 49}.txt", "content": text}))
         else:
-            made.append(("files_read", {"path": f"d{(n - 1) % 7}/f{(n - 1) % 50}.txt"}))
+            made.append(("files_read", {"path": f"d{(n - 1) % 7}/f{(n - 1) % 49}.txt"}))
     made += [("files_write", {"path": "end.txt", "content": "x"}), ("finish", {"result": "done"})]
     return [{"calls": [{"name": name, "arguments": arguments}]} for name, arguments in made]
 
@@ -91,7 +91,7 @@ async def run(steps: int, every: int, home: Path, url: str) -> None:
     goal, _ = understand(GOAL.format(steps=steps + 1))
     began = time.perf_counter()
     outcome = await wiring.start(
-        goal, folder, hooks=Hooks(on_entry=meter.hear), parts=Parts(home=home, memory=DictMemory())
+        goal, folder, hooks=Hooks(on_entry=meter.hear), parts=Parts(home=home / "home", memory=DictMemory())
     )
     seconds = time.perf_counter() - began
     assert outcome.ending == "proved", outcome.reason
