@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoagent.errors import GoalError
-from autoagent.goal import FileCriterion, Goal, RunCriterion
+from autoagent.goal import Criterion, FileCriterion, Goal, RunCriterion
 from autoagent.goal_autogpt import FILE_NAME as AUTOGPT_NAME
 from autoagent.goal_autogpt import convert, is_autogpt
 from autoagent.goal_schema import read_goal, said_goal
@@ -28,6 +28,7 @@ __all__ = [
     "from_text",
     "goal_digest",
     "load",
+    "made",
     "protected",
     "template",
     "understand",
@@ -95,16 +96,24 @@ def protected(goal: Goal, existing: Container[str] | None = None) -> tuple[str, 
     the run doesn't have to make: not the file of a `file:` criterion, not one that `allow.write` names
     itself, and, if `existing` gives the paths at the start, not one missing there.
     """
-    checked = (*goal.done_when, *(c for sub_task in goal.plan for c in sub_task.done_when))
-    made = {*goal.allow.write, *(c.file for c in checked if isinstance(c, FileCriterion))}
+    own = made(goal)
     named = [
         path
-        for criterion in checked
+        for criterion in _checked(goal)
         if isinstance(criterion, RunCriterion)
         for path in files_named(criterion.run)
-        if path not in made and (existing is None or path in existing)
+        if path not in own and (existing is None or path in existing)
     ]
     return tuple(dict.fromkeys([*goal.protect, FILE_NAME, *GIT, *named]))
+
+
+def made(goal: Goal) -> frozenset[str]:
+    """The paths that are the work itself: those that `allow.write` names, and files that criteria want."""
+    return frozenset({*goal.allow.write, *(c.file for c in _checked(goal) if isinstance(c, FileCriterion))})
+
+
+def _checked(goal: Goal) -> tuple[Criterion, ...]:
+    return (*goal.done_when, *(c for sub_task in goal.plan for c in sub_task.done_when))
 
 
 # --- reading -----------------------------------------------------------------------------------------------

@@ -350,3 +350,65 @@ async def test_evidence_is_in_the_journal_with_its_tree(tmp_path: Path) -> None:
     (checked,) = stage.events(CriterionChecked)
     assert checked.tree == stage.state.main
     assert json.loads(checked.model_dump_json())["evidence"]["by"] == "file check"
+
+
+@pytest.mark.parametrize(
+    "path", ["json.py", "tests/unittest/__init__.py", "conftest.py", "a/sitecustomize.py"]
+)
+async def test_file_that_stands_in_for_a_module_refutes_the_check(tmp_path: Path, path: str) -> None:
+    """Nothing that the run wrote is loaded in place of what the checker imports; the worker reads why."""
+    stage = Stage.at(tmp_path, {"check.py": "import json\n"})
+
+    await prove(
+        stage,
+        '[{run: "python check.py"}]',
+        write(path, "raise SystemExit(0)"),
+        finish(),
+        call("files_delete", path=path),
+        finish(),
+    )
+
+    refuted = stage.events(CriterionChecked)[0]
+    assert refuted.verdict == "refuted"
+    assert repr(path) in refuted.evidence.text
+    assert "rename or delete it" in refuted.evidence.text
+    assert evidence(stage)[0][0] == "proved"
+
+
+@pytest.mark.parametrize("path", ["json/data.txt", "json.md", "mine.py", "pkg/__init__.py"])
+async def test_other_new_files_do_not_hinder_a_check(tmp_path: Path, path: str) -> None:
+    """Folders and files of such a name that aren't modules, and modules of other names."""
+    stage = Stage.at(tmp_path, {"check.py": "assert True\n"})
+
+    await prove(stage, '[{run: "python check.py"}]', write(path, "x"), finish())
+
+    assert evidence(stage)[0][0] == "proved"
+
+
+async def test_module_that_the_goal_lets_be_written_is_the_work_itself(tmp_path: Path) -> None:
+    """A person who names the file says that the check may load it."""
+    stage = Stage.at(tmp_path, {"check.py": "assert True\n"})
+    model = ScriptedModel(planner=[plan("a")], worker=[write("types.py", "x"), finish()])
+    stage.sandbox = MontySandbox()
+
+    outcome = await stage.start(
+        "goal: g\nallow: {run: sandbox, write: [., types.py]}\ndone_when: [{run: python check.py}]", model
+    )
+
+    await stage.sandbox.close()
+    assert outcome.criteria[0].verdict == "proved"
+
+
+async def test_compiled_code_that_a_run_wrote_is_not_there_at_the_check(tmp_path: Path) -> None:
+    """It would stand in for a protected source; what was there before stays."""
+    seen = (
+        "import os\nassert os.path.exists('__pycache__/old.pyc')\n"
+        "assert not os.path.exists('__pycache__/helper.cpython-311.pyc')\n"
+        "assert not os.path.exists('b.pyc')\n"
+    )
+    stage = Stage.at(tmp_path, {"check.py": seen, "__pycache__/old.pyc": "o"})
+    worker = [write("__pycache__/helper.cpython-311.pyc", "x"), write("b.pyc", "x"), finish()]
+
+    await prove(stage, '[{run: "python check.py"}]', *worker)
+
+    assert evidence(stage)[0][0] == "proved", evidence(stage)
