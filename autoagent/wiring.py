@@ -32,7 +32,8 @@ from autoagent.errors import (
 from autoagent.events import LimitsRaised, OwnerChanged, RunStarted
 from autoagent.folder.local import LocalFolder
 from autoagent.goal import Goal, RunCriterion
-from autoagent.goal_file import files_named, goal_digest, protected
+from autoagent.goal_command import files_named
+from autoagent.goal_file import goal_digest
 from autoagent.history import History
 from autoagent.ids import new_id
 from autoagent.journal.home import home as default_home
@@ -42,6 +43,7 @@ from autoagent.meter import Meter
 from autoagent.outcome import Outcome, outcome
 from autoagent.plan import check_plan
 from autoagent.ports import Journal, Lease, Memory, OnEntry, Sandbox
+from autoagent.protection import protected_at_start
 from autoagent.remembering import remember
 from autoagent.runtime import Runtime, raise_limits
 from autoagent.settings import Settings
@@ -168,11 +170,7 @@ class _Wires:
     async def begin(self, goal: Goal, folder: Path, hooks: Hooks, choices: Choices) -> Outcome:
         """A new run: everything that can be refused is found out before its journal exists."""
         run_id = new_id()
-        if self.home.resolve().is_relative_to(folder):  # else a run could write its own journal and settings
-            raise UsageError(
-                f"the workspace {str(folder)!r} holds autoagent's own state in {str(self.home)!r}; "
-                "work in a folder inside it, or set AUTOAGENT_HOME to another place"
-            )
+        self._keep_apart(folder)
         disk = self._folder(str(folder))
         tree = await asyncio.to_thread(disk.scan)
         means = await self._means(goal, run_id, folder, tree, hooks, choices)
@@ -190,7 +188,7 @@ class _Wires:
                     version=__version__,
                     recorded=means.models.recorded,
                     plugins=means.plugins.hashes,
-                    protected=protected(goal, tree.entries),
+                    protected=protected_at_start(goal, tree, self.journal.objects),
                 )
             )
             return await self._carry(history, disk, means, hooks, choices)
@@ -206,6 +204,11 @@ class _Wires:
                 return self._outcome(history, None)
             start = load_tree(history.state.start_tree, self.journal.objects)
             folder = _existing(Path(lease.workspace))
+            if str(folder) != lease.workspace:
+                raise UsageError(
+                    f"the workspace {lease.workspace!r} leads to {str(folder)!r} now, through a link that "
+                    "wasn't there when the run began; put the folder itself back, then 'autoagent resume'"
+                )
             choices = self._as_before(history.state, folder, choices)
             means = await self._means(history.state.goal, run_id, folder, start, hooks, choices)
             return await self._carry(history, self._folder(lease.workspace), means, hooks, choices)
@@ -274,6 +277,15 @@ class _Wires:
         sent = (c.command for c in self.journal.commands(state.run_id, state.commands))
         raised = choices.raised is not None or any(isinstance(c, RaiseLimits) for c in sent)
         return state.ended.ending != "limit" or not raised
+
+    def _keep_apart(self, folder: Path) -> None:
+        """A run must not write journals and settings. Raises `UsageError`."""
+        home = self.home.resolve()
+        if home.is_relative_to(folder) or folder.is_relative_to(home):
+            raise UsageError(
+                f"the workspace {str(folder)!r} holds autoagent's own state in {str(self.home)!r}, or is a "
+                "part of it; work in another folder, or set AUTOAGENT_HOME to another place"
+            )
 
     def _folder(self, workspace: str) -> LocalFolder:
         cache = self.home / "scans" / hash_text(workspace)
@@ -352,7 +364,9 @@ class _Wires:
         """Why this sandbox can't run a check: the command itself, or a Python file that it names."""
         if why := sandbox.refuses(command, "check"):
             return why
-        entries = [inputs.entries.get(path) for path in files_named(command) if path.endswith(".py")]
+        entries = [
+            inputs.entries.get(path) for path in files_named(command, inputs.entries) if path.endswith(".py")
+        ]
         sources = (self.journal.objects.get(x.sha256) for x in entries if x is not None and x.kind == "file")
         refusals = (sandbox.refuses(data.decode("utf-8", "replace"), "python") for data in sources)
         return next((why for why in refusals if why), None)

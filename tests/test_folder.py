@@ -17,7 +17,7 @@ from autoagent.errors import StoreUnavailable, Unavailable, UsageError
 from autoagent.folder import LocalFolder
 from autoagent.paths import from_raw
 from autoagent.testing.objects import MemoryObjects
-from autoagent.trees import EMPTY, Tree, WorkingCopy, diff, load_tree
+from autoagent.trees import EMPTY, Tree, TreeEntry, WorkingCopy, diff, load_tree
 
 NOT_ROOT = pytest.mark.skipif(os.geteuid() == 0, reason="root may read and write everything")
 
@@ -619,19 +619,73 @@ def _between(old: Tree, new: Tree, steps: int, objects: MemoryObjects) -> Tree:
     return copy.tree()
 
 
-def test_what_a_killed_projection_left_behind_goes(
-    workspace: Path, folder: LocalFolder, objects: MemoryObjects
-) -> None:
-    """Its temporary files are in no tree, and the next projection removes them."""
-    (workspace / "d").mkdir()
-    (workspace / "d" / ".autoagent-tmp-0123456789abcdef").write_text("half")
-    (workspace / ".autoagent-tmp-fedcba9876543210").mkdir()
-    (workspace / ".autoagent-tmp-notes").write_text("a person's")
+class SpyingObjects(MemoryObjects):
+    """Sees the names of temporary files while they stand in the folder."""
+
+    def __init__(self, workspace: Path) -> None:
+        super().__init__()
+        self._workspace = workspace
+        self.seen: list[str] = []
+
+    def open(self, sha256: str):  # type: ignore[no-untyped-def]
+        self.seen += [path.name for path in self._workspace.rglob(".autoagent-tmp-*")]
+        return super().open(sha256)
+
+
+def test_what_a_killed_projection_left_behind_goes(workspace: Path, tmp_path: Path) -> None:
+    """Its temporary files are in no tree, and the next process's projection removes them."""
+    objects = SpyingObjects(workspace)
+    LocalFolder(workspace, objects, tmp_path / "cache").project(
+        EMPTY, changed(EMPTY, objects, a="1", d__b="2")
+    )
+    for folder, name in zip((workspace, workspace / "d"), objects.seen, strict=True):
+        (folder / name).write_text("half")
+    after = LocalFolder(workspace, objects, tmp_path / "cache")
+    tree = after.scan()
+
+    assert sorted(tree.entries) == ["a", "d", "d/b"]
+    after.project(tree, changed(tree, objects, a="2"))
+    assert sorted(content(workspace)) == ["a", "d", "d/b"]
+
+
+def test_a_name_like_a_temporary_one_hides_nothing(workspace: Path, tmp_path: Path) -> None:
+    """Only names that our key has signed are ours, and folders never are: all else is seen and stays."""
+    objects = SpyingObjects(workspace)
+    folder = LocalFolder(workspace, objects, tmp_path / "cache")
+    folder.project(EMPTY, changed(EMPTY, objects, a="1"))
+    (ours,) = objects.seen
+    forged = (".autoagent-tmp-0123456789abcdef", ours[:-1] + ("1" if ours[-1] == "0" else "0"))
+    for name in forged:
+        (workspace / name).write_text("a person's only copy")
+    (workspace / ours).mkdir()
+    (workspace / ours / "x").write_text("in a folder")
     tree = folder.scan()
 
-    assert sorted(tree.entries) == [".autoagent-tmp-notes", "d"]
-    folder.project(tree, changed(tree, objects, a="1"))
-    assert sorted(content(workspace)) == [".autoagent-tmp-notes", "a", "d"]
+    assert set(tree.entries) == {"a", *forged, ours, f"{ours}/x"}
+    assert folder.project(tree, changed(tree, objects, a="2")).foreign == ()
+    assert set(content(workspace)) == {"a", *forged, ours, f"{ours}/x"}
+
+
+def test_a_workspace_that_is_replaced_is_not_touched(workspace: Path, tmp_path: Path) -> None:
+    """Neither through a link in its place nor as another folder of its name."""
+    objects = MemoryObjects()
+    folder = LocalFolder(workspace, objects)
+    old = folder.scan()
+    new = changed(old, objects, a="1")
+    workspace.rename(tmp_path / "first")
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "key").write_text("secret")
+    workspace.symlink_to("private")
+    with pytest.raises(UsageError, match="is no folder"):
+        folder.project(old, new)
+    workspace.unlink()
+    (tmp_path / "private").rename(workspace)
+    with pytest.raises(Unavailable, match="was replaced by another folder"):
+        folder.scan()
+    with pytest.raises(Unavailable, match="nothing was done"):
+        folder.project(old, new)
+
+    assert content(workspace) == {"key": "secret"}
 
 
 def test_a_read_only_folder_is_filled_before_it_is_closed(
@@ -639,8 +693,8 @@ def test_a_read_only_folder_is_filled_before_it_is_closed(
 ) -> None:
     """A tree may hold folders that nobody may write to."""
     copy = WorkingCopy(changed(EMPTY, objects, d__e__f="x"), objects)
-    copy.set_mode("d/e", 0o555)
-    copy.set_mode("d", 0o555)
+    copy.place("d/e", TreeEntry("folder", 0o555, 0, ""))
+    copy.place("d", TreeEntry("folder", 0o555, 0, ""))
 
     assert folder.project(EMPTY, copy.tree()).foreign == ()
     assert folder.scan() == copy.tree()

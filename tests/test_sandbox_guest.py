@@ -192,6 +192,14 @@ class TestForgedFrames:
         assert entry is not None
         assert entry.mode == 0o755
 
+    async def test_no_mode_locks_the_user_out(self, liar: Liar) -> None:
+        """A file that its owner can't read would stop the next scan of the workspace."""
+        files = working_copy()
+        liar.say(a_file("tool", b"x", 0), members(["d", "d", 0, 0, 0, 0]), ended())
+        await liar.guest.run(JOB, files, (), None)
+
+        assert [entry and entry.mode for entry in map(files.stat, ("tool", "d"))] == [0o600, 0o700]
+
     async def test_a_removed_path_that_never_was_is_no_error(self, liar: Liar) -> None:
         """Lies about the guest's own files hurt nobody."""
         files = working_copy(dict(BEFORE))

@@ -393,6 +393,21 @@ def test_an_existing_file_keeps_its_mode() -> None:
     assert [copy.tree().entries[p].mode for p in ("run.sh", "plain")] == [0o755, 0o644]
 
 
+def test_what_is_written_stays_within_the_users_reach() -> None:
+    """A mode that locks the user out would stop every later scan; a read-only file stays one when edited."""
+    copy = WorkingCopy(EMPTY, OBJECTS)
+    copy.write("new", b"1", mode=0)
+    copy.write("old", b"1")
+    copy.set_mode("old", 0)
+    copy.make_folder("d")
+    copy.set_mode("d", 0o055)
+    copy.place("kept", TreeEntry("file", 0o444, 1, OBJECTS.put(b"1")))
+    copy.write("kept", b"2")
+
+    modes = {path: entry.mode for path, entry in copy.tree().entries.items()}
+    assert modes == {"new": 0o600, "old": 0o600, "d": 0o755, "kept": 0o444}
+
+
 def test_moving_a_folder_takes_everything_along() -> None:
     """What was beneath is beneath the new place, made where it was missing."""
     copy = WorkingCopy(tree_of({"a/b/c": "1", "a/d": "2", "a/e/": ""}), OBJECTS)

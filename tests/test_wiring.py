@@ -122,6 +122,31 @@ async def test_missing_folder_is_a_usage_error(tmp_path: Path) -> None:
         await wiring.start(goal(GOAL), tmp_path / "nowhere", parts=Parts(home=tmp_path / "home"))
 
 
+async def test_workspace_apart_from_the_home_folder(tmp_path: Path) -> None:
+    """Neither around it nor in it nor the same: a run must not write journals and settings."""
+    home = tmp_path / "home"
+    (home / "inside").mkdir(parents=True)
+
+    for folder in (tmp_path, home, home / "inside"):
+        with pytest.raises(UsageError, match="autoagent's own state"):
+            await wiring.start(goal(GOAL), folder, parts=Parts(home=home, memory=DictMemory()))
+
+
+async def test_resume_follows_no_link_in_the_place_of_the_workspace(tmp_path: Path) -> None:
+    """What the link leads to is neither read nor written."""
+    stage = Stage.at(tmp_path)
+    await stage.start(GOAL, ScriptedModel(planner=[plan("a")], worker=[call("ask_human", question="?")]))
+    stage.folder.rename(tmp_path / "first")
+    (tmp_path / "private").mkdir()
+    stage.folder.symlink_to("private")
+    stage.answer("y")
+
+    with pytest.raises(UsageError, match="through a link"):
+        await stage.resume(ScriptedModel(worker=DONE))
+
+    assert list((tmp_path / "private").iterdir()) == []
+
+
 async def test_first_entry_says_what_the_run_is(tmp_path: Path) -> None:
     """Goal, folder, inputs, model, plugins and what is protected."""
     stage = Stage.at(tmp_path, {"in.txt": "x", "goal.yaml": GOAL})

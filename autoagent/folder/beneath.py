@@ -26,11 +26,24 @@ _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC  # a named pipe must not block us
 
 
+Identity = tuple[int, int]
+"""(device, inode)"""
+
+
 class Root:
     """An open root, and the folders opened last: neighbours are opened from each other, not from the top."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, expected: Identity | None = None) -> None:
+        """Raises `Unavailable` where another folder than the expected one has the path now."""
         self._top = _open_root(path)
+        status = os.fstat(self._top)
+        self.identity: Identity = (status.st_dev, status.st_ino)
+        if expected not in (None, self.identity):
+            os.close(self._top)
+            raise Unavailable(
+                f"the workspace {str(path)!r} was replaced by another folder while it was worked in; nothing "
+                "was done to that one; put the first one back, then 'autoagent resume'"
+            )
         self._open: OrderedDict[str, int] = OrderedDict()
 
     def folder(self, path: str) -> int:
@@ -97,10 +110,10 @@ def trouble(doing: str, path: str, error: OSError) -> Unavailable:
 
 def _open_root(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(path, _FOLDER_FLAGS)
     except FileNotFoundError:
         raise UsageError(f"the workspace {str(path)!r} does not exist; create it, or name another") from None
-    except NotADirectoryError:
-        raise UsageError(f"the workspace {str(path)!r} is no folder; name the folder that holds it") from None
     except OSError as error:
+        if error.errno in NOT_A_FOLDER:  # a link too
+            raise UsageError(f"the workspace {str(path)!r} is no folder; name the folder itself") from None
         raise Unavailable(f"the workspace {str(path)!r} can't be opened: {error.strerror}") from error

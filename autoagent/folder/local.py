@@ -7,9 +7,10 @@ from pathlib import Path
 
 from autoagent.errors import Unavailable
 from autoagent.folder import cache
-from autoagent.folder.beneath import Root
+from autoagent.folder.beneath import Identity, Root
 from autoagent.folder.project import Projector
 from autoagent.folder.scan import Found, Scan, Unsettled, tree_of
+from autoagent.folder.temp import temp_names
 from autoagent.ports import Objects, Projection
 from autoagent.redact import one_line
 from autoagent.trees import EMPTY, Tree, TreeEntry, store_tree
@@ -24,19 +25,24 @@ class LocalFolder:
     One process at a time may project; any may scan. Blocks; run it in a thread where a loop must go on.
 
     Raises:
-        UsageError: the folder isn't there, or holds a named pipe, a socket or a device.
-        Unavailable: the disk refuses, or a file never stops changing while it is read.
+        UsageError: the folder isn't there or is a link, or holds a named pipe, a socket or a device.
+        Unavailable: the disk refuses, another folder has its path now, or a file never settles.
     """
 
     def __init__(self, path: Path, objects: Objects, cache_path: Path | None = None) -> None:
-        """`cache_path` `None` keeps what a scan learns in memory only."""
+        """`path` is resolved. `cache_path` `None` keeps what a scan learns in memory only."""
         self._path = path
+        self._identity: Identity | None = None
+        """Which folder it is, from the first look on."""
         self._objects = objects
         self._cache_path = cache_path
         self._known: dict[cache.Key, TreeEntry] | None = None
         self._last: Tree | None = None
         """The tree of the last scan, stored."""
-        self._temps: set[str] = set()
+        key_path = cache_path and cache_path.with_name(f"{cache_path.name}.key")
+        self._temps = temp_names(key_path)
+        self._left: set[str] = set()
+        """Folders with temporary files of a killed projection, by the last scan."""
 
     def scan(self) -> Tree:
         """The folder as it is, stored. Unchanged files are known by their status and not read."""
@@ -50,7 +56,7 @@ class LocalFolder:
             store_tree(tree, self._objects, self._last)
         if len(self._known) > known_before and self._cache_path is not None:
             cache.save(self._cache_path, tree.id, found.rows)
-        self._known, self._last, self._temps = found.rows, tree, found.temps
+        self._known, self._last, self._left = found.rows, tree, found.temps
         return tree
 
     def project(self, old: Tree, new: Tree) -> Projection:
@@ -60,20 +66,25 @@ class LocalFolder:
         person's and stays (`foreign`). A folder is removed when it is empty. A mode that only a person
         changed stays. Killed half-way, it goes on when called again.
         """
-        with Root(self._path) as root:
-            projector = Projector(root, self._objects, self._known or {}, old, new)
-            projection = projector.run(self._temps)
-        self._temps = set()
+        with self._root() as root:
+            projector = Projector(root, self._objects, self._temps, self._known or {}, old, new)
+            projection = projector.run(self._left)
+        self._left = set()
         return projection
+
+    def _root(self) -> Root:
+        root = Root(self._path, self._identity)
+        self._identity = root.identity
+        return root
 
     def _settled(self, known: dict[cache.Key, TreeEntry]) -> Found:
         """A pass during which nothing moved."""
         for attempt in range(TRIES):
             if attempt:
                 time.sleep(PAUSE_S)
-            with Root(self._path) as root:
+            with self._root() as root:
                 try:
-                    return Scan(root, self._objects, known, self._last or EMPTY).run()
+                    return Scan(root, self._objects, known, self._last or EMPTY, self._temps).run()
                 except Unsettled as error:
                     path = error.path
         raise Unavailable(

@@ -23,7 +23,7 @@ from autoagent.folder.beneath import NOT_A_FOLDER, Root, set_folder_mode, troubl
 from autoagent.folder.cache import Key
 from autoagent.folder.held import NOTHING, Held, look
 from autoagent.folder.staging import OWN_BITS, Staging
-from autoagent.folder.temp import remove_temps
+from autoagent.folder.temp import TempNames
 from autoagent.paths import raw
 from autoagent.ports import Objects, Projection
 from autoagent.trees import Tree, TreeEntry, diff
@@ -33,20 +33,27 @@ class Projector:
     """One projection. Raises `Unavailable` where the disk refuses; what is done by then stays done."""
 
     def __init__(
-        self, root: Root, objects: Objects, known: Mapping[Key, TreeEntry], old: Tree, new: Tree
+        self,
+        root: Root,
+        objects: Objects,
+        temps: TempNames,
+        known: Mapping[Key, TreeEntry],
+        old: Tree,
+        new: Tree,
     ) -> None:
         """`known`: what the last scan learned of files."""
         self._root, self._known, self._old, self._new = root, known, old.entries, new.entries
         self._paths = diff(old, new).paths
-        self._staging = Staging(root, objects, len(self._paths))
+        self._temps = temps
+        self._staging = Staging(root, objects, temps, len(self._paths))
         self._written: set[str] = set()
         self._foreign: set[str] = set()
         self._late_modes: dict[str, int] = {}
         """Modes of new folders that we could not fill once they have them."""
 
-    def run(self, temps: Iterable[str] = ()) -> Projection:
-        """`temps`: folders where an earlier projection is known to have left temporary files."""
-        for folder in sorted({*temps, *map(_folder_of, self._paths)}):
+    def run(self, left: Iterable[str] = ()) -> Projection:
+        """`left`: folders where an earlier projection is known to have left temporary files."""
+        for folder in sorted({*left, *map(_folder_of, self._paths)}):
             with _naming(folder):
                 self._sweep(folder)
         for path in reversed(self._paths):
@@ -158,7 +165,7 @@ class Projector:
 
     def _sweep(self, folder: str) -> None:
         if (fd := self._folder(folder)) is not None:
-            remove_temps(fd)
+            self._temps.remove_left(fd)
 
 
 def _is_old(held: Held, old: TreeEntry | None, new: TreeEntry, mode_was: int | None) -> bool:

@@ -1,6 +1,6 @@
 """From a folder to a tree: every path of it, or an error that names the one that can't be.
 
-Left out is nothing but our own temporary files (`autoagent.folder.temp`).
+Left out is nothing but our own temporary files and links (`autoagent.folder.temp`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import BinaryIO, cast
 from autoagent.errors import UsageError
 from autoagent.folder.beneath import NOT_A_FOLDER, Root, open_file, trouble
 from autoagent.folder.cache import Key, is_trusted, key_of, link_entry
-from autoagent.folder.temp import is_temp
+from autoagent.folder.temp import TempNames
 from autoagent.paths import from_raw, raw
 from autoagent.ports import Objects
 from autoagent.redact import one_line
@@ -56,9 +56,12 @@ class Found:
 class Scan:
     """One pass. Raises `Unsettled` where the folder changed under it."""
 
-    def __init__(self, root: Root, objects: Objects, known: dict[Key, TreeEntry], last: Tree) -> None:
+    def __init__(
+        self, root: Root, objects: Objects, known: dict[Key, TreeEntry], last: Tree, temps: TempNames
+    ) -> None:
         """`known` gets the rows of what is read, so that the next pass needn't."""
         self._root, self._objects, self._known, self._last = root, objects, known, last
+        self._temps = temps
         self._found = Found()
         self._folder_entries: dict[int, TreeEntry] = {}
 
@@ -90,7 +93,7 @@ class Scan:
             for item in items:
                 name = item.name if _NAMES_ARE_UTF8 else from_raw(os.fsencode(item.name))
                 path = prefix + name
-                if is_temp(name):
+                if self._temps.owns(name) and (item.is_file(follow_symlinks=False) or item.is_symlink()):
                     found.temps.add(folder)
                 elif (entry := self._entry(fd, item, name, path)) is not None:
                     names.append(name)

@@ -17,7 +17,7 @@ from hashlib import sha256 as new_sha256
 from autoagent.errors import StoreUnavailable
 from autoagent.folder.beneath import NOT_A_FOLDER, Root, set_folder_mode
 from autoagent.folder.held import BLOCK_BYTES, Held
-from autoagent.folder.temp import new_temp, remove_temp
+from autoagent.folder.temp import TempNames, remove_temp
 from autoagent.paths import raw
 from autoagent.ports import Objects
 from autoagent.trees import TreeEntry
@@ -34,12 +34,11 @@ _NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, er
 
 @dataclass(frozen=True)
 class Staged:
-    """A temporary file that waits for its name."""
+    """A temporary file or link that waits for its name."""
 
     folder: str
     name: str
     temp: str
-    kind: str
     held: Held
     """What it replaces, as we saw it."""
 
@@ -51,25 +50,25 @@ class Staged:
 class Staging:
     """Yields each path once it has its name, with whether it could be given. `discard` at the end."""
 
-    def __init__(self, root: Root, objects: Objects, paths: int) -> None:
-        self._root, self._objects = root, objects
+    def __init__(self, root: Root, objects: Objects, temps: TempNames, paths: int) -> None:
+        self._root, self._objects, self._temps = root, objects, temps
         self._in_bulk = paths >= MANY and sys.platform.startswith("linux")
         self._staged: list[Staged] = []
 
     def add(self, path: str, held: Held, new: TreeEntry, mode: int) -> Iterator[tuple[str, bool]]:
         """Write `new` beside `path`; a folder gets its name now, for what will be in it."""
         folder, _, name = path.rpartition("/")
-        staged = Staged(folder, name, new_temp(), new.kind, held)
-        self._staged.append(staged)
         fd = self._root.folder(folder)
         if new.kind == "folder":
-            os.mkdir(staged.temp, OWN_BITS, dir_fd=fd)
-            set_folder_mode(fd, raw(staged.temp), mode | OWN_BITS)
-        elif new.kind == "link":
+            yield path, _make_folder(fd, raw(name), mode | OWN_BITS)
+            return
+        staged = Staged(folder, name, self._temps.new(), held)
+        self._staged.append(staged)
+        if new.kind == "link":
             os.symlink(self._objects.get(new.sha256), raw(staged.temp), dir_fd=fd)
         else:
             self._write(fd, staged, new, mode)
-        if new.kind != "file":
+        if new.kind == "link":
             self._staged.pop()
             yield path, self._publish(staged)
         elif len(self._staged) >= (_AT_ONCE if self._in_bulk else 1):
@@ -149,9 +148,19 @@ def sync_file_system(folder: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def _make_folder(folder: int, name: bytes, mode: int) -> bool:
+    """At its place at once; whether the name was free."""
+    try:
+        os.mkdir(name, mode, dir_fd=folder)
+    except FileExistsError:
+        return False
+    set_folder_mode(folder, name, mode)
+    return True
+
+
 def _give_name(folder: int, staged: Staged) -> bool:
     name = raw(staged.name)
-    if staged.held.kind != "nothing" or staged.kind == "folder":
+    if staged.held.kind != "nothing":
         os.rename(staged.temp, name, src_dir_fd=folder, dst_dir_fd=folder)
         return True
     try:  # unlike a rename, a link takes no name from anybody

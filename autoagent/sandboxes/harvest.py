@@ -92,6 +92,8 @@ class Harvest:
             )
         try:
             self._files.place(path, entry)
+            if entry.kind != "link":
+                self._files.set_mode(path, entry.mode)
         except ToolError as error:
             raise BadGuest(f"it sent files that contradict each other: {error}") from error
 

@@ -23,6 +23,11 @@ _WHOLE_READ_BYTES = 1 << 20
 _SHOWN = 300
 
 
+def settable(kind: str, mode: int) -> int:
+    """The mode that a write may give: plain bits only, and the user can always get at what was written."""
+    return mode & PLAIN_BITS | (0o700 if kind == "folder" else 0o600)
+
+
 class WorkingCopy:
     """A private copy of a tree that a write works on; `tree()` is the result. Reads see earlier writes.
 
@@ -87,12 +92,14 @@ class WorkingCopy:
     def write(self, path: str, data: bytes, mode: int | None = None) -> None:
         """Make `path` a file with this content; its folders are made where they are missing.
 
-        `mode` `None` keeps an existing file's, else `FILE_MODE`. Only the nine plain bits are taken.
+        `mode` `None` keeps an existing file's, else `FILE_MODE`. Of another, what `settable` takes.
         """
         before = self._writable(path)
-        if mode is None:
-            mode = FILE_MODE if before is None else before.mode
-        self._put(path, TreeEntry("file", mode & PLAIN_BITS, len(data), self.objects.put(data)))
+        if mode is not None:
+            mode = settable("file", mode)
+        else:
+            mode = FILE_MODE if before is None else before.mode & PLAIN_BITS
+        self._put(path, TreeEntry("file", mode, len(data), self.objects.put(data)))
 
     def link(self, path: str, target: bytes) -> None:
         """Make `path` a symbolic link; where it leads is nobody's concern here."""
@@ -119,11 +126,11 @@ class WorkingCopy:
             raise ToolError(f"{shown(path)} is a {before.kind}; a folder can't be made there")
 
     def set_mode(self, path: str, mode: int) -> None:
-        """Other permission bits for a file or folder; only the nine plain ones are taken."""
+        """Other permission bits for a file or folder: what `settable` takes of them."""
         entry = self._entry(path)
         if entry.kind == "link":
             raise ToolError(f"{shown(path)} is a link; a link has no mode of its own")
-        self._put(path, TreeEntry(entry.kind, mode & PLAIN_BITS, entry.size, entry.sha256))
+        self._put(path, TreeEntry(entry.kind, settable(entry.kind, mode), entry.size, entry.sha256))
 
     def delete(self, path: str) -> None:
         """Remove a file, a link, or a folder with everything in it."""
