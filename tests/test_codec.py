@@ -149,7 +149,8 @@ def test_the_body_is_todays_json() -> None:
     """A stored body holds every field, defaults too: a default may change, what happened may not."""
     stored = EVENTS.encode(RunInterrupted())
 
-    assert stored == Stored("run_interrupted", 1, '{"kind":"run_interrupted"}')
+    body = '{"kind":"run_interrupted","unavailable":""}'
+    assert stored == Stored("run_interrupted", 1, body)
 
 
 # --- old versions -------------------------------------------------------------------------------------------
