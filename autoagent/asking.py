@@ -204,7 +204,7 @@ class Asking:
     def _ruled(self, question: Question) -> tuple[Event, ...]:
         """The answer that an earlier `y -N` gives to the same kind of call, asked for the same reason."""
         subject = question.subject
-        rules = self.history.state.standing if subject.kind == "call" else ()
+        rules = self.history.state.standing if subject.kind == "call" and subject.destination else ()
         for rule in rules:
             same = (rule.tool, rule.destination) == (subject.tool, subject.destination)
             if same and rule.why.partition(_AGAIN)[0] == question.why:
@@ -245,6 +245,20 @@ def refusal(state: RunState, command: Approve | Deny | Answer) -> str | None:
     choices = asked.question.choices
     if isinstance(command, Answer) and choices and command.text not in choices:
         return f"question {command.question} takes one of: {', '.join(choices)}"
+    if isinstance(command, Approve) and command.covers > 1:
+        return _uncovered(asked.question, command)
+    return None
+
+
+def _uncovered(question: Question, command: Approve) -> str | None:
+    """Why a yes can't count for later questions as well; `None` where it can."""
+    if command.edit is not None:
+        return f"question {question.id}: a yes with edited arguments counts for this call alone, not for more"
+    if question.subject.kind == "call" and not question.subject.destination:
+        return (
+            f"question {question.id}: nobody can say whom this reaches, so a yes counts for this call alone; "
+            "approve each by itself"
+        )
     return None
 
 

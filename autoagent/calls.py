@@ -6,6 +6,7 @@ does the rest, and only the rest.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -19,13 +20,14 @@ from autoagent.events import CallDecided, CallEnded, CallStarted
 from autoagent.executing import Executor
 from autoagent.ids import digest
 from autoagent.messages import RequestedCall
+from autoagent.parameters import each_text
 from autoagent.paths import is_beneath, overlaps
 from autoagent.ports import Objects
 from autoagent.proposals import LONGEST_NAME, Proposal, propose, read
 from autoagent.questions import Subject
 from autoagent.requests import LimitReached
 from autoagent.state import CallState, LaneState, RunState
-from autoagent.taint import labels_of_paths, labels_of_tree, urls_in
+from autoagent.taint import labels_of_paths, labels_of_tree, urls_in, urls_of_files
 from autoagent.toolbox import ToolOutcome
 from autoagent.tools import Tool, ToolContext
 from autoagent.trees import Tree, WorkingCopy, diff
@@ -166,7 +168,7 @@ class Calls:
                 raise ToolError("a read inside a script keeps its arguments; change the script instead")
             if not isinstance(edit, dict):
                 raise ToolError("edited arguments are a JSON object")
-            proposal = propose(self.ctx, self.me, tool, tool.check(edit), decided.call)
+            proposal = propose(self.ctx, self.me, tool, tool.check(edit), decided.call, decided.files)
             if why := policy.undeclared(self.state, proposal.call):
                 raise ToolError(f"not allowed: {why}")
         except ToolError as error:
@@ -273,14 +275,35 @@ class Calls:
         if tool is None or tool.runs_code:
             own = (*own, *labels_of_tree(goal, tree))
         elif tool.paths:
-            paths = [str(decided.args[p]) for p in tool.paths if decided.args.get(p) is not None]
+            paths = _paths_of(tool, decided)
             if decided.effect == "read":
                 own = (*own, *labels_of_paths(goal, _files_in(tree, paths, self.ctx.workspace.objects)))
             else:
                 own = (*own, *labels_of_paths(goal, [p for p in paths if p in tree.entries]))
-        elif tool.destination is not None and decided.effect == "read":
+        if tool is not None and tool.destination is not None and decided.effect == "read":
             own = (*own, "outside")
         return tuple(x for x in ("outside", "private") if x in own)
+
+    def _urls(self, decided: CallDecided, output: str) -> tuple[str, ...]:
+        """URLs of an output that the agent can't have put there itself: see `CallEnded.urls`."""
+        tool, found = self.ctx.tools.get(decided.tool), urls_in(output)
+        if not found or tool is None or tool.runs_code or decided.effect != "read":
+            return ()
+        if tool.paths:
+            known = urls_of_files(self._unchanged(_paths_of(tool, decided)))
+            return tuple(url for url in found if url in known)
+        said = json.dumps(decided.args, ensure_ascii=False)
+        return () if decided.destination is None else tuple(url for url in found if url not in said)
+
+    def _unchanged(self, paths: Iterable[str]) -> Iterator[bytes]:
+        """The files at and beneath `paths` that still are as the run found them."""
+        assert self.state.started is not None
+        workspace = self.ctx.workspace
+        start, now = workspace.tree(self.state.started.tree), workspace.visible(self.me.tree, self.roots)
+        for path in _files_in(now, paths, workspace.objects):
+            entry = now.entries[path]
+            if entry.kind == "file" and start.entries.get(path) == entry:
+                yield workspace.objects.get(entry.sha256)
 
     def end(
         self,
@@ -293,7 +316,7 @@ class Calls:
         tree: str | None = None,
         queued: tuple[RequestedCall, ...] = (),
     ) -> None:
-        urls = urls_in(output) if self.state.goal.allow.web else ()
+        urls = self._urls(decided, output) if ok and self.state.goal.allow.web else ()
         self.ctx.history.record(
             CallEnded(
                 call=decided.call,
@@ -365,6 +388,11 @@ def _files_in(tree: Tree, paths: Iterable[str], objects: Objects) -> Iterator[st
         entry = copy.stat(path)
         found = () if entry is None else copy.beneath(path) if entry.kind == "folder" else (path,)
         yield from (p for p in found if tree.entries[p].kind != "folder")
+
+
+def _paths_of(tool: Tool, decided: CallDecided) -> tuple[str, ...]:
+    """What a call names of the workspace, without files to be sent."""
+    return tuple(path for name in tool.paths for path in each_text(decided.args.get(name)))
 
 
 def _as_text(probe: Any) -> Any:

@@ -298,7 +298,12 @@ class CallEnded(Frozen):
     seconds: float = 0
     cost_usd: Decimal = Decimal(0)
     urls: tuple[str, ...] = ()
-    """URLs that stand verbatim in the output."""
+    """URLs of the output that may be fetched without a question, since the agent can't have put them there.
+
+    Of a web read (a page, a search) all but those in the call's own arguments. Of a tool that reads workspace
+    files those that stand whole in one of the files, where that is as the run found it at its start. Of
+    everything else (writes, sends, code, scripts, memory, what ended badly) none.
+    """
     queued: tuple[RequestedCall, ...] = ()
     """What a script asked for that runs after it: external calls, and how it wants to end."""
 

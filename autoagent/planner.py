@@ -261,14 +261,24 @@ def _recalled(state: RunState) -> str:
     return f"\n\nFrom earlier runs (may be out of date):\n{lines}" if lines else ""
 
 
+_LONGEST_ID = 40
+
+
+def _fresh(id: str, taken: set[str]) -> str:
+    """`id`, or where that is taken the first of `id-2`, `id-3`, …, within an id's length."""
+    name, number = id, 1
+    while name in taken:
+        number += 1
+        ending = f"-{number}"
+        name = id[: _LONGEST_ID - len(ending)] + ending
+    return name
+
+
 def _renamed(proposed: tuple[SubTask, ...], taken: set[str]) -> tuple[SubTask, ...]:
     """`proposed` with fresh ids where the model used one again."""
     names: dict[str, str] = {}
     for sub_task in proposed:
-        name = sub_task.id
-        while name in taken or name in names.values():
-            name = f"{name[:36]}b"
-        names[sub_task.id] = name
+        names[sub_task.id] = _fresh(sub_task.id, taken.union(names.values()))
     return tuple(
         s.model_copy(update={"id": names[s.id], "depends_on": tuple(names.get(d, d) for d in s.depends_on)})
         for s in proposed

@@ -28,7 +28,7 @@ class Proposal:
     args: dict[str, JsonValue]
     call: ProposedCall
     files: dict[str, str]
-    """Files to be sent: path -> SHA-256, as they are now."""
+    """Files to be sent: path -> SHA-256, as they are now, or as a person was shown them."""
     key: str
 
 
@@ -43,11 +43,22 @@ def read(
     return propose(ctx, lane, tool, tool.check(_object(name, arguments)), call)
 
 
-def propose(ctx: RunContext, lane: LaneState, tool: Tool, args: dict[str, JsonValue], call: str) -> Proposal:
-    """The facts of a call with checked arguments. Raises `ToolError`."""
+def propose(
+    ctx: RunContext,
+    lane: LaneState,
+    tool: Tool,
+    args: dict[str, JsonValue],
+    call: str,
+    shown: Mapping[str, str] | None = None,
+) -> Proposal:
+    """The facts of a call with checked arguments. Raises `ToolError`.
+
+    With `shown`, files that a person has seen, it sends some of these, and as they were then.
+    """
     _refuse_unstorable(tool, args)
     args = tool.placed(args)
-    files = {path: _hash(ctx, lane, path) for path in tool.sent_in(args)}
+    sent = tool.sent_in(args)
+    files = {p: _hash(ctx, lane, p) if shown is None else _as_shown(shown, p) for p in sent}
     try:
         effect, power = tool.effect_of(args), tool.power_of(args)
         destination = tool.destination_of(args)
@@ -70,6 +81,15 @@ def _hash(ctx: RunContext, lane: LaneState, path: str) -> str:
     if entry is None or entry.kind != "file":
         raise ToolError(f"there is no file {path!r} in the workspace to send")
     return entry.sha256
+
+
+def _as_shown(shown: Mapping[str, str], path: str) -> str:
+    if path not in shown:
+        raise ToolError(
+            f"{path!r} is no file of the question, so its bytes were never shown: "
+            "deny the call instead, and have it asked again with that file"
+        )
+    return shown[path]
 
 
 def _object(name: str, arguments: str | Mapping[str, object]) -> Mapping[str, object]:

@@ -121,9 +121,11 @@ class Scripts:
             raise ToolError(f"not allowed: {decision.why}")
         if proposal.call.effect == "external":
             return self._queue(script, attempt, name, json.dumps(proposal.args))
-        if proposal.call.effect == "write" or proposal.tool.paths:
-            return await self._here(script, attempt, proposal)
-        return await self._read(script, attempt, proposal, decision)
+        if proposal.call.power == "web" or (proposal.call.effect == "read" and not proposal.tool.paths):
+            return await self._read(script, attempt, proposal, decision)
+        if not isinstance(decision, policy.Allow):
+            raise ToolError(f"a person must be asked first ({decision.why}): call {name} outside a script")
+        return await self._here(script, attempt, proposal)
 
     def _queue(self, script: CallDecided, attempt: _Try, name: str, arguments: str) -> str:
         number = len(attempt.queued) + 1

@@ -49,6 +49,12 @@ def urls_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_bare(found) for found in _URL.findall(text)))[:_MOST_URLS]
 
 
+def urls_of_files(contents: Iterable[bytes]) -> frozenset[str]:
+    """Every whole URL in these files."""
+    texts = (content.decode(errors="replace") for content in contents if b"://" in content)
+    return frozenset(_bare(found) for text in texts for found in _URL.findall(text))
+
+
 def without_fragment(url: str) -> str:
     return url.partition("#")[0]
 

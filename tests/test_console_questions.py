@@ -8,7 +8,7 @@ import pytest
 from states import folded
 
 from autoagent.commands import Answer, Approve, Deny
-from autoagent.console.person import understood
+from autoagent.console.person import _prompt, understood
 from autoagent.console.question import headline, whole
 from autoagent.events import CallDecided
 from autoagent.questions import Question, Subject
@@ -164,3 +164,12 @@ def test_a_choice_is_named_numbered_or_begun(typed: str, choice: str) -> None:
 def test_no_other_text_is_a_choice(typed: str) -> None:
     """It is asked again."""
     assert isinstance(understood(asks("recovery", ("done", "run again", "skip")), typed), str)
+
+
+def test_y_minus_n_is_for_somebody_known() -> None:
+    """Where nobody can say whom a call reaches, each is asked about: nothing else is offered or taken."""
+    unknown = asks(call="c", tool="pay", destination="", args={})
+
+    assert isinstance(understood(unknown, "y -3"), str)
+    assert "y -N" not in str(_prompt(unknown))
+    assert "y -N" in str(_prompt(MAIL))

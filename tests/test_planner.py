@@ -111,12 +111,36 @@ async def test_second_failure_skips_what_waits_for_it(tmp_path: Path) -> None:
 async def test_replan_never_uses_an_id_for_something_else(tmp_path: Path) -> None:
     """A model that calls its new sub-task by the old id gets another one."""
     stage = Stage.at(tmp_path)
-    model = ScriptedModel(planner=[plan("a"), plan("a")], worker={"a": [GIVE_UP], "ab": DONE})
+    model = ScriptedModel(planner=[plan("a"), plan("a")], worker={"a": [GIVE_UP], "a-2": DONE})
 
     outcome = await stage.start(GOAL, model)
 
     assert outcome.ending == "proved"
-    assert [s.id for s in stage.events(PlanMade)[1].sub_tasks] == ["ab"]
+    assert [s.id for s in stage.events(PlanMade)[1].sub_tasks] == ["a-2"]
+
+
+async def test_long_id_that_is_used_again_stays_an_id(tmp_path: Path) -> None:
+    """A new name is found whatever the old one ends in, and it is no longer than an id may be."""
+    stage, used = Stage.at(tmp_path), "x" * 39 + "2"
+    model = ScriptedModel(planner=[plan(used), plan(used)], worker={used: [GIVE_UP], "x" * 38 + "-2": DONE})
+
+    outcome = await stage.start(GOAL, model)
+
+    assert outcome.ending == "proved"
+    assert [s.id for s in stage.events(PlanMade)[1].sub_tasks] == ["x" * 38 + "-2"]
+
+
+async def test_new_id_is_no_other_sub_task_s(tmp_path: Path) -> None:
+    """A plan may hold the very id that would come next."""
+    stage = Stage.at(tmp_path)
+    model = ScriptedModel(
+        planner=[plan("a"), plan("a", "a-2")], worker={"a": [GIVE_UP], "a-2": [finish()], "a-2-2": DONE}
+    )
+
+    outcome = await stage.start(GOAL, model)
+
+    assert outcome.ending == "proved"
+    assert [s.id for s in stage.events(PlanMade)[1].sub_tasks] == ["a-2", "a-2-2"]
 
 
 async def test_crash_before_the_replan_makes_it_at_resume(tmp_path: Path) -> None:
@@ -276,7 +300,7 @@ async def test_edit_of_a_replan_keeps_what_is_done(tmp_path: Path) -> None:
     stage = Stage.at(tmp_path)
     model = ScriptedModel(
         planner=[plan("a", b="a"), plan("c")],
-        worker={"a": [finish("found 7")], "b": [GIVE_UP], "bb": DONE},
+        worker={"a": [finish("found 7")], "b": [GIVE_UP], "b-2": DONE},
     )
     edit = {"sub_tasks": [{"id": "b", "title": "again", "instructions": "", "depends_on": ["a"]}]}
     answers = iter([yes(), yes(edit=edit)])
@@ -287,7 +311,7 @@ async def test_edit_of_a_replan_keeps_what_is_done(tmp_path: Path) -> None:
     outcome = await stage.start(ASKED, model, approver=person)
 
     assert outcome.ending == "proved"
-    assert [s.id for s in stage.events(PlanMade)[-1].sub_tasks] == ["a", "bb"]
+    assert [s.id for s in stage.events(PlanMade)[-1].sub_tasks] == ["a", "b-2"]
 
 
 async def test_parked_replan_lets_other_lanes_go_on(tmp_path: Path) -> None:

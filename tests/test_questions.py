@@ -24,6 +24,7 @@ from autoagent.questions import Question
 from autoagent.state import RunState
 from autoagent.testing.clock import FakeClock
 from autoagent.testing.model import ScriptedModel, call, calls
+from autoagent.tools import Plugin, ToolContext, tool
 
 POST = """
 goal: send letters
@@ -182,7 +183,7 @@ async def test_edit_can_not_exceed_the_goals_powers(tmp_path: Path) -> None:
     await stage.start(text, model, approver=yes(edit={"to": "ben", "file": "shut/b.txt"}))
 
     assert world.sent == []
-    assert "'shut/b.txt' may not be read" in worker_prompts(model)[1].last.text
+    assert "'shut/b.txt' is no file of the question" in worker_prompts(model)[1].last.text
 
 
 async def test_answer_from_another_terminal_while_the_run_waits(tmp_path: Path) -> None:
@@ -353,6 +354,70 @@ async def test_file_is_sent_as_it_was_shown(tmp_path: Path) -> None:
     await stage.resume(model)
 
     assert world.sent == ["ben: as shown"]
+
+
+async def test_edit_sends_the_file_as_it_was_shown(tmp_path: Path) -> None:
+    """Other words to somebody else, but the very bytes of the question."""
+    world = World()
+    stage = stage_with(tmp_path, world)
+    stage.write("a.txt", "as shown")
+    model = ScriptedModel(planner=[plan("a")], worker=[call("post_file", to="ben", file="a.txt"), *DONE])
+    await stage.start(ASKED, model)
+    stage.approve(edit={"to": "benjamin", "file": "a.txt"})
+    stage.write("a.txt", "changed")
+
+    await stage.resume(model)
+
+    assert world.sent == ["benjamin: as shown"]
+
+
+async def test_edit_that_names_another_file_sends_nothing(tmp_path: Path) -> None:
+    """Nobody has seen its bytes: it must be asked about."""
+    world = World()
+    stage = stage_with(tmp_path, world)
+    stage.write("a.txt", "as shown")
+    stage.write("b.txt", "never shown")
+    model = ScriptedModel(planner=[plan("a")], worker=[call("post_file", to="ben", file="a.txt"), *DONE])
+
+    await stage.start(ASKED, model, approver=yes(edit={"to": "ben", "file": "b.txt"}))
+
+    assert world.sent == []
+    assert "its bytes were never shown: deny the call instead" in worker_prompts(model)[1].last.text
+
+
+@pytest.mark.parametrize(
+    ("name", "covers", "edit", "why"),
+    [
+        ("post_pay", 3, None, "nobody can say whom this reaches"),
+        (
+            "post_send",
+            3,
+            {"to": "ben", "text": "x"},
+            "a yes with edited arguments counts for this call alone",
+        ),
+    ],
+)
+async def test_yes_to_many_is_for_exactly_the_same_to_somebody_known(
+    tmp_path: Path, name: str, covers: int, edit: object, why: str
+) -> None:
+    """Otherwise it is refused with the reason, and the question still waits."""
+
+    @tool()
+    async def post_pay(ctx: ToolContext, to: str, text: str) -> str:
+        """Pay."""
+        return "paid"
+
+    world = World()
+    plugin = world.plugin()
+    stage = Stage.at(tmp_path, plugins=[Plugin("post", [*plugin.tools, post_pay])])
+    model = ScriptedModel(planner=[plan("a")], worker=[call(name, to="ben", text="hello"), *DONE])
+    await stage.start(ASKED, model)
+    stage.approve(covers=covers, edit=edit)
+
+    again = await stage.resume(model)
+
+    assert (again.ending, world.sent, stage.state.standing) == ("parked", [], ())
+    assert why in stage.events(CommandRefused)[0].why
 
 
 async def test_question_of_the_agent_is_answered_in_words(tmp_path: Path) -> None:

@@ -110,8 +110,8 @@ def understood(question: Question, typed: str, edit: JsonValue = None) -> Approv
     if words.lower() in ("y", "yes"):
         return Approve(question=question.id, digest=digest, edit=edit)
     if many := _YES_TO_MANY.fullmatch(words):
-        if question.subject.kind != "call" or edit is not None:
-            return "'y -N' is for calls as they stand; type y, n, or what to do instead"
+        if edit is not None or not _is_coverable(question):
+            return "'y -N' is for calls as they stand, to somebody known; type y, n, or what to do instead"
         if not 1 <= int(many[1]) <= 1000:
             return "'y -N' takes 1 to 1000"
         return Approve(question=question.id, digest=digest, covers=int(many[1]))
@@ -137,13 +137,18 @@ def _is_edit(typed: str) -> bool:
     return re.fullmatch(r"\s*e(\s*|\s+[\[{].*)", typed, re.DOTALL) is not None
 
 
+def _is_coverable(question: Question) -> bool:
+    """Whether a yes can count for the next questions of its kind: only where it is known whom they reach."""
+    return question.subject.kind == "call" and bool(question.subject.destination)
+
+
 def _prompt(question: Question) -> Line:
     if not question.is_yes_no:
         choices = "  ".join(f"[{n}] {choice}" for n, choice in enumerate(question.choices, 1))
         return line(choices, "  " if choices else "", Part("(^D: later) ", "dim"), "› ")
-    many = "[y -N] the next N  " if question.subject.kind == "call" else ""
+    many = "[y -N] the next N  " if _is_coverable(question) else ""
     edit = "[e] edit  " if question.subject.kind in _EDITABLE else ""
-    once = "once" if many else "yes"
+    once = "once" if question.subject.kind == "call" else "yes"
     return line(f"[y] {once}  {many}[n]  {edit}or tell it what to do instead  (Enter: n) › ")
 
 
