@@ -15,6 +15,7 @@ from autoagent.errors import GoalError
 from autoagent.goal import Criterion, FileCriterion, Goal, RunCriterion
 from autoagent.goal_autogpt import FILE_NAME as AUTOGPT_NAME
 from autoagent.goal_autogpt import convert, is_autogpt
+from autoagent.goal_command import files_named
 from autoagent.goal_schema import read_goal, said_goal
 from autoagent.goal_values import said
 from autoagent.goal_writer import dump, template
@@ -94,15 +95,16 @@ def protected(goal: Goal, existing: Container[str] | None = None) -> tuple[str, 
 
     Besides, what git would run on the person's machine. Of the files that a `run:` names, only those that
     the run doesn't have to make: not the file of a `file:` criterion, not one that `allow.write` names
-    itself, and, if `existing` gives the paths at the start, not one missing there.
+    itself, not a folder that holds such a file, and, if `existing` gives the paths at the start, not one
+    missing there.
     """
     own = made(goal)
     named = [
         path
         for criterion in _checked(goal)
         if isinstance(criterion, RunCriterion)
-        for path in files_named(criterion.run)
-        if path not in own and (existing is None or path in existing)
+        for path in files_named(criterion.run, existing)
+        if path not in own and not any(work.startswith(f"{path}/") for work in own)
     ]
     return tuple(dict.fromkeys([*goal.protect, FILE_NAME, *GIT, *named]))
 
@@ -198,27 +200,3 @@ def _notes(goal: Goal) -> tuple[str, ...]:
     if goal.allow.web and "web" not in enabled:
         notes.append("allow.web names hosts, but 'web' isn't among the plugins, so its tools aren't offered")
     return tuple(notes)
-
-
-# --- files in a command line -------------------------------------------------------------------------------
-
-_NO_FILE = frozenset("*?$`'\"{}:\n\t ")
-
-
-def files_named(command: str) -> list[str]:
-    """The words of a command line that look like relative files or folders: they hold a dot or a slash."""
-    import shlex  # 2 ms, and only a `run:` needs it
-
-    lexer = shlex.shlex(command, posix=True, punctuation_chars=True)
-    lexer.whitespace_split = True
-    try:
-        words = list(lexer)
-    except ValueError:  # quotes that only a shell understands
-        words = command.split()
-    found = []
-    for word in words:
-        path = word.rpartition("=")[2].partition("::")[0]  # --config=x.toml, tests/test_a.py::test_b
-        looks_like_file = ("." in path or "/" in path) and not path.startswith(("-", "/"))
-        if looks_like_file and _NO_FILE.isdisjoint(path) and ".." not in Path(path).parts:
-            found.append(Path(path).as_posix())
-    return [path for path in found if path != "."]

@@ -32,7 +32,8 @@ from autoagent.errors import (
 from autoagent.events import LimitsRaised, OwnerChanged, RunStarted
 from autoagent.folder.local import LocalFolder
 from autoagent.goal import Goal, RunCriterion
-from autoagent.goal_file import files_named, goal_digest, protected
+from autoagent.goal_command import files_named
+from autoagent.goal_file import goal_digest
 from autoagent.history import History
 from autoagent.ids import new_id
 from autoagent.journal.home import home as default_home
@@ -42,6 +43,7 @@ from autoagent.meter import Meter
 from autoagent.outcome import Outcome, outcome
 from autoagent.plan import check_plan
 from autoagent.ports import Journal, Lease, Memory, OnEntry, Sandbox
+from autoagent.protection import protected_at_start
 from autoagent.remembering import remember
 from autoagent.runtime import Runtime, raise_limits
 from autoagent.settings import Settings
@@ -186,7 +188,7 @@ class _Wires:
                     version=__version__,
                     recorded=means.models.recorded,
                     plugins=means.plugins.hashes,
-                    protected=protected(goal, tree.entries),
+                    protected=protected_at_start(goal, tree, self.journal.objects),
                 )
             )
             return await self._carry(history, disk, means, hooks, choices)
@@ -362,7 +364,9 @@ class _Wires:
         """Why this sandbox can't run a check: the command itself, or a Python file that it names."""
         if why := sandbox.refuses(command, "check"):
             return why
-        entries = [inputs.entries.get(path) for path in files_named(command) if path.endswith(".py")]
+        entries = [
+            inputs.entries.get(path) for path in files_named(command, inputs.entries) if path.endswith(".py")
+        ]
         sources = (self.journal.objects.get(x.sha256) for x in entries if x is not None and x.kind == "file")
         refusals = (sandbox.refuses(data.decode("utf-8", "replace"), "python") for data in sources)
         return next((why for why in refusals if why), None)

@@ -577,3 +577,35 @@ def test_file_that_was_not_there_is_not_protected() -> None:
     goal = Goal(goal="x", protect=("a",), done_when=(RunCriterion(run="python sort.py check.py"),))
 
     assert protected(goal, existing={"check.py"}) == ("a", "goal.yaml", *GIT, "check.py")
+
+
+@pytest.mark.parametrize(
+    ("command", "named"),
+    [
+        ("sh check", ("check",)),
+        ("python 'check it.py'", ("check it.py",)),
+        ("cd tests && python check.py", ("tests/check.py",)),
+        ("cd tests && cd .. && python tests/check.py", ("tests/check.py",)),
+        ("make -C tests check", ("check",)),
+        ("python /workspace/tests/check.py", ("tests/check.py",)),
+        ("python -m tests", ("tests",)),
+        ("python -m tests.check", ("tests/check.py",)),
+        ("python -m unittest tests.check.Case.test_a", ("tests/check.py",)),
+        ("python -c \"exec(open('check').read())\"", ("check",)),
+        ("python -c 'exec(open(\"tests/check.py\").read())'", ("tests/check.py",)),
+        ("python -c 'import tests'", ()),
+        ("bash -lc 'cd tests && python check.py'", ("tests/check.py",)),
+        ("python missing.py", ()),
+        ("cd /etc; cat ../../x ~/check .", ()),
+    ],
+)
+def test_files_that_are_there_are_found_however_a_command_names_them(
+    command: str, named: tuple[str, ...]
+) -> None:
+    """Quoted, without dot or slash, after `cd`, as a module, in code."""
+    there = {"check", "check it.py", "tests", "tests/check.py"}
+    goal = Goal(goal="x", done_when=(RunCriterion(run=command),))
+
+    found = set(protected(goal, existing=there)) - {"goal.yaml", *GIT}
+
+    assert found == set(named)
