@@ -150,7 +150,9 @@ def _refusals(goal: Goal) -> Iterator[str]:
 def _questions(goal: Goal) -> Iterator[str]:
     yield from (_checkpoint(checkpoint) for checkpoint in dict.fromkeys(goal.ask))
     for plugin, destinations in goal.allow.send.items():
-        if not destinations:
+        if destinations:
+            yield f"before {one_line(plugin)} sends to anybody else than {_listed(destinations, 'or')}"
+        else:
             yield f"before each destination that {one_line(plugin)} sends to, because you name none"
     wide = [host for host in goal.allow.web if host.startswith("*")]
     if wide:
