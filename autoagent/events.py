@@ -159,6 +159,8 @@ class PlanApproved(Frozen):
     version: int
     criteria: tuple[Criterion, ...] = ()
     """Proposed criteria that a person accepted with it; they count as the goal's."""
+    protected: tuple[str, ...] = ()
+    """Paths that these criteria protect, besides those of `RunStarted`."""
 
 
 class SubTaskStarted(Frozen):

@@ -18,6 +18,7 @@ from autoagent.messages import Message, Reply, system, user
 from autoagent.plan import PLAN_SCHEMA, check_plan, parse_plan
 from autoagent.ports import ToolSchema
 from autoagent.prompt import describe, fill, rules, say
+from autoagent.protection import protected_besides
 from autoagent.questions import Subject
 from autoagent.redact import cut
 from autoagent.remembering import fits
@@ -191,7 +192,7 @@ class Planner:
         proposals = self.proposals() if not self.state.criteria else ()
         if "plan" not in self.state.goal.ask:
             accepted = proposals if plan.source == "goal" else ()
-            self.ctx.history.record(PlanApproved(version=plan.version, criteria=accepted))
+            self.ctx.history.record(self._approved(plan.version, accepted))
             return
         shown = [s.model_dump(mode="json") for s in plan.sub_tasks]
         subject = Subject(
@@ -208,7 +209,7 @@ class Planner:
         elif answer.edit is not None:
             self._edited(plan, answer.edit)
         else:
-            self.ctx.history.record(PlanApproved(version=plan.version, criteria=proposals))
+            self.ctx.history.record(self._approved(plan.version, proposals))
 
     def _edited(self, plan: Plan, edit: JsonValue) -> None:
         """The person's own version, checked like the model's; a wrong one is asked about again."""
@@ -223,8 +224,15 @@ class Planner:
         criteria = proposed_criteria(sub_tasks) if not self.state.criteria else ()
         self.ctx.history.record(
             PlanMade(version=version, source="person", sub_tasks=sub_tasks, why="edited by you"),
-            PlanApproved(version=version, criteria=criteria),
+            self._approved(version, criteria),
         )
+
+    def _approved(self, version: int, criteria: tuple[Criterion, ...]) -> PlanApproved:
+        """What is accepted with a plan protects the files that it names, as the goal's own criteria do."""
+        state, workspace = self.state, self.ctx.workspace
+        start = workspace.tree(state.start_tree)
+        paths = protected_besides(state.goal, criteria, state.protected, start, workspace.objects)
+        return PlanApproved(version=version, criteria=criteria, protected=paths if criteria else ())
 
     def proposals(self) -> tuple[Criterion, ...]:
         """Criteria that the plan brings; they count only once a person has accepted them."""

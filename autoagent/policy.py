@@ -113,8 +113,7 @@ def _closed(goal: Goal, destination: str) -> str | None:
 
 def path_problem(state: RunState, paths: Sequence[str], *, writes: bool) -> str | None:
     """Why one of `paths` may not be read, or written; `None` where all may."""
-    assert state.started is not None
-    allow, protected = state.goal.allow, state.started.protected
+    allow, protected = state.goal.allow, state.protected
     roots = allow.write if writes else (*allow.read, *allow.write)
     for path in paths:
         if writes and is_beneath(path, protected):

@@ -138,8 +138,7 @@ class Prover:
         """The tree with protected files as they were at the start, so that no run rewrites its own exam."""
         workspace, state = self.ctx.workspace, self.ctx.history.state
         start, now = workspace.tree(state.start_tree), workspace.tree(tree)
-        roots = state.started.protected if state.started is not None else ()
-        changed = [p for p in diff(now, start).paths if is_beneath(p, roots)]
+        changed = [p for p in diff(now, start).paths if is_beneath(p, state.protected)]
         laid = resolved("theirs", changed, now, start, workspace.objects) if changed else now
         return WorkingCopy(laid, workspace.objects)
 

@@ -12,6 +12,7 @@ from autoagent.events import MemoryRecalled, PlanApproved, PlanMade, PlanRefused
 from autoagent.goal import FileCriterion
 from autoagent.ports import MemoryPoint, ModelRequest
 from autoagent.questions import Question
+from autoagent.sandboxes.monty import MontySandbox
 from autoagent.state import RunState
 from autoagent.testing.clock import START
 from autoagent.testing.model import ScriptedModel, call, says
@@ -251,6 +252,22 @@ async def test_accepted_proposals_count_as_the_goals_criteria(tmp_path: Path) ->
 
     assert (outcome.ending, outcome.exit_code) == ("proved", 0)
     assert stage.events(PlanApproved)[0].criteria == (FileCriterion(file="b.txt"),)
+
+
+async def test_accepted_proposals_protect_the_files_that_they_name(tmp_path: Path) -> None:
+    """A worker can't rewrite the checker of a criterion that a person accepted with the plan."""
+    stage = Stage.at(tmp_path, {"check.py": "assert False"}, sandbox=MontySandbox())
+    rows = [{"id": "a", "title": "t", "instructions": "", "done_when": [{"run": "python check.py"}]}]
+    worker = [write("check.py", "print('all well')"), *[finish()] * 12]
+    model = ScriptedModel(planner=[call("propose_plan", sub_tasks=rows)] * 2, worker=worker)
+
+    outcome = await stage.start("goal: g\nallow: {run: sandbox}\nask: [plan]", model, approver=yes())
+
+    assert stage.sandbox is not None
+    await stage.sandbox.close()
+    assert stage.events(PlanApproved)[0].protected == ("check.py",)
+    assert stage.read("check.py") == "assert False"
+    assert outcome.criteria[0].verdict == "refuted"
 
 
 async def test_fixed_plan_that_is_refused_ends_the_run(tmp_path: Path) -> None:

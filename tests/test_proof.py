@@ -412,3 +412,22 @@ async def test_compiled_code_that_a_run_wrote_is_not_there_at_the_check(tmp_path
     await prove(stage, '[{run: "python check.py"}]', *worker)
 
     assert evidence(stage)[0][0] == "proved", evidence(stage)
+
+
+async def test_what_a_link_leads_to_is_protected(tmp_path: Path) -> None:
+    """The checker's file itself can't be rewritten where the command names a link to it."""
+    stage = Stage.at(tmp_path, {"real/check.py": CHECK, "other/more.py": "x"})
+    (stage.folder / "check.py").symlink_to("real/check.py")
+    (stage.folder / "tests").symlink_to("other")
+
+    await prove(
+        stage,
+        '[{run: "python check.py tests/more.py"}]',
+        write("real/check.py", ""),
+        write("other/more.py", ""),
+        *[finish()] * 6,
+    )
+
+    assert [e.ok for e in stage.events(CallEnded)[:2]] == [False, False]
+    assert {"real/check.py", "other/more.py", "tests"} <= set(stage.state.protected)
+    assert stage.read("real/check.py") == CHECK

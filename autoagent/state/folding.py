@@ -126,8 +126,12 @@ def _plan(state: RunState, event: _PlanEvent) -> RunState:
             return replace(state, plan_notes=(*state.plan_notes, event.why))
         case e.PlanApproved():
             assert state.plan is not None
-            criteria = state.criteria or event.criteria
-            return replace(state, plan=replace(state.plan, approved=True), criteria=criteria)
+            return replace(
+                state,
+                plan=replace(state.plan, approved=True),
+                criteria=state.criteria or event.criteria,
+                protected_since=(*state.protected_since, *event.protected),
+            )
         case e.CriterionChecked():
             if event.sub_task is not None:
                 return state

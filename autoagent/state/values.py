@@ -134,6 +134,8 @@ class RunState:
     started_at: datetime | None = None
     limits: Limits = field(default_factory=Limits)
     criteria: tuple[Criterion, ...] = ()
+    protected_since: tuple[str, ...] = ()
+    """Paths of criteria that were accepted with a plan."""
     main: str = ""
     before_main: str = ""
     """`main`'s former head: what the folder may still hold after a crash."""
@@ -178,6 +180,11 @@ class RunState:
     def goal(self) -> Goal:
         assert self.started is not None
         return self.started.goal
+
+    @property
+    def protected(self) -> tuple[str, ...]:
+        """Paths that nothing may write, and that a proof uses as they were at the start."""
+        return (*(self.started.protected if self.started is not None else ()), *self.protected_since)
 
     @property
     def waiting(self) -> tuple[QuestionState, ...]:
