@@ -7,9 +7,11 @@ question is ever asked while the folder is held.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from math import inf
 from typing import TypeVar
 
 from autoagent.asking import Asking
@@ -25,6 +27,7 @@ T = TypeVar("T")
 CHOICES = ("mine", "theirs", "both")
 _WHY = "you and the agent changed the same files: keep mine (yours), take theirs (the agent's), or both"
 _KEPT_TREES = 32
+_QUICK_S = 0.002
 
 
 class Workspace:
@@ -39,6 +42,7 @@ class Workspace:
         self.projected = history.state.before_main
         """The tree that the folder was last made to hold."""
         self._trees: OrderedDict[str, Tree] = OrderedDict()
+        self._scan_s = inf
 
     @asynccontextmanager
     async def moving(self, on_main: bool, asking: Asking) -> AsyncIterator[None]:
@@ -91,7 +95,7 @@ class Workspace:
         async with self.lock:
             if (foreign := await self._project()) and (question := await self._disagree(foreign)) is not None:
                 return question
-            found = await _whole(self.folder.scan)
+            found = await self._scan()
             if found.id != self.projected:
                 self._adopt(self.keep(found))
         return None
@@ -112,6 +116,13 @@ class Workspace:
         if not done.foreign:
             self.projected = wanted
         return done.foreign
+
+    async def _scan(self) -> Tree:
+        """The folder as it is; in a thread, unless the last scan was quicker than the way there and back."""
+        began = time.monotonic()
+        found = self.folder.scan() if self._scan_s < _QUICK_S else await _whole(self.folder.scan)
+        self._scan_s = time.monotonic() - began
+        return found
 
     def _adopt(self, found: Tree, target: Tree | None = None) -> None:
         """The folder as it is becomes `main`; or `target` does, which the folder is then made to hold."""
@@ -136,7 +147,7 @@ class Workspace:
     async def _disagree(self, paths: tuple[str, ...]) -> Subject | None:
         """The question whose version stays; `None` once it was answered and the folder is as was wanted."""
         wanted = self.tree(self.history.state.main)
-        found = self.keep(await _whole(self.folder.scan))
+        found = self.keep(await self._scan())
         question = Subject(
             run=self.history.run_id,
             kind="folder",
