@@ -121,6 +121,12 @@ def plans(*titles: str) -> ServedTurn:
     return ServedTurn(role="planner", calls=(call,))
 
 
+def _at_a_terminal() -> None:
+    """In the child: a terminal of its own, and ^C as there, also where the tests run in the background."""
+    os.login_tty(0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Terminal:
     """A command on a terminal of its own: what it shows, and a keyboard."""
 
@@ -143,7 +149,7 @@ class Terminal:
                 stderr=slave,
                 cwd=cli.cwd,
                 env=cli.env({"TERM": "xterm", **environment}),
-                preexec_fn=lambda: os.login_tty(0),
+                preexec_fn=_at_a_terminal,
             )
         finally:
             os.close(slave)
