@@ -376,7 +376,12 @@ def test_projecting_twice_is_projecting_once(
     before = (workspace / "a").stat()
 
     assert folder.project(EMPTY, new).written == ()
-    assert (workspace / "a").stat() == before
+    after = (workspace / "a").stat()  # it was read, so its time of access may differ
+    assert (after.st_ino, after.st_mtime_ns, after.st_ctime_ns) == (
+        before.st_ino,
+        before.st_mtime_ns,
+        before.st_ctime_ns,
+    )
 
 
 def test_a_persons_edit_is_left_alone(workspace: Path, folder: LocalFolder, objects: MemoryObjects) -> None:
