@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoagent.asking import Approver
-from autoagent.context import Models
 from autoagent.goal import Goal
-from autoagent.goal_file import LoadedGoal, from_text
+from autoagent.goal.file import LoadedGoal, from_text
+from autoagent.loop.asking import Approver
+from autoagent.loop.context import Models
 from autoagent.outcome import Outcome
 from autoagent.ports import Model, OnEntry
 from autoagent.tools import Plugin

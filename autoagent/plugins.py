@@ -15,9 +15,9 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
-from autoagent.controls import CONTROLS
 from autoagent.errors import UsageError
 from autoagent.goal import Goal
+from autoagent.loop.controls import CONTROLS
 from autoagent.tools import Plugin, Tool
 from autoagent.turns import SCRIPT
 

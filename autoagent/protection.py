@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from autoagent.errors import ToolError
 from autoagent.goal import Criterion, Goal
-from autoagent.goal_file import made, protected
+from autoagent.goal.file import made, protected
 from autoagent.paths import ROOT, from_raw, is_beneath, parent, workspace_path
 from autoagent.trees import ObjectSource, Tree
 

@@ -18,10 +18,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from autoagent import __version__, plugins
-from autoagent.asking import Approver, Asking
 from autoagent.clock import Clock, SystemClock
 from autoagent.commands import RaiseLimits
-from autoagent.context import Models, RunContext
 from autoagent.errors import (
     AutoagentError,
     JournalConflict,
@@ -32,26 +30,28 @@ from autoagent.errors import (
 from autoagent.events import LimitsRaised, OwnerChanged, RunStarted
 from autoagent.folder.local import LocalFolder
 from autoagent.goal import Goal, RunCriterion
-from autoagent.goal_command import files_named
-from autoagent.goal_file import goal_digest
-from autoagent.history import History
+from autoagent.goal.command import files_named
+from autoagent.goal.file import goal_digest
 from autoagent.ids import new_id
 from autoagent.journal.home import home as default_home
 from autoagent.journal.sqlite import SqliteJournal
+from autoagent.loop.asking import Approver, Asking
+from autoagent.loop.context import Models, RunContext
+from autoagent.loop.history import History
+from autoagent.loop.meter import Meter
+from autoagent.loop.remembering import remember
+from autoagent.loop.runtime import Runtime, raise_limits
+from autoagent.loop.workspace import Workspace
 from autoagent.messages import Frozen
-from autoagent.meter import Meter
 from autoagent.outcome import Outcome, outcome
 from autoagent.plan import check_plan
 from autoagent.ports import Journal, Lease, Memory, OnEntry, Sandbox
 from autoagent.protection import protected_at_start
-from autoagent.remembering import remember
-from autoagent.runtime import Runtime, raise_limits
 from autoagent.settings import Settings
 from autoagent.settings import load as load_settings
 from autoagent.state import RunState, hash_text
 from autoagent.tools import Plugin
 from autoagent.trees import Tree, load_tree
-from autoagent.workspace import Workspace
 
 RECORDING = "recording.jsonl"
 """A workspace's own recording: played where no model is configured."""

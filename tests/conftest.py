@@ -117,7 +117,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many Docker tests ran; where they must (in CI), one that was skipped fails the whole."""
     ran, skipped = _docker_tests(terminalreporter)
-    terminalreporter.write_line(f"docker tests: {ran} ran, {skipped} skipped")
+    terminalreporter.write_line(f"of the tests that need Docker {ran} ran and {skipped} did not")
 
 
 @pytest.hookimpl(trylast=True)

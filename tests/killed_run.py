@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from autoagent import wiring
-from autoagent.goal_file import understand
+from autoagent.goal.file import understand
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.memory import DictMemory
 from autoagent.tools import Plugin, ToolContext, tool

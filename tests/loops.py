@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from autoagent import wiring
-from autoagent.asking import Approver
 from autoagent.clock import Clock, SystemClock
 from autoagent.commands import Answer, Approve, Command, Deny
-from autoagent.context import Models
 from autoagent.events import Entry, Event
 from autoagent.goal import Goal
-from autoagent.goal_file import understand
+from autoagent.goal.file import understand
+from autoagent.loop.asking import Approver
+from autoagent.loop.context import Models
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
 from autoagent.ports import Journal, Lease, Model, ModelRequest, OnEntry, Sandbox

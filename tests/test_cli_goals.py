@@ -12,7 +12,7 @@ import pytest
 
 from autoagent.cli.app import status_of
 from autoagent.cli.commands import app
-from autoagent.goal_file import load
+from autoagent.goal.file import load
 
 HEAVY = ("asyncio", "openai", "httpx", "docker", "qdrant_client", "qdrant_edge", "sqlite3", "rich")
 Capture = pytest.CaptureFixture[str]

@@ -16,8 +16,8 @@ from worlds import World
 from autoagent.cli.app import status_of
 from autoagent.cli.finding import opened
 from autoagent.commands import Approve, Deny
-from autoagent.context import Models
-from autoagent.goal_file import understand
+from autoagent.goal.file import understand
+from autoagent.loop.context import Models
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
 from autoagent.testing.model import ScriptedModel, call

@@ -25,7 +25,7 @@ from autoagent.cli.showing import Shown
 from autoagent.errors import AutoagentError, GoalError
 from autoagent.events import Ending, Entry
 from autoagent.goal import Allow, Goal, Limits, RoleModels, SubTask
-from autoagent.goal_file import understand
+from autoagent.goal.file import understand
 from autoagent.outcome import EXIT_CODES, CriterionResult, EndingName, Outcome
 from autoagent.plugins import Installed
 from autoagent.ports import MemoryPoint

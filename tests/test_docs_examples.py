@@ -18,7 +18,7 @@ from autoagent import run_sync
 from autoagent.commands import Deny
 from autoagent.errors import GoalError
 from autoagent.goal import Goal
-from autoagent.goal_file import load, understand
+from autoagent.goal.file import load, understand
 from autoagent.plugins import load as load_plugins
 from autoagent.questions import Question
 from autoagent.settings import FILE_NAME

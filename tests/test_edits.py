@@ -9,6 +9,7 @@ from loops import Stage, Together, finish, plan, write
 
 from autoagent.commands import Answer
 from autoagent.events import CallEnded, FolderChanged, LaneConflicted, QuestionAsked, QuestionVoided
+from autoagent.loop.versions import DELETED, place_beside, resolved
 from autoagent.messages import Reply
 from autoagent.ports import ModelRequest
 from autoagent.questions import Question
@@ -17,7 +18,6 @@ from autoagent.testing.model import ScriptedModel, call, calls
 from autoagent.testing.objects import MemoryObjects
 from autoagent.trees import Tree, WorkingCopy
 from autoagent.trees.tree import EMPTY
-from autoagent.versions import DELETED, place_beside, resolved
 
 GOAL = "goal: g\nplugins: [files]\ndone_when: [{file: a.txt}]\n"
 

@@ -12,7 +12,7 @@ from autoagent.goal import (
     RunCriterion,
     SubTask,
 )
-from autoagent.goal_english import explain
+from autoagent.goal.english import explain
 
 
 def section(goal: Goal, title: str) -> list[str]:

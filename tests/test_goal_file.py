@@ -23,7 +23,7 @@ from autoagent.goal import (
     RunCriterion,
     SubTask,
 )
-from autoagent.goal_file import GIT, dump, from_text, goal_digest, load, protected, template, understand
+from autoagent.goal.file import GIT, dump, from_text, goal_digest, load, protected, template, understand
 
 WHOLE = """\
 goal: >

@@ -30,8 +30,8 @@ MAY_OPEN = {
     "autoagent/memory/": "autoagent's own home",
     "autoagent/settings.py": "autoagent's own home: config.toml",
     "autoagent/plugins.py": "the code of plugins, to hash it",
-    "autoagent/prompt.py": "the texts beside it",
-    "autoagent/goal_file.py": "the goal, before there is a run",
+    "autoagent/loop/prompt.py": "the texts beside it",
+    "autoagent/goal/file.py": "the goal, before there is a run",
     "autoagent/api.py": "a new empty folder, before there is a run",
     "autoagent/llm/recording.py": "a recording that the person names",
     "autoagent/cli/": "what the person at the terminal names",
@@ -65,7 +65,7 @@ def test_imports_point_down() -> None:
     assert ran.returncode == 0, ran.stdout
 
 
-@pytest.mark.parametrize("module", ["autoagent.lane", "autoagent.runtime"])
+@pytest.mark.parametrize("module", ["autoagent.loop.lane", "autoagent.loop.runtime"])
 def test_the_core_loads_no_adapter(module: str) -> None:
     """Importing the loop loads no model client, no engine, no store and no front end."""
     code = f"import sys, {module}; print(*{{name.partition('.')[0] for name in sys.modules}})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from autoagent.meter import Meter
+from autoagent.loop.meter import Meter
 from autoagent.testing.clock import FakeClock
 
 

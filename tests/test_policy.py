@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from states import goal, running, started
 
-from autoagent.context import Models
 from autoagent.events import QuestionAnswered, QuestionAsked
 from autoagent.goal import Absence, Goal, Limits, SubTask
 from autoagent.growing import Seen
+from autoagent.loop.context import Models
 from autoagent.outcome import Outcome
 from autoagent.policy import SEARCH, Allow, Ask, Decision, Deny, ProposedCall, Stop, decide
 from autoagent.state import RunState

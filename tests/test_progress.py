@@ -21,8 +21,8 @@ from autoagent.events import (
     PlanMade,
 )
 from autoagent.goal import SubTask
+from autoagent.loop.progress import FAILURES, SAME, STILL, next_rung, stuck
 from autoagent.messages import Reply, RequestedCall
-from autoagent.progress import FAILURES, SAME, STILL, next_rung, stuck
 from autoagent.state import LaneState
 
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from states import folded, goal, lane
 
-import autoagent.prompt
+import autoagent.loop.prompt
 from autoagent.events import (
     CallDecided,
     CallEnded,
@@ -28,9 +28,9 @@ from autoagent.events import (
     SubTaskEnded,
 )
 from autoagent.goal import FileCriterion, Goal, HumanCriterion, JudgeCriterion, RunCriterion, SubTask
+from autoagent.loop.prompt import describe, fill, offered, say, sub_task_of, worker_messages
 from autoagent.messages import Message, Reply, RequestedCall, Usage
 from autoagent.ports import Abilities
-from autoagent.prompt import describe, fill, offered, say, sub_task_of, worker_messages
 from autoagent.state import RunState
 from autoagent.tools import Tool, ToolContext, WorkspacePath, tool
 
@@ -270,7 +270,7 @@ class TestTexts:
 
     def test_every_template_is_used_with_its_places(self) -> None:
         """A place without a text, or a file without a use, is a mistake of ours."""
-        folder = Path(autoagent.prompt.__file__).parent / "prompts"
+        folder = Path(autoagent.loop.prompt.__file__).parent / "prompts"
         places = {
             "judge": set(),
             "planner": {"tools", "abilities"},

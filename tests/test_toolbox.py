@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from autoagent.errors import StoreUnavailable
+from autoagent.loop.toolbox import ToolOutcome, ToolThread, hop
 from autoagent.testing.objects import MemoryObjects
-from autoagent.toolbox import ToolOutcome, ToolThread, hop
 from autoagent.tools import Observation, Tool, ToolContext, ToolError, tool
 from autoagent.trees import EMPTY, WorkingCopy
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from autoagent.asking import refusal
 from autoagent.cli.finding import answered_on_the_way, find_question, open_questions, opened, unfinished
 from autoagent.cli.output import out
 from autoagent.commands import Answer, Approve, Deny
@@ -17,6 +16,7 @@ from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.console.question import answers, whole
 from autoagent.errors import UsageError
 from autoagent.journal.sqlite import SqliteJournal
+from autoagent.loop.asking import refusal
 from autoagent.questions import Question
 from autoagent.state import QuestionState, RunState
 

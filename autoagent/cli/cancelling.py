@@ -8,9 +8,9 @@ from autoagent.clock import SystemClock
 from autoagent.commands import Cancel
 from autoagent.errors import RunOwned, UsageError
 from autoagent.events import CommandTaken, RunEnded
-from autoagent.history import History
 from autoagent.journal.process import this_process
 from autoagent.journal.sqlite import SqliteJournal
+from autoagent.loop.history import History
 from autoagent.ports import SentCommand
 
 

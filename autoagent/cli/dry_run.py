@@ -12,7 +12,7 @@ from autoagent.cli.output import note, out
 from autoagent.cli.starting import Request
 from autoagent.cli.target import Work, understand
 from autoagent.goal import RunCriterion
-from autoagent.goal_english import explain
+from autoagent.goal.english import explain
 from autoagent.journal.home import home
 from autoagent.sandboxes.docker import probe
 from autoagent.settings import Settings, load

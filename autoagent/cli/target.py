@@ -10,7 +10,7 @@ from pathlib import Path
 from autoagent.cli.output import note
 from autoagent.errors import UsageError
 from autoagent.goal import Goal
-from autoagent.goal_file import FILE_NAME, dump, from_text, load
+from autoagent.goal.file import FILE_NAME, dump, from_text, load
 
 _SLUG_LENGTH = 30
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from autoagent.cli.output import note, out
-from autoagent.goal_english import explain
-from autoagent.goal_file import load
+from autoagent.goal.english import explain
+from autoagent.goal.file import load
 
 
 def validate(path: str) -> int:

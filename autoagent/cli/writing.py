@@ -30,7 +30,7 @@ def init(
     from autoagent.cli.output import out
     from autoagent.cli.target import looks_like_path, quoted
     from autoagent.errors import UsageError
-    from autoagent.goal_file import FILE_NAME, from_text, template
+    from autoagent.goal.file import FILE_NAME, from_text, template
 
     if not goal and not Path(path).exists() and not looks_like_path(path):
         path, goal = ".", path

@@ -31,7 +31,7 @@ _EDITABLE = ("call", "plan")
 
 @dataclass
 class Person:
-    """An approver (`autoagent.asking.Approver`) at a terminal."""
+    """An approver (`autoagent.loop.asking.Approver`) at a terminal."""
 
     screen: Screen
     descriptor: int

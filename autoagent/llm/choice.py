@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from autoagent.context import Models
 from autoagent.errors import ModelUnavailable, UsageError
 from autoagent.goal import Goal
-from autoagent.goal_file import goal_digest
+from autoagent.goal.file import goal_digest
 from autoagent.llm.fallback import FallbackModel
 from autoagent.llm.openai_model import OpenAIModel
 from autoagent.llm.recorded import RecordedModel
 from autoagent.llm.recording import Recording, read_recording
 from autoagent.llm.recording_of_run import recording_from_entries
+from autoagent.loop.context import Models
 from autoagent.ports import Journal, Model, ModelRole
 from autoagent.settings import OPENAI_URL, ModelSettings, Settings
 from autoagent.state import fold

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from autoagent import goal_file
 from autoagent.events import (
     CallDecided,
     CallEnded,
@@ -14,6 +13,7 @@ from autoagent.events import (
     RunStarted,
     SubTaskStarted,
 )
+from autoagent.goal import file as goal_file
 from autoagent.llm import recording
 from autoagent.llm.recording import RecordedReply, Recording, RecordingHeader, Style
 from autoagent.messages import Reply

@@ -20,8 +20,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from autoagent.context import Models
 from autoagent.goal import Allow, FileCriterion, Goal, Limits, RunCriterion, SubTask
+from autoagent.loop.context import Models
 from autoagent.outcome import Outcome
 from autoagent.testing import ScriptedModel, script
 from autoagent.testing.memory import DictMemory

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from autoagent import wiring
 from autoagent.events import Entry, ModelReplied
-from autoagent.goal_file import understand
+from autoagent.goal.file import understand
 from autoagent.testing.memory import DictMemory
 from autoagent.wiring import Hooks, Parts
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 
 from autoagent.errors import StoreUnavailable
 from autoagent.events import MemoryDeferred, MemoryIndexed
-from autoagent.history import History
 from autoagent.ids import memory_id
+from autoagent.loop.history import History
 from autoagent.ports import Memory, MemoryPoint
 from autoagent.state import LaneState, RunState
 

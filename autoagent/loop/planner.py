@@ -10,19 +10,19 @@ from collections.abc import Sequence
 
 from pydantic import JsonValue
 
-from autoagent.context import RunContext
 from autoagent.errors import StoreUnavailable, ToolError
 from autoagent.events import Label, MemoryRecalled, PlanApproved, PlanMade, PlanRefused
 from autoagent.goal import Criterion, SubTask, described
+from autoagent.loop.context import RunContext
+from autoagent.loop.prompt import describe, fill, rules, say
+from autoagent.loop.remembering import fits
+from autoagent.loop.requests import complete
 from autoagent.messages import Message, Reply, system, user
 from autoagent.plan import PLAN_SCHEMA, check_plan, parse_plan
 from autoagent.ports import ToolSchema
-from autoagent.prompt import describe, fill, rules, say
 from autoagent.protection import protected_besides
 from autoagent.questions import Subject
 from autoagent.redact import cut
-from autoagent.remembering import fits
-from autoagent.requests import complete
 from autoagent.state import Plan, RunState
 from autoagent.trees import listing
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from autoagent.events import FolderChanged, LadderClimbed, LaneReset, Observed, SubTaskStarted
-from autoagent.lane_view import LaneView
-from autoagent.progress import next_rung
+from autoagent.loop.lane_view import LaneView
+from autoagent.loop.progress import next_rung
+from autoagent.loop.versions import resolved
 from autoagent.questions import Subject
-from autoagent.versions import resolved
 
 
 async def climb(lane: LaneView, why: str) -> None:

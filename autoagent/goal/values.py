@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import NoReturn, TypeVar
 
 from autoagent.errors import GoalError
-from autoagent.goal_yaml import Fields, Items, Node, Text
+from autoagent.goal.yaml import Fields, Items, Node, Text
 from autoagent.redact import one_line, visible
 
 _HOST = re.compile(r"(?!.*\.\.)[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_])?")

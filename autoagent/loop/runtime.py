@@ -10,10 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from autoagent import checkpoints
-from autoagent.asking import Parked
 from autoagent.commands import Answer, Approve, Cancel, Deny, RaiseLimits
-from autoagent.context import RunContext
 from autoagent.errors import JournalConflict, Unavailable, UsageError
 from autoagent.events import (
     CommandRefused,
@@ -29,12 +26,15 @@ from autoagent.events import (
     TimeSpent,
 )
 from autoagent.goal import Criterion, FileCriterion, HumanCriterion, JudgeCriterion, Limits, RunCriterion
-from autoagent.planner import PlanDenied, Planner
+from autoagent.loop import checkpoints
+from autoagent.loop.asking import Parked
+from autoagent.loop.context import RunContext
+from autoagent.loop.planner import PlanDenied, Planner
+from autoagent.loop.proof import Prover
+from autoagent.loop.remembering import remember
+from autoagent.loop.requests import LimitReached
+from autoagent.loop.scheduler import Scheduler
 from autoagent.ports import SentCommand
-from autoagent.proof import Prover
-from autoagent.remembering import remember
-from autoagent.requests import LimitReached
-from autoagent.scheduler import Scheduler
 from autoagent.state import RunState
 
 _COMMANDS_EVERY_S = 0.1

@@ -1,6 +1,6 @@
 """A goal: what shall be true, what the agent may do for it, and what it may cost. Pure data.
 
-`autoagent.goal_file` reads it from YAML and says it back in English.
+`autoagent.goal.file` reads it from YAML and says it back in English.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pydantic import Field
 from autoagent.messages import Frozen
 
 if TYPE_CHECKING:
-    from autoagent.goal_file import LoadedGoal
+    from autoagent.goal.file import LoadedGoal
 
 
 class FileCriterion(Frozen):
@@ -146,7 +146,7 @@ class Goal(Frozen):
 
         Raises `GoalError` for everything that is wrong with it, with path and line.
         """
-        from autoagent.goal_file import load  # the one look upwards: this is how people spell it
+        from autoagent.goal.file import load  # the one look upwards: this is how people spell it
 
         return load(Path(path))
 

@@ -14,13 +14,13 @@ from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import TypeVar
 
-from autoagent.asking import Asking
 from autoagent.events import Event, FolderChanged, Observed
-from autoagent.history import History
+from autoagent.loop.asking import Asking
+from autoagent.loop.history import History
+from autoagent.loop.versions import resolved
 from autoagent.ports import Folder, Objects
 from autoagent.questions import Subject
 from autoagent.trees import Tree, WorkingCopy, diff, load_tree, restrict
-from autoagent.versions import resolved
 
 T = TypeVar("T")
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from autoagent.errors import GoalError
 from autoagent.goal import Criterion, FileCriterion, Goal, RunCriterion
-from autoagent.goal_autogpt import FILE_NAME as AUTOGPT_NAME
-from autoagent.goal_autogpt import convert, is_autogpt
-from autoagent.goal_command import files_named
-from autoagent.goal_schema import read_goal, said_goal
-from autoagent.goal_values import said
-from autoagent.goal_writer import dump, template
-from autoagent.goal_yaml import Fields, Text, parse
+from autoagent.goal.autogpt import FILE_NAME as AUTOGPT_NAME
+from autoagent.goal.autogpt import convert, is_autogpt
+from autoagent.goal.command import files_named
+from autoagent.goal.schema import read_goal, said_goal
+from autoagent.goal.values import said
+from autoagent.goal.writer import dump, template
+from autoagent.goal.yaml import Fields, Text, parse
 from autoagent.ids import digest
 
 __all__ = [

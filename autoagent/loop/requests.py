@@ -9,9 +9,9 @@ from decimal import Decimal
 from operator import attrgetter
 
 from autoagent.budget import COMPLETION_TOKENS, Exhausted, Reservation, Wait, prompt_bound, reserve, settle
-from autoagent.context import RunContext
 from autoagent.errors import AutoagentError
 from autoagent.events import Event, ModelCalled, ModelFailed, ModelReplied
+from autoagent.loop.context import RunContext
 from autoagent.messages import Message, Reply
 from autoagent.ports import Model, ModelRequest, ModelRole, ToolSchema
 from autoagent.state import RunState

@@ -13,21 +13,21 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
-from autoagent.context import RunContext
 from autoagent.errors import ToolError
 from autoagent.events import CriterionChecked, Evidence
 from autoagent.goal import Criterion, FileCriterion, HumanCriterion, JudgeCriterion, RunCriterion
-from autoagent.goal_file import made
+from autoagent.goal.file import made
+from autoagent.loop.context import RunContext
+from autoagent.loop.prompt import fill
+from autoagent.loop.requests import complete
+from autoagent.loop.versions import resolved
 from autoagent.messages import Frozen, Message, Reply, system, user
 from autoagent.paths import is_beneath, workspace_path
 from autoagent.ports import Job, ToolSchema
-from autoagent.prompt import fill
 from autoagent.questions import Subject
 from autoagent.redact import cut
-from autoagent.requests import complete
 from autoagent.shadows import drop_bytecode, objection, stand_in
 from autoagent.trees import WorkingCopy, diff
-from autoagent.versions import resolved
 
 LANE = "proof"
 CHECK_TIMEOUT_S = 300.0

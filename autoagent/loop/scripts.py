@@ -12,17 +12,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from autoagent import policy
-from autoagent.calls import Calls
-from autoagent.controls import ALWAYS, CONTROLS, READ_AGAIN
 from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted
 from autoagent.ids import digest
+from autoagent.loop.calls import Calls
+from autoagent.loop.controls import ALWAYS, CONTROLS, READ_AGAIN
+from autoagent.loop.proposals import Proposal, read
+from autoagent.loop.toolbox import ToolOutcome
 from autoagent.messages import RequestedCall
 from autoagent.policy import ProposedCall
 from autoagent.ports import Job, JobResult, ScriptFunction, StopScript
-from autoagent.proposals import Proposal, read
 from autoagent.state import CallState
-from autoagent.toolbox import ToolOutcome
 from autoagent.tools import observation
 from autoagent.trees import WorkingCopy
 from autoagent.turns import SCRIPT

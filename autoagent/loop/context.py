@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from autoagent.asking import Asking
-from autoagent.history import History
-from autoagent.meter import Meter
+from autoagent.loop.asking import Asking
+from autoagent.loop.history import History
+from autoagent.loop.meter import Meter
+from autoagent.loop.workspace import Workspace
 from autoagent.ports import Memory, Model, ModelRole, Sandbox
 from autoagent.tools import Tool
-from autoagent.workspace import Workspace
 
 
 @dataclass(frozen=True)

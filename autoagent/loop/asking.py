@@ -21,9 +21,9 @@ from autoagent.events import (
     QuestionVoided,
     RunEnded,
 )
-from autoagent.history import History
 from autoagent.ids import new_id
-from autoagent.meter import Meter
+from autoagent.loop.history import History
+from autoagent.loop.meter import Meter
 from autoagent.ports import SentCommand
 from autoagent.questions import YES_NO, Question, Subject
 from autoagent.redact import one_line

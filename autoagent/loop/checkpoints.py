@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from autoagent import budget
-from autoagent.context import RunContext
 from autoagent.events import QuestionAnswered, RunEnded
-from autoagent.lane_view import LaneView
-from autoagent.prompt import sub_task_of
+from autoagent.loop.context import RunContext
+from autoagent.loop.lane_view import LaneView
+from autoagent.loop.prompt import sub_task_of
 from autoagent.questions import Subject
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from autoagent.context import RunContext
-from autoagent.controls import CONTROLS
 from autoagent.errors import ToolError
 from autoagent.ids import digest
+from autoagent.loop.context import RunContext
+from autoagent.loop.controls import CONTROLS
 from autoagent.policy import ProposedCall
 from autoagent.state import LaneState
 from autoagent.tools import Tool

@@ -17,7 +17,7 @@ from autoagent.goal import (
     Limits,
     RunCriterion,
 )
-from autoagent.goal_file import GIT, protected
+from autoagent.goal.file import GIT, protected
 from autoagent.redact import one_line, visible
 
 

@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 
-from autoagent.asking import Parked
-from autoagent.context import RunContext
 from autoagent.events import SubTaskEnded, SubTaskStarted
 from autoagent.goal import SubTask
-from autoagent.goal_file import FILE_NAME
-from autoagent.lane import Lane
-from autoagent.merging import Merging
+from autoagent.goal.file import FILE_NAME
+from autoagent.loop.asking import Parked
+from autoagent.loop.context import RunContext
+from autoagent.loop.lane import Lane
+from autoagent.loop.merging import Merging
+from autoagent.loop.planner import LANE as PLANNER
+from autoagent.loop.planner import Planner
+from autoagent.loop.remembering import remember
+from autoagent.loop.requests import LimitReached
 from autoagent.plan import dependants, ready
-from autoagent.planner import LANE as PLANNER
-from autoagent.planner import Planner
-from autoagent.remembering import remember
-from autoagent.requests import LimitReached
 from autoagent.state import RunState
 from autoagent.trees import Tree, listing, make_tree
 

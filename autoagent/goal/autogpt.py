@@ -6,8 +6,8 @@ from decimal import Decimal
 
 from autoagent.errors import GoalError
 from autoagent.goal import Goal, Limits
-from autoagent.goal_values import decimal, each, record, text
-from autoagent.goal_yaml import Fields, Node, Text
+from autoagent.goal.values import decimal, each, record, text
+from autoagent.goal.yaml import Fields, Node, Text
 
 FILE_NAME = "ai_settings.yaml"
 

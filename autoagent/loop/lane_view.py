@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from autoagent.context import RunContext
 from autoagent.events import QuestionAnswered, SubTaskEnded
+from autoagent.loop.context import RunContext
 from autoagent.questions import YES_NO, Subject
 from autoagent.state import LaneState, RunState
 

@@ -9,10 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Awaitable, Callable
 
-from autoagent import checkpoints, ladder
-from autoagent.calls import Calls
-from autoagent.context import RunContext
-from autoagent.controls import CONTROLS
 from autoagent.events import (
     CallDecided,
     CallEnded,
@@ -24,17 +20,21 @@ from autoagent.events import (
     TimeSpent,
 )
 from autoagent.goal import Criterion, HumanCriterion, JudgeCriterion
-from autoagent.lane_view import LaneView
+from autoagent.loop import checkpoints, ladder
+from autoagent.loop.calls import Calls
+from autoagent.loop.context import RunContext
+from autoagent.loop.controls import CONTROLS
+from autoagent.loop.lane_view import LaneView
+from autoagent.loop.preview import preview
+from autoagent.loop.progress import stuck
+from autoagent.loop.prompt import offered, sub_task_of, worker_messages
+from autoagent.loop.proof import Prover, failures
+from autoagent.loop.requests import complete
+from autoagent.loop.scripts import Scripts
 from autoagent.messages import Reply, RequestedCall
 from autoagent.ports import Model
-from autoagent.preview import preview
-from autoagent.progress import stuck
-from autoagent.prompt import offered, sub_task_of, worker_messages
-from autoagent.proof import Prover, failures
 from autoagent.questions import Subject
 from autoagent.redact import cut
-from autoagent.requests import complete
-from autoagent.scripts import Scripts
 from autoagent.state import LaneState, RunState
 from autoagent.tools import Tool
 from autoagent.trees import diff

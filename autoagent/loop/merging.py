@@ -6,11 +6,11 @@ lane that would conflict a second time first waits until it is alone.
 
 from __future__ import annotations
 
-from autoagent.context import RunContext
 from autoagent.events import LaneConflicted, LaneMerged
+from autoagent.loop.context import RunContext
+from autoagent.loop.versions import place_beside, resolved
 from autoagent.state import LaneState, RunState
 from autoagent.trees import Conflict, WorkingCopy, diff, merge
-from autoagent.versions import place_beside, resolved
 
 
 class Merging:

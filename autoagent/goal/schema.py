@@ -20,7 +20,7 @@ from autoagent.goal import (
     RunCriterion,
     SubTask,
 )
-from autoagent.goal_values import (
+from autoagent.goal.values import (
     choice,
     decimal,
     each,
@@ -37,7 +37,7 @@ from autoagent.goal_values import (
     text,
     whole,
 )
-from autoagent.goal_yaml import Fields, Items, Node, Text
+from autoagent.goal.yaml import Fields, Items, Node, Text
 from autoagent.plan import problems
 from autoagent.redact import one_line
 

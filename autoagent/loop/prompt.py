@@ -12,8 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from string import Template
 
-from autoagent.controls import ALWAYS, ASK_HUMAN, GIVE_UP, READ_AGAIN
 from autoagent.goal import Criterion, FileCriterion, Goal, HumanCriterion, RunCriterion, SubTask
+from autoagent.loop.controls import ALWAYS, ASK_HUMAN, GIVE_UP, READ_AGAIN
 from autoagent.messages import Message, system, user
 from autoagent.ports import Abilities, ToolSchema
 from autoagent.state import LaneState, RunState

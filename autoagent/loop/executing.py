@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from autoagent.context import RunContext
 from autoagent.events import CallDecided
+from autoagent.loop.context import RunContext
+from autoagent.loop.toolbox import ToolOutcome, ToolThread, hop
 from autoagent.ports import Job, JobResult, Memory, MemoryHit, MemoryPoint
-from autoagent.toolbox import ToolOutcome, ToolThread, hop
 from autoagent.tools import Tool, ToolContext
 from autoagent.trees import WorkingCopy
 

@@ -14,21 +14,21 @@ from typing import Any
 from pydantic import JsonValue
 
 from autoagent import policy
-from autoagent.context import RunContext
 from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted
-from autoagent.executing import Executor
 from autoagent.ids import digest
+from autoagent.loop.context import RunContext
+from autoagent.loop.executing import Executor
+from autoagent.loop.proposals import LONGEST_NAME, Proposal, propose, read
+from autoagent.loop.requests import LimitReached
+from autoagent.loop.toolbox import ToolOutcome
 from autoagent.messages import RequestedCall
 from autoagent.parameters import each_text
 from autoagent.paths import is_beneath, overlaps
 from autoagent.ports import Objects
-from autoagent.proposals import LONGEST_NAME, Proposal, propose, read
 from autoagent.questions import Subject
-from autoagent.requests import LimitReached
 from autoagent.state import CallState, LaneState, RunState
 from autoagent.taint import labels_of_paths, labels_of_tree, urls_in, urls_of_files
-from autoagent.toolbox import ToolOutcome
 from autoagent.tools import Tool, ToolContext
 from autoagent.trees import Tree, WorkingCopy, diff
 
