@@ -95,11 +95,12 @@ def _commands() -> dict[str, set[str]]:
 
     def take(prefix: str, command: object) -> None:
         for name, inner in getattr(command, "commands", {}).items():
-            if hasattr(inner, "commands"):
+            options = {o for p in inner.params for o in p.opts if o.startswith("-")} - {"--help", "-h"}
+            is_group = hasattr(inner, "commands")
+            if options or not is_group:  # a group with options is a command by itself as well
+                found[f"{prefix}{name}"] = options
+            if is_group:
                 take(f"{prefix}{name} ", inner)
-            else:
-                options = {o for p in inner.params for o in p.opts if o.startswith("-")}
-                found[f"{prefix}{name}"] = options - {"--help", "-h"}
 
     take("", top)
     return found

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from autoagent.cli import answering, looking, machine, remembering, running, writing
+from autoagent.cli import answering, keeping, looking, machine, remembering, running, writing
 from autoagent.cli.options import help_unless_called
 from autoagent.errors import UsageError
 
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 for group in (writing, running, looking, answering, machine):
     group.add_to(app)
+app.add_typer(keeping.app, name="runs")
 app.add_typer(remembering.app, name="memory")
 app.add_typer(machine.plugins, name="plugins")
 

@@ -1,4 +1,4 @@
-"""Commands that only look: `runs`, `show`, `tail`, `export`."""
+"""Commands that only look at one run: `show`, `tail`, `export`."""
 
 from __future__ import annotations
 
@@ -10,33 +10,9 @@ from autoagent.cli import options
 
 
 def add_to(app: typer.Typer) -> None:
-    app.command()(runs)
     app.command()(show)
     app.command()(tail)
     app.command()(export)
-
-
-def runs(
-    as_json: options.AsJson = False,
-    show_all: Annotated[bool, typer.Option("--all", help="Not only the newest 100.")] = False,
-) -> None:
-    """List runs, newest first."""
-    from autoagent.cli.finding import opened
-    from autoagent.cli.listing import listed, rows
-    from autoagent.cli.output import note, out, out_json
-
-    with opened() as journal:
-        heads = [head for head in journal.runs() if head.entries]
-        shown = heads if show_all else heads[:100]
-        found = [listed(journal, head) for head in shown]
-    if len(shown) < len(heads):
-        note(f"{len(heads) - len(shown)} older runs are left out; 'autoagent runs --all' lists them")
-    if as_json:
-        out_json([run.model_dump(mode="json") for run in found])
-    elif found:
-        out(*rows(found))
-    else:
-        out("Nothing has run yet. 'autoagent init' writes a goal, 'autoagent run' carries it out.")
 
 
 def show(run: options.Run, as_json: options.AsJson = False) -> None:
