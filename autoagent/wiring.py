@@ -28,6 +28,7 @@ from autoagent.errors import (
     UsageError,
 )
 from autoagent.events import LimitsRaised, OwnerChanged, RunStarted
+from autoagent.faults import NO_FAULTS, Faults
 from autoagent.folder.local import LocalFolder
 from autoagent.goal import Goal, RunCriterion
 from autoagent.goal.command import files_named
@@ -104,6 +105,7 @@ class Parts:
     plugins: Sequence[Plugin] = ()
     clock: Clock = field(default_factory=SystemClock)
     home: Path | None = None
+    faults: Faults = NO_FAULTS
 
 
 _NO_HOOKS, _NO_CHOICES = Hooks(), Choices()
@@ -175,8 +177,9 @@ class _Wires:
         tree = await asyncio.to_thread(disk.scan)
         means = await self._means(goal, run_id, folder, tree, hooks, choices)
         self.journal.create(run_id, str(folder))
+        self.parts.faults.reached("run created")
         with self._lease(run_id) as lease:
-            history = History(self.journal, lease, self.parts.clock, hooks.on_entry)
+            history = History(self.journal, lease, self.parts.clock, hooks.on_entry, self.parts.faults)
             history.record(
                 RunStarted(
                     goal=goal,
@@ -196,7 +199,7 @@ class _Wires:
     async def go_on(self, run_id: str, hooks: Hooks, choices: Choices) -> Outcome:
         """A run that exists: take it over and carry it on."""
         with self._lease(run_id) as lease:
-            history = History(self.journal, lease, self.parts.clock, hooks.on_entry)
+            history = History(self.journal, lease, self.parts.clock, hooks.on_entry, self.parts.faults)
             if history.state.started is None:
                 raise UsageError(f"run {run_id} never began: its journal is empty; start it again")
             if self._is_over(history.state, choices):
@@ -251,6 +254,7 @@ class _Wires:
         )
         try:
             await Runtime(ctx).carry()
+            self.parts.faults.reached("run over")
         except JournalConflict:
             raise  # the run is another process's now, and so is its outcome
         except AutoagentError as error:
@@ -289,11 +293,12 @@ class _Wires:
 
     def _folder(self, workspace: str) -> LocalFolder:
         cache = self.home / "scans" / hash_text(workspace)
-        return LocalFolder(Path(workspace), self.journal.objects, cache)
+        return LocalFolder(Path(workspace), self.journal.objects, cache, self.parts.faults)
 
     @contextmanager
     def _lease(self, run_id: str) -> Iterator[Lease]:
         lease = self.journal.acquire(run_id, _holder())
+        self.parts.faults.reached("lease taken")
         try:
             yield lease
         finally:
@@ -398,7 +403,7 @@ async def _opened(parts: Parts) -> AsyncIterator[_Wires]:
     async with AsyncExitStack() as stack:
         journal = parts.journal
         if journal is None:
-            journal = SqliteJournal(home)
+            journal = SqliteJournal(home, faults=parts.faults)
             stack.callback(journal.close)
         yield _Wires(home, journal, settings, parts, stack)
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from autoagent.errors import Unavailable
+from autoagent.faults import NO_FAULTS, Faults
 from autoagent.folder import cache
 from autoagent.folder.beneath import Identity, Root
 from autoagent.folder.project import Projector
@@ -29,13 +30,16 @@ class LocalFolder:
         Unavailable: the disk refuses, another folder has its path now, or a file never settles.
     """
 
-    def __init__(self, path: Path, objects: Objects, cache_path: Path | None = None) -> None:
+    def __init__(
+        self, path: Path, objects: Objects, cache_path: Path | None = None, faults: Faults = NO_FAULTS
+    ) -> None:
         """`path` is resolved. `cache_path` `None` keeps what a scan learns in memory only."""
         self._path = path
         self._identity: Identity | None = None
         """Which folder it is, from the first look on."""
         self._objects = objects
         self._cache_path = cache_path
+        self._faults = faults
         self._known: dict[cache.Key, TreeEntry] | None = None
         self._last: Tree | None = None
         """The tree of the last scan, stored."""
@@ -67,7 +71,8 @@ class LocalFolder:
         changed stays. Killed half-way, it goes on when called again.
         """
         with self._root() as root:
-            projector = Projector(root, self._objects, self._temps, self._known or {}, old, new)
+            known = self._known or {}
+            projector = Projector(root, self._objects, self._temps, known, old, new, self._faults)
             projection = projector.run(self._left)
         self._left = set()
         return projection

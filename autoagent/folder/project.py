@@ -19,6 +19,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
+from autoagent.faults import NO_FAULTS, Faults
 from autoagent.folder.beneath import NOT_A_FOLDER, Root, set_folder_mode, trouble
 from autoagent.folder.cache import Key
 from autoagent.folder.held import NOTHING, Held, look
@@ -40,12 +41,14 @@ class Projector:
         known: Mapping[Key, TreeEntry],
         old: Tree,
         new: Tree,
+        faults: Faults = NO_FAULTS,
     ) -> None:
         """`known`: what the last scan learned of files."""
         self._root, self._known, self._old, self._new = root, known, old.entries, new.entries
         self._paths = diff(old, new).paths
         self._temps = temps
-        self._staging = Staging(root, objects, temps, len(self._paths))
+        self._staging = Staging(root, objects, temps, len(self._paths), faults)
+        self._faults = faults
         self._written: set[str] = set()
         self._foreign: set[str] = set()
         self._late_modes: dict[str, int] = {}
@@ -105,6 +108,7 @@ class Projector:
         else:
             os.unlink(name, dir_fd=folder)
             self._written.add(path)
+            self._faults.reached("between two paths")
 
     def _remove_folder(self, path: str) -> None:
         """What a person put into it keeps it; the next scan shows both."""
@@ -141,6 +145,7 @@ class Projector:
     def _note(self, published: Iterable[tuple[str, bool]]) -> None:
         for path, could_be in published:
             (self._written if could_be else self._foreign).add(path)
+            self._faults.reached("between two paths")
 
     def _set_mode(self, path: str, mode: int) -> None:
         if (folder := self._folder(_folder_of(path))) is not None:

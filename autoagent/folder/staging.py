@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from hashlib import sha256 as new_sha256
 
 from autoagent.errors import StoreUnavailable
+from autoagent.faults import NO_FAULTS, Faults
 from autoagent.folder.beneath import NOT_A_FOLDER, Root, set_folder_mode
 from autoagent.folder.held import BLOCK_BYTES, Held
 from autoagent.folder.temp import TempNames, remove_temp
@@ -50,8 +51,10 @@ class Staged:
 class Staging:
     """Yields each path once it has its name, with whether it could be given. `discard` at the end."""
 
-    def __init__(self, root: Root, objects: Objects, temps: TempNames, paths: int) -> None:
-        self._root, self._objects, self._temps = root, objects, temps
+    def __init__(
+        self, root: Root, objects: Objects, temps: TempNames, paths: int, faults: Faults = NO_FAULTS
+    ) -> None:
+        self._root, self._objects, self._temps, self._faults = root, objects, temps, faults
         self._in_bulk = paths >= MANY and sys.platform.startswith("linux")
         self._staged: list[Staged] = []
 
@@ -110,6 +113,7 @@ class Staging:
             while block := content.read(BLOCK_BYTES):
                 hashed.update(block)
                 out.write(block)
+                self._faults.reached("file half written")
             if hashed.hexdigest() != entry.sha256:
                 raise StoreUnavailable(
                     f"the object {entry.sha256} is damaged: its bytes don't match its name"
@@ -120,6 +124,7 @@ class Staging:
             out.flush()
             if not self._in_bulk:
                 os.fsync(fd)
+        self._faults.reached("file staged")
 
     def _publish(self, staged: Staged) -> bool:
         """Whether what was seen there was still there, so that this could take its place."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from autoagent.errors import StoreUnavailable
+from autoagent.faults import NO_FAULTS, Faults
 
 CHUNK_BYTES = 1024 * 1024
 LEFTOVER_AFTER_S = 24 * 3600.0
@@ -27,8 +28,8 @@ LEFTOVER_AFTER_S = 24 * 3600.0
 class LargeObjects:
     """The files of one home."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, faults: Faults = NO_FAULTS) -> None:
+        self._folder, self._faults = folder, faults
         self._verified: dict[str, tuple[int, ...]] = {}
 
     def has(self, sha256: str) -> bool:
@@ -50,7 +51,9 @@ class LargeObjects:
             with self._temporary() as file:
                 sha256, size_bytes = _copy(start, stream, file)
                 os.fsync(file.fileno())
+                self._faults.reached("object written")
                 self._move_in(Path(file.name), sha256)
+                self._faults.reached("object in place")
         except _SourceFailed as failed:
             raise failed.error from None
         except OSError as error:

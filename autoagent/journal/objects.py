@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 from typing import BinaryIO
 
+from autoagent.faults import NO_FAULTS, Faults
 from autoagent.journal.database import Reader
 from autoagent.journal.large_objects import LargeObjects, unreadable
 from autoagent.journal.writer import Writer
@@ -28,8 +29,8 @@ _NAME = re.compile("[0-9a-f]{64}")
 class SqliteObjects:
     """Implements `autoagent.ports.Objects`; any thread may use it."""
 
-    def __init__(self, folder: Path, reader: Reader, writer: Writer) -> None:
-        self._large = LargeObjects(folder)
+    def __init__(self, folder: Path, reader: Reader, writer: Writer, faults: Faults = NO_FAULTS) -> None:
+        self._large = LargeObjects(folder, faults)
         self._reader, self._writer = reader, writer
         self._lock = threading.Lock()
         self._pending: dict[str, bytes] = {}

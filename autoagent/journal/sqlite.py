@@ -21,6 +21,7 @@ from typing import Any
 from autoagent.commands import Command
 from autoagent.errors import AutoagentError, JournalConflict, LeaseLost, UsageError
 from autoagent.events import Entry
+from autoagent.faults import NO_FAULTS, Faults
 from autoagent.journal import leases
 from autoagent.journal.codec import COMMANDS, EVENTS, Stored, from_us, to_us
 from autoagent.journal.database import Reader, prepare
@@ -65,12 +66,17 @@ class SqliteJournal:
     """
 
     def __init__(
-        self, home: Path, *, process: Process | None = None, now: Callable[[], datetime] = utc_now
+        self,
+        home: Path,
+        *,
+        process: Process | None = None,
+        now: Callable[[], datetime] = utc_now,
+        faults: Faults = NO_FAULTS,
     ) -> None:
         path = prepare(home)
-        self._process, self._now = process, now
-        self._reader, self._writer = Reader(path), Writer(path)
-        self._objects = SqliteObjects(home / "objects", self._reader, self._writer)
+        self._process, self._now, self._faults = process, now, faults
+        self._reader, self._writer = Reader(path), Writer(path, faults)
+        self._objects = SqliteObjects(home / "objects", self._reader, self._writer, faults)
         self._lock = threading.Lock()
         self._numbers: dict[str, int] = {}
         self._held: dict[str, _Held] = {}
@@ -204,6 +210,7 @@ class SqliteJournal:
         except AutoagentError as error:
             settled(error)
             raise
+        self._faults.reached("entries queued")
 
     def _expecting(self, lease: Lease, entries: Sequence[Entry]) -> _Held:
         """What is known of the run, into which `entries` fit."""

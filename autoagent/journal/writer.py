@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from autoagent.errors import AutoagentError, StoreUnavailable
+from autoagent.faults import NO_FAULTS, Faults
 from autoagent.journal.checkpoint import Checkpointer
 from autoagent.journal.database import connect, transaction, unavailable
 
@@ -51,8 +52,8 @@ class Writer:
     comes later must not be durable without them.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, faults: Faults = NO_FAULTS) -> None:
+        self._path, self._faults = path, faults
         self._jobs: deque[_Job] = deque()
         self._backlog_bytes = 0
         self._changed = threading.Condition()
@@ -142,7 +143,10 @@ class Writer:
         level = "FULL" if any(job.sync for job in batch) else "NORMAL"
         self._connection.execute(f"PRAGMA synchronous={level}")
         with transaction(self._connection):
-            return [_attempt(self._connection, job) for job in batch]
+            outcomes = [_attempt(self._connection, job) for job in batch]
+            self._faults.reached("about to commit")
+        self._faults.reached("committed")
+        return outcomes
 
     def _take(self) -> list[_Job]:
         """The jobs of the next transaction; none when closed and all is done."""

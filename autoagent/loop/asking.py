@@ -93,6 +93,7 @@ class Asking:
             *(() if former else self._ruled(question)),
             sync=True,
         )
+        self.history.faults.reached("question put down")
         if self.approver is None and self.wait_s <= 0:
             self._give_up(question)
         return self.history.state.questions[question.id]
@@ -105,6 +106,7 @@ class Asking:
             return changed or not state.questions[question.id].is_open or self._left(question.id)
 
         await self.history.durable()
+        self.history.faults.reached("waiting for a person")
         with self.meter.waiting():
             if self.approver is not None:
                 await self.history.until(is_over)

@@ -68,10 +68,12 @@ class Calls:
         if known.decided.tool not in self.ctx.tools:
             self.end(known.decided, ok=False, output=f"the tool {known.decided.tool!r} is no longer there")
             return
+        self.ctx.history.faults.reached("decided")
         if known.started is None and known.decided.decision == "ask":
             known = await self.approved(known)
             if known is None:
                 return
+            self.ctx.history.faults.reached("approval at hand")
         await self._perform(known)
 
     # --- deciding -----------------------------------------------------------------------------------------
@@ -193,8 +195,10 @@ class Calls:
         )
         if decided.effect == "external":
             await self.ctx.history.durable()
+        self.ctx.history.faults.reached("about to send" if decided.effect == "external" else "started")
         tool = self.ctx.tools[decided.tool]
         outcome, seconds = await self.executor.run(tool, decided, self.working_copy())
+        self.ctx.history.faults.reached("effect done")
         text = outcome.text
         if decided.effect == "external" and not outcome.ok:
             text += "\nIt may have happened all the same: don't repeat it without checking."
@@ -205,8 +209,10 @@ class Calls:
     async def _write(self, decided: CallDecided) -> None:
         """On a private copy; its tree becomes the lane's head, then the folder follows."""
         self.ctx.history.record(CallStarted(call=decided.call, lane=self.lane, tree=self.me.tree))
+        self.ctx.history.faults.reached("started")
         copy = self.working_copy()
         outcome, seconds = await self.executor.run(self.ctx.tools[decided.tool], decided, copy)
+        self.ctx.history.faults.reached("effect done")
         tree = None
         if outcome.ok:
             tree, why = self.result_tree(copy)
@@ -235,6 +241,7 @@ class Calls:
         )
         if self.me.on_main and tree is not None:
             await self.ctx.history.durable()
+            self.ctx.history.faults.reached("ended, not projected")
             await self.ctx.workspace.follow()
 
     def working_copy(self) -> WorkingCopy:
@@ -338,6 +345,7 @@ class Calls:
         """An external call was started and never reported back: find out, use its key, or ask."""
         decided, tool = known.decided, self.ctx.tools.get(known.decided.tool)
         verdict = await self._probe(tool, decided)
+        self.ctx.history.faults.reached("probed")
         if verdict == "unknown" and tool is not None and tool.idempotency_key is not None:
             verdict = "not_done"  # the receiver drops a second one with the same key
         if verdict == "unknown":

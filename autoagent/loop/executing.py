@@ -36,7 +36,9 @@ class Executor:
 
         async def run_job(job: Job) -> JobResult:
             assert sandbox is not None
-            return await sandbox.run(self.lane, job, copy)
+            result = await sandbox.run(self.lane, job, copy)
+            self.ctx.history.faults.reached("job done")
+            return result
 
         return ToolContext(
             run_id=self.ctx.history.run_id,

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from autoagent.clock import Clock
 from autoagent.events import Entry, Event
+from autoagent.faults import NO_FAULTS, Faults
 from autoagent.ports import Journal, Lease, OnEntry
 from autoagent.state import RunState, advance, fold
 
@@ -21,10 +22,19 @@ T = TypeVar("T")
 class History:
     """State and journal of one run, moving together."""
 
-    def __init__(self, journal: Journal, lease: Lease, clock: Clock, on_entry: OnEntry | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        lease: Lease,
+        clock: Clock,
+        on_entry: OnEntry | None = None,
+        faults: Faults = NO_FAULTS,
+    ) -> None:
         self.journal = journal
         self.lease = lease
         self.clock = clock
+        self.faults = faults
+        """Hears of each gap between an effect and its record."""
         self._on_entry = on_entry or (lambda entry: None)
         self._waiting: list[asyncio.Future[None]] = []
         self.state: RunState = fold(lease.run_id, journal.read(lease.run_id))

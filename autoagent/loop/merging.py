@@ -51,8 +51,10 @@ class Merging:
             merged = merge(base, ours, theirs, workspace.objects)
             if isinstance(merged, Conflict):
                 return merged.paths
+            self.ctx.history.faults.reached("merge worked out")
             self.ctx.history.record(LaneMerged(lane=name, tree=workspace.keep(merged).id), sync=True)
             await self.ctx.history.durable()
+            self.ctx.history.faults.reached("merged, not projected")
             await workspace.follow()
             return None
 
@@ -67,6 +69,7 @@ class Merging:
         kept = place_beside(copy, paths, theirs, lane.name)
         tree = workspace.keep(copy.tree())
         conflicted = LaneConflicted(lane=lane.name, tree=tree.id, base=ours.id, kept=kept)
+        self.ctx.history.faults.reached("conflict kept")
         self.ctx.history.record(conflicted, sync=True)
 
     # --- alone --------------------------------------------------------------------------------------------

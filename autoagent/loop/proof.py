@@ -120,6 +120,7 @@ class Prover:
             verdict = checked("unchecked", Evidence(text="not checked", by="nobody"))
         else:
             verdict = checked(*await self._verdict(criterion, tree))
+            self.ctx.history.faults.reached("criterion checked")
         self.ctx.history.record(verdict)
         return verdict
 

@@ -26,6 +26,7 @@ async def remember(history: History, memory: Memory | None) -> None:
         except StoreUnavailable as error:
             history.record(MemoryDeferred(sub_task=lane.name, why=str(error)))
             return
+        history.faults.reached("outcome stored")
         if lane.name not in history.state.remembered:
             history.record(MemoryIndexed(sub_task=lane.name, point=point.id))
 

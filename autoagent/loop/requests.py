@@ -67,7 +67,9 @@ async def complete(
             reserved_tokens=reserved.tokens,
         )
     )
+    ctx.history.faults.reached("request noted")
     reply = await _send(ctx, model, request, call, reserved)
+    ctx.history.faults.reached("reply received")
     usd, tokens = settle(reserved, reply.usage, model.price)
     ctx.history.record(
         ModelReplied(

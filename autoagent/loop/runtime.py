@@ -212,6 +212,7 @@ class Runtime:
     def _obey(self) -> None:
         """Turn the commands that have come into events."""
         for sent in self.ctx.history.journal.commands(self.state.run_id, self.state.commands):
+            self.ctx.history.faults.reached("command read")
             self._take(sent)
 
     def _take(self, sent: SentCommand) -> None:

@@ -59,6 +59,7 @@ class Scripts:
         while (attempt := await self._run(decided)) is not None:
             asked = self.calls.state.calls[attempt]
             await self.calls.approved(asked)
+            self.ctx.history.faults.reached("approval at hand")
 
     def _decide(self, call: RequestedCall) -> CallDecided | None:
         code = str(json.loads(call.arguments)["code"])
@@ -85,8 +86,10 @@ class Scripts:
         async with self.ctx.workspace.moving(self.calls.me.on_main, self.ctx.asking):
             head = self.calls.me.tree
             self.ctx.history.record(CallStarted(call=decided.call, lane=self.calls.lane, tree=head))
+            self.ctx.history.faults.reached("started")
             attempt = _Try(self.calls.working_copy())
             result = await self._job(decided, attempt)
+            self.ctx.history.faults.reached("job done")
             if attempt.asks is None:
                 await self._ended(decided, attempt, result)
         return attempt.asks
@@ -183,6 +186,7 @@ class Scripts:
             labels=self.calls.labels(decided, outcome),
             seconds=seconds,
         )
+        self.ctx.history.faults.reached("script read done")
         return _spoken(self.calls.state.calls[decided.call].ended)
 
     # --- the end ------------------------------------------------------------------------------------------

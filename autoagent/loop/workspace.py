@@ -113,6 +113,7 @@ class Workspace:
         if self.projected == wanted:
             return ()
         done = await _whole(lambda: self.folder.project(self.tree(self.projected), self.tree(wanted)))
+        self.history.faults.reached("projected")
         if not done.foreign:
             self.projected = wanted
         return done.foreign
@@ -128,6 +129,7 @@ class Workspace:
         """The folder as it is becomes `main`; or `target` does, which the folder is then made to hold."""
         new = target or found
         paths = diff(self.tree(self.projected), new).paths
+        self.history.faults.reached("person's edit found")
         events = [FolderChanged(tree=found.id, paths=paths)]
         if new.id != found.id:
             events.append(FolderChanged(tree=new.id, paths=paths))
