@@ -25,6 +25,7 @@ import asyncio, itertools, sys
 from pathlib import Path
 from autoagent.commands import Cancel
 from autoagent.journal.sqlite import SqliteJournal
+from autoagent.journal.turnstile import Turnstile
 from autoagent.testing.contracts.journal_entries import entries, entry, owned
 from autoagent.testing.contracts.objects import some_bytes
 
@@ -226,6 +227,24 @@ def test_four_processes_write_at_once(tmp_path: Path) -> None:
         assert [c.number for c in journal.commands(name)] == list(range(1, 31))
     assert len(journal.objects.get(journal.objects.put(some_bytes(200_000)))) == 200_000
     journal.close()
+
+
+KEEP_THE_TURN = """
+with Turnstile(home / "journal.db").turn():
+    say("in")
+    sys.stdin.read()
+"""
+
+
+def test_a_killed_process_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """A process that dies in its turn leaves it to the next."""
+    with children(KEEP_THE_TURN, tmp_path, "r") as (child,):
+        assert child.line() == "in"
+        child.kill()
+        journal = SqliteJournal(tmp_path)
+
+        assert owned(journal).epoch == 1
+        journal.close()
 
 
 FOLLOW = """

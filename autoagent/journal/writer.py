@@ -19,6 +19,7 @@ from autoagent.errors import AutoagentError, StoreUnavailable
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.journal.checkpoint import Checkpointer
 from autoagent.journal.database import connect, transaction, unavailable
+from autoagent.journal.turnstile import Turnstile
 
 T = TypeVar("T")
 
@@ -54,6 +55,7 @@ class Writer:
 
     def __init__(self, path: Path, faults: Faults = NO_FAULTS) -> None:
         self._path, self._faults = path, faults
+        self._turnstile = Turnstile(path)
         self._jobs: deque[_Job] = deque()
         self._backlog_bytes = 0
         self._changed = threading.Condition()
@@ -119,6 +121,7 @@ class Writer:
         finally:
             if self._connection is not None:
                 self._connection.close()
+            self._turnstile.close()
 
     def _write_batch(self) -> bool:
         """Whether there was one; False ends the thread."""
@@ -128,7 +131,7 @@ class Writer:
             outcomes = self._commit(batch)
         except sqlite3.Error as error:
             self._fail(batch, unavailable(self._path, error))
-        except Exception as error:  # a bug of ours; kept here, it would leave callers waiting for ever
+        except Exception as error:  # no turn, or a bug of ours: kept here, callers would wait for ever
             self._fail(batch, error)
         else:
             self._settle(batch, outcomes)
@@ -138,13 +141,14 @@ class Writer:
         if self._connection is None or self._checkpointer is None:
             self._connection = connect(self._path)
             self._checkpointer = Checkpointer(self._path, self._connection)
-        self._checkpointer.run_if_due()
         # NORMAL survives the death of the process, FULL that of the machine; an fsync costs 0.7 to 2.3 ms
         level = "FULL" if any(job.sync for job in batch) else "NORMAL"
         self._connection.execute(f"PRAGMA synchronous={level}")
-        with transaction(self._connection):
-            outcomes = [_attempt(self._connection, job) for job in batch]
-            self._faults.reached("about to commit")
+        with self._turnstile.turn():
+            self._checkpointer.run_if_due()
+            with transaction(self._connection):
+                outcomes = [_attempt(self._connection, job) for job in batch]
+                self._faults.reached("about to commit")
         self._faults.reached("committed")
         return outcomes
 

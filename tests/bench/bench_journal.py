@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from multiprocessing.queues import SimpleQueue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from autoagent.events import CallEnded, Entry
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.ports import Lease
 
+Longest = SimpleQueue  # of seconds
 OUTPUT = "2026-11-20 11:02:17 payments-7f9 OOMKilled exit=137 restarts=4\n" * 8
 
 
@@ -90,39 +92,43 @@ def small_objects(journal: SqliteJournal, count: int) -> None:
     timed("  again", lambda: [journal.objects.put(each) for each in data])
 
 
-def write_alone(home: Path, run_id: str, count: int, together: Barrier) -> None:
-    """A process that writes its own run, one entry a wait."""
+def write_alone(home: Path, run_id: str, count: int, how: str, together: Barrier, longest: Longest) -> None:
+    """A process that writes its own run; `how` says what it waits for."""
 
     async def main() -> None:
         journal = SqliteJournal(home)
         lease = owned(journal, run_id)
         together.wait()
+        longest_s = 0.0
         for seq in range(1, count + 1):
-            journal.append(lease, [entry(seq)])
-            await journal.durable()
+            start = time.perf_counter()
+            journal.append(lease, [entry(seq)], sync=how == "fsynced")
+            if how != "one wait":
+                await journal.durable()
+            longest_s = max(longest_s, time.perf_counter() - start)
+        await journal.durable()
         together.wait()
+        longest.put(longest_s)
         journal.close()
 
     asyncio.run(main())
 
 
-def by_processes(home: Path, processes: int, count: int) -> None:
+def by_processes(home: Path, processes: int, count: int, how: str) -> None:
     """Several processes write their own runs into one home, from one moment on."""
     context = multiprocessing.get_context("spawn")
-    together = context.Barrier(processes + 1)
+    together, longest = context.Barrier(processes + 1), context.SimpleQueue()
     workers = [
-        context.Process(target=write_alone, args=(home, f"p{n}", count, together)) for n in range(processes)
+        context.Process(target=write_alone, args=(home, f"{how} {n}", count, how, together, longest))
+        for n in range(processes)
     ]
     for worker in workers:
         worker.start()
     together.wait()
     start = time.perf_counter()
     together.wait()
-    report(
-        f"{processes} processes, each waited for",
-        processes * count / (time.perf_counter() - start),
-        "events/s",
-    )
+    report(f"{processes} processes, {how}", processes * count / (time.perf_counter() - start), "events/s")
+    report("  longest wait", max(longest.get() for _ in workers) * 1e3, "ms")
     for worker in workers:
         worker.join()
     assert all(worker.exitcode == 0 for worker in workers), "a process could not write"
@@ -147,7 +153,10 @@ async def measure(home: Path, scale: int) -> None:
     list_runs(journal, 20 * scale)
     journal.close()
     timed("open it again", lambda: SqliteJournal(home).close())
-    by_processes(home, 8 if scale > 1 else 2, 10 * scale)
+    processes = 8 if scale > 1 else 2
+    by_processes(home, processes, 100 * scale, "one wait")
+    by_processes(home, processes, 10 * scale, "each waited for")
+    by_processes(home, processes, 2 * scale, "fsynced")
 
 
 def main() -> None:
