@@ -7,7 +7,7 @@ import inspect
 import re
 import subprocess
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import get_args
@@ -20,6 +20,7 @@ from pages import PAGES, ROOT, named, read, rows, section
 import autoagent
 from autoagent.cli.answers import Waiting
 from autoagent.cli.commands import app
+from autoagent.cli.differing import Difference, record_of
 from autoagent.cli.listing import ListedRun
 from autoagent.cli.showing import Shown
 from autoagent.errors import AutoagentError, GoalError
@@ -155,6 +156,8 @@ def test_records_have_the_documented_fields() -> None:
     assert table["one of plugins list --json"] == [f.name for f in fields(Installed)]
     assert table["a line of export"] == [*Entry.model_fields]
     assert table["show --json"] == [k for k in _keys(Shown) if k not in final]
+    assert table["diff --json"] == _keys(Difference)
+    assert table["one of files of diff --json"] == _keys_of_function(record_of)
     assert table["one of approvals --json"] == _keys(Waiting)
     documented = [name for row in rows(section("docs/python-api.md", "Outcome")) for name in named(row[0])]
     assert documented == final
@@ -162,7 +165,11 @@ def test_records_have_the_documented_fields() -> None:
 
 def _keys(record: type) -> list[str]:
     """The keys of the dictionary that a class's `record` returns, as they stand in its source."""
-    tree = ast.parse(textwrap.dedent(inspect.getsource(record.record)))  # type: ignore[attr-defined]
+    return _keys_of_function(record.record)  # type: ignore[attr-defined]
+
+
+def _keys_of_function(function: Callable[..., object]) -> list[str]:
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     returned = [n for n in ast.walk(tree) if isinstance(n, ast.Return)][-1].value
     assert isinstance(returned, ast.Dict)
     return [key.value for key in returned.keys if isinstance(key, ast.Constant)]
