@@ -1,7 +1,8 @@
 """The ports: everything that the core asks of the world, on one page.
 
 Implementations live at the edge (`journal/`, `folder/`, `llm/`, `memory/`, `sandboxes/`) and each runs its
-port's contract suite from `autoagent.testing.contracts`. Only `autoagent.wiring` picks them.
+port's contract suite from `autoagent.testing.contracts`. Only `autoagent.means` and `autoagent.wiring` pick
+them.
 """
 
 from __future__ import annotations

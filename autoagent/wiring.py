@@ -1,7 +1,8 @@
-"""The composition root: the only module that picks adapters and puts a run together.
+"""The composition root: puts a run together from its means (`autoagent.means`), and carries or ends it.
 
-`start` begins a run, `resume` goes on with one; both return its `Outcome`. Front ends call these and nothing
-below; they hear entries as they are recorded, and answer questions through an approver.
+`start` begins a run, `resume` goes on with one; both return its `Outcome`. `cancel` ends one for good. Front
+ends call these and write no event themselves; they hear entries as they are recorded, and answer questions
+through an approver.
 """
 
 from __future__ import annotations
@@ -9,53 +10,46 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from autoagent import __version__, plugins
-from autoagent.clock import Clock, SystemClock
-from autoagent.commands import RaiseLimits
-from autoagent.errors import (
-    AutoagentError,
-    JournalConflict,
-    ModelUnavailable,
-    SandboxUnavailable,
-    UsageError,
-)
-from autoagent.events import LimitsRaised, OwnerChanged, RunStarted
+from autoagent import __version__
+from autoagent.clock import SystemClock
+from autoagent.commands import Cancel, RaiseLimits
+from autoagent.errors import AutoagentError, JournalConflict, UsageError
+from autoagent.events import CommandTaken, LimitsRaised, OwnerChanged, RunStarted
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.folder.local import LocalFolder
-from autoagent.goal import Goal, RunCriterion
-from autoagent.goal.command import files_named
+from autoagent.goal import Goal
 from autoagent.goal.file import goal_digest
 from autoagent.ids import new_id
 from autoagent.journal.home import home as default_home
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.loop.asking import Approver, Asking
-from autoagent.loop.context import Models, RunContext
+from autoagent.loop.context import RunContext
 from autoagent.loop.history import History
 from autoagent.loop.meter import Meter
 from autoagent.loop.remembering import remember
-from autoagent.loop.runtime import Runtime, raise_limits
+from autoagent.loop.runtime import Runtime, cancelled, raise_limits
 from autoagent.loop.workspace import Workspace
+from autoagent.means import RECORDING as RECORDING
+from autoagent.means import Choices as Choices
+from autoagent.means import Means, OnNote, Picker
+from autoagent.means import Parts as Parts
+from autoagent.means import open_memory as open_memory
 from autoagent.messages import Frozen
 from autoagent.outcome import Outcome, outcome
 from autoagent.plan import check_plan
-from autoagent.ports import Journal, Lease, Memory, OnEntry, Sandbox
+from autoagent.ports import Journal, Lease, OnEntry
 from autoagent.protection import protected_at_start
-from autoagent.settings import Settings
 from autoagent.settings import load as load_settings
-from autoagent.state import RunState, hash_text
-from autoagent.tools import Plugin
-from autoagent.trees import Tree, load_tree
-
-RECORDING = "recording.jsonl"
-"""A workspace's own recording: played where no model is configured."""
+from autoagent.state import RunState, fold, hash_text
+from autoagent.trees import load_tree
 
 
 class Launch(Frozen):
@@ -77,35 +71,7 @@ class Hooks:
     on_launch: Callable[[Launch], None] = lambda launch: None
     on_entry: OnEntry = lambda entry: None
     on_text: Callable[[str, str], None] | None = None
-    on_note: Callable[[str], None] = lambda note: None
-    """Hears one line for people: what was chosen, what is slow."""
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What the caller picks; `None` leaves it to the goal and the settings."""
-
-    model: str | None = None
-    parallel: int | None = None
-    recorded: str | None = None
-    """A recording's file, or a run whose replies are played again."""
-    strict: bool = False
-    """The recording's whole requests must match too."""
-    raised: RaiseLimits | None = None
-
-
-@dataclass(frozen=True)
-class Parts:
-    """Ready-made parts that replace what would be picked: for Python code and tests."""
-
-    journal: Journal | None = None
-    models: Models | None = None
-    sandbox: Sandbox | None = None
-    memory: Memory | None = None
-    plugins: Sequence[Plugin] = ()
-    clock: Clock = field(default_factory=SystemClock)
-    home: Path | None = None
-    faults: Faults = NO_FAULTS
+    on_note: OnNote = lambda note: None
 
 
 _NO_HOOKS, _NO_CHOICES = Hooks(), Choices()
@@ -146,17 +112,19 @@ async def resume(
         return await wires.go_on(run_id, hooks, choices)
 
 
-@dataclass(frozen=True)
-class _Means:
-    """What one run works with."""
+def cancel(journal: Journal, run_id: str, why: str = "", *, by: str = "command") -> None:
+    """End a run for good: the process that carries it is told, and where there is none, it is ended here.
 
-    plugins: plugins.Loaded
-    models: Models
-    sandbox: Sandbox | None
-
-    @property
-    def sandbox_name(self) -> str:
-        return self.sandbox.abilities.name if self.sandbox is not None else "none"
+    Raises `UsageError` for an unknown run and for one that has ended; `RunOwned` where a living process holds
+    the run or its folder: it has been told then, and the run ends as soon as somebody reads that.
+    """
+    if (ended := fold(run_id, journal.read(run_id)).ended) is not None:
+        raise UsageError(f"run {run_id} has ended already: {ended.ending}, {ended.reason}")
+    sent = journal.send(run_id, Cancel(why=why), by=by)
+    with _held(journal, run_id) as lease:
+        history = History(journal, lease, SystemClock())
+        if history.state.ended is None:
+            history.record(CommandTaken(number=sent.number), cancelled(by, why), sync=True)
 
 
 @dataclass
@@ -165,9 +133,8 @@ class _Wires:
 
     home: Path
     journal: Journal
-    settings: Settings
     parts: Parts
-    stack: AsyncExitStack
+    picker: Picker
 
     async def begin(self, goal: Goal, folder: Path, hooks: Hooks, choices: Choices) -> Outcome:
         """A new run: everything that can be refused is found out before its journal exists."""
@@ -175,10 +142,10 @@ class _Wires:
         self._keep_apart(folder)
         disk = self._folder(str(folder))
         tree = await asyncio.to_thread(disk.scan)
-        means = await self._means(goal, run_id, folder, tree, hooks, choices)
+        means = await self.picker.means(goal, run_id, folder, tree, choices, hooks.on_note)
         self.journal.create(run_id, str(folder))
         self.parts.faults.reached("run created")
-        with self._lease(run_id) as lease:
+        with _held(self.journal, run_id, self.parts.faults) as lease:
             history = History(self.journal, lease, self.parts.clock, hooks.on_entry, self.parts.faults)
             history.record(
                 RunStarted(
@@ -198,12 +165,12 @@ class _Wires:
 
     async def go_on(self, run_id: str, hooks: Hooks, choices: Choices) -> Outcome:
         """A run that exists: take it over and carry it on."""
-        with self._lease(run_id) as lease:
+        with _held(self.journal, run_id, self.parts.faults) as lease:
             history = History(self.journal, lease, self.parts.clock, hooks.on_entry, self.parts.faults)
             if history.state.started is None:
                 raise UsageError(f"run {run_id} never began: its journal is empty; start it again")
             if self._is_over(history.state, choices):
-                await remember(history, self._memory())
+                await remember(history, self.picker.memory())
                 return self._outcome(history, None)
             start = load_tree(history.state.start_tree, self.journal.objects)
             folder = _existing(Path(lease.workspace))
@@ -213,11 +180,12 @@ class _Wires:
                     "wasn't there when the run began; put the folder itself back, then 'autoagent resume'"
                 )
             choices = self._as_before(history.state, folder, choices)
-            means = await self._means(history.state.goal, run_id, folder, start, hooks, choices)
+            goal = history.state.goal
+            means = await self.picker.means(goal, run_id, folder, start, choices, hooks.on_note)
             return await self._carry(history, self._folder(lease.workspace), means, hooks, choices)
 
     async def _carry(
-        self, history: History, folder: LocalFolder, means: _Means, hooks: Hooks, choices: Choices
+        self, history: History, folder: LocalFolder, means: Means, hooks: Hooks, choices: Choices
     ) -> Outcome:
         """Say who carries the run from here, then carry it."""
         lease, models = history.lease, means.models
@@ -249,7 +217,7 @@ class _Wires:
             tools=means.plugins.tools,
             plugin_hashes=means.plugins.hashes,
             sandbox=means.sandbox,
-            memory=self._memory(),
+            memory=self.picker.memory(),
             on_text=hooks.on_text,
         )
         try:
@@ -295,105 +263,22 @@ class _Wires:
         cache = self.home / "scans" / hash_text(workspace)
         return LocalFolder(Path(workspace), self.journal.objects, cache, self.parts.faults)
 
-    @contextmanager
-    def _lease(self, run_id: str) -> Iterator[Lease]:
-        lease = self.journal.acquire(run_id, _holder())
-        self.parts.faults.reached("lease taken")
-        try:
-            yield lease
-        finally:
-            self.journal.release(lease)
-
-    async def _means(
-        self, goal: Goal, run_id: str, folder: Path, inputs: Tree, hooks: Hooks, choices: Choices
-    ) -> _Means:
-        """Models, sandbox and plugins for a goal; `inputs` is the tree that the run starts from."""
-        return _Means(
-            plugins=plugins.load(goal, self.parts.plugins),
-            models=await self._models(goal, folder, inputs, hooks, choices),
-            sandbox=await self._sandbox(goal, run_id, inputs, hooks),
-        )
-
     def _outcome(self, history: History, problem: str | None) -> Outcome:
         state, objects = history.state, self.journal.objects
         return outcome(
             state, load_tree(state.start_tree, objects), load_tree(state.main, objects), problem=problem
         )
 
-    # --- what a run works with ----------------------------------------------------------------------------
 
-    async def _models(self, goal: Goal, folder: Path, inputs: Tree, hooks: Hooks, choices: Choices) -> Models:
-        from autoagent.llm.choice import configured_models, recorded_models
-
-        if self.parts.models is not None:
-            return self.parts.models
-        recording = self._recording(folder, choices)
-        if recording is not None:
-            return recorded_models(
-                recording, goal, inputs, self.journal, hooks.on_note, strict=choices.strict
-            )
-        models = configured_models(self.settings, goal, choices.model, hooks.on_note)
-        if models is None:
-            raise ModelUnavailable(
-                "no model is set: set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL and OPENAI_MODEL "
-                "for a server of your own; 'autoagent doctor' tells more"
-            )
-        for model in {id(m): m for m in (models.worker, models.planner, models.judge)}.values():
-            self.stack.push_async_callback(model.close)
-        return models
-
-    def _recording(self, folder: Path, choices: Choices) -> str | None:
-        """What the caller names; else, where no model is set, the workspace's own."""
-        if choices.recorded is not None:
-            return choices.recorded
-        own = folder / RECORDING
-        unset = choices.model is None and not self.settings.chain("worker")
-        return str(own) if unset and own.is_file() else None
-
-    async def _sandbox(self, goal: Goal, run_id: str, inputs: Tree, hooks: Hooks) -> Sandbox | None:
-        criteria = (*goal.done_when, *(c for s in goal.plan for c in s.done_when))
-        sandbox = self.parts.sandbox
-        if sandbox is None:
-            if goal.allow.run == "none" and not any(isinstance(c, RunCriterion) for c in criteria):
-                return None
-            from autoagent.sandboxes.choice import choose
-
-            sandbox = await choose(self.settings.sandbox, run_id, hooks.on_note)
-            self.stack.push_async_callback(sandbox.close)
-        for criterion in criteria:
-            if isinstance(criterion, RunCriterion) and (why := self._unfit(sandbox, criterion.run, inputs)):
-                raise SandboxUnavailable(f"the criterion 'run: {criterion.run}': {why}")
-        return sandbox
-
-    def _unfit(self, sandbox: Sandbox, command: str, inputs: Tree) -> str | None:
-        """Why this sandbox can't run a check: the command itself, or a Python file that it names."""
-        if why := sandbox.refuses(command, "check"):
-            return why
-        entries = [
-            inputs.entries.get(path) for path in files_named(command, inputs.entries) if path.endswith(".py")
-        ]
-        sources = (self.journal.objects.get(x.sha256) for x in entries if x is not None and x.kind == "file")
-        refusals = (sandbox.refuses(data.decode("utf-8", "replace"), "python") for data in sources)
-        return next((why for why in refusals if why), None)
-
-    def _memory(self) -> Memory | None:
-        if self.parts.memory is not None:
-            return self.parts.memory
-        memory = open_memory(self.home, self.settings)
-        self.stack.push_async_callback(memory.close)
-        return memory
-
-
-def open_memory(home: Path, settings: Settings) -> Memory:
-    """Long-term memory as the settings say: a Qdrant server, or embedded in the home folder."""
-    if settings.memory.url is not None:
-        from autoagent.memory.server import ServerMemory
-
-        key = settings.key(settings.memory.key_env)
-        return ServerMemory(settings.memory.url, key.get_secret_value() if key is not None else None)
-    from autoagent.memory.edge import EdgeMemory
-
-    return EdgeMemory(home / "memory")
+@contextmanager
+def _held(journal: Journal, run_id: str, faults: Faults = NO_FAULTS) -> Iterator[Lease]:
+    """The run's lease, given back at the end. Raises `RunOwned`."""
+    lease = journal.acquire(run_id, f"{socket.gethostname()}:{os.getpid()}")
+    faults.reached("lease taken")
+    try:
+        yield lease
+    finally:
+        journal.release(lease)
 
 
 @asynccontextmanager
@@ -405,7 +290,7 @@ async def _opened(parts: Parts) -> AsyncIterator[_Wires]:
         if journal is None:
             journal = SqliteJournal(home, faults=parts.faults)
             stack.callback(journal.close)
-        yield _Wires(home, journal, settings, parts, stack)
+        yield _Wires(home, journal, parts, Picker(home, settings, journal, parts, stack))
 
 
 def _existing(workspace: Path) -> Path:
@@ -426,7 +311,3 @@ def _as_chosen(goal: Goal, choices: Choices) -> Goal:
     if goal.plan and (wrong := check_plan(goal.plan)):
         raise UsageError("the goal's plan can't be carried out: " + "; ".join(wrong))
     return goal
-
-
-def _holder() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"

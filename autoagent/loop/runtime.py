@@ -228,13 +228,18 @@ class Runtime:
                 else:
                     self.ctx.history.record(LimitsRaised(limits=limits), taken)
             case Cancel(why=why):
-                ended = RunEnded(ending="cancelled", reason=f"cancelled by {sent.by}" + (why and f": {why}"))
-                self.ctx.history.record(taken, *(() if self.state.ended is not None else (ended,)), sync=True)
+                ended = () if self.state.ended is not None else (cancelled(sent.by, why),)
+                self.ctx.history.record(taken, *ended, sync=True)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(_HEARTBEAT_S)
             self.ctx.history.journal.renew(self.ctx.history.lease)
+
+
+def cancelled(by: str, why: str) -> RunEnded:
+    """The end that somebody asked for."""
+    return RunEnded(ending="cancelled", reason=f"cancelled by {by}" + (why and f": {why}"))
 
 
 def raise_limits(limits: Limits, raised: RaiseLimits) -> Limits:

@@ -1,0 +1,165 @@
+"""What one run works with, and how it is picked: models, sandbox, plugins, memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from autoagent import plugins
+from autoagent.clock import Clock, SystemClock
+from autoagent.commands import RaiseLimits
+from autoagent.errors import ModelUnavailable, SandboxUnavailable
+from autoagent.faults import NO_FAULTS, Faults
+from autoagent.goal import Goal, RunCriterion
+from autoagent.goal.command import files_named
+from autoagent.loop.context import Models
+from autoagent.ports import Journal, Memory, Sandbox
+from autoagent.settings import Settings
+from autoagent.tools import Plugin
+from autoagent.trees import Tree
+
+RECORDING = "recording.jsonl"
+"""A workspace's own recording: played where no model is configured."""
+
+OnNote = Callable[[str], None]
+"""Hears one line for people: what was chosen, what is slow."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the caller picks; `None` leaves it to the goal and the settings."""
+
+    model: str | None = None
+    parallel: int | None = None
+    recorded: str | None = None
+    """A recording's file, or a run whose replies are played again."""
+    strict: bool = False
+    """The recording's whole requests must match too."""
+    raised: RaiseLimits | None = None
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Ready-made parts that replace what would be picked: for Python code and tests."""
+
+    journal: Journal | None = None
+    models: Models | None = None
+    sandbox: Sandbox | None = None
+    memory: Memory | None = None
+    plugins: Sequence[Plugin] = ()
+    clock: Clock = field(default_factory=SystemClock)
+    home: Path | None = None
+    faults: Faults = NO_FAULTS
+
+
+@dataclass(frozen=True)
+class Means:
+    """What one run works with."""
+
+    plugins: plugins.Loaded
+    models: Models
+    sandbox: Sandbox | None
+
+    @property
+    def sandbox_name(self) -> str:
+        return self.sandbox.abilities.name if self.sandbox is not None else "none"
+
+
+@dataclass(frozen=True)
+class Picker:
+    """Picks what a run works with, by settings, goal and choices; ready-made parts come first."""
+
+    home: Path
+    settings: Settings
+    journal: Journal
+    parts: Parts
+    stack: AsyncExitStack
+    """Closes what is opened here."""
+
+    async def means(
+        self, goal: Goal, run_id: str, folder: Path, inputs: Tree, choices: Choices, on_note: OnNote
+    ) -> Means:
+        """Models, sandbox and plugins for a goal; `inputs` is the tree that the run starts from.
+
+        Raises `UsageError` for what can't be, `Unavailable` for what can't be had.
+        """
+        return Means(
+            plugins=plugins.load(goal, self.parts.plugins),
+            models=await self._models(goal, folder, inputs, choices, on_note),
+            sandbox=await self._sandbox(goal, run_id, inputs, on_note),
+        )
+
+    def memory(self) -> Memory:
+        if self.parts.memory is not None:
+            return self.parts.memory
+        memory = open_memory(self.home, self.settings)
+        self.stack.push_async_callback(memory.close)
+        return memory
+
+    async def _models(
+        self, goal: Goal, folder: Path, inputs: Tree, choices: Choices, on_note: OnNote
+    ) -> Models:
+        from autoagent.llm.choice import configured_models, recorded_models
+
+        if self.parts.models is not None:
+            return self.parts.models
+        recording = self._recording(folder, choices)
+        if recording is not None:
+            return recorded_models(recording, goal, inputs, self.journal, on_note, strict=choices.strict)
+        models = configured_models(self.settings, goal, choices.model, on_note)
+        if models is None:
+            raise ModelUnavailable(
+                "no model is set: set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL and OPENAI_MODEL "
+                "for a server of your own; 'autoagent doctor' tells more"
+            )
+        for model in {id(m): m for m in (models.worker, models.planner, models.judge)}.values():
+            self.stack.push_async_callback(model.close)
+        return models
+
+    def _recording(self, folder: Path, choices: Choices) -> str | None:
+        """What the caller names; else, where no model is set, the workspace's own."""
+        if choices.recorded is not None:
+            return choices.recorded
+        own = folder / RECORDING
+        unset = choices.model is None and not self.settings.chain("worker")
+        return str(own) if unset and own.is_file() else None
+
+    async def _sandbox(self, goal: Goal, run_id: str, inputs: Tree, on_note: OnNote) -> Sandbox | None:
+        criteria = (*goal.done_when, *(c for s in goal.plan for c in s.done_when))
+        sandbox = self.parts.sandbox
+        if sandbox is None:
+            if goal.allow.run == "none" and not any(isinstance(c, RunCriterion) for c in criteria):
+                return None
+            from autoagent.sandboxes.choice import choose
+
+            sandbox = await choose(self.settings.sandbox, run_id, on_note)
+            self.stack.push_async_callback(sandbox.close)
+        for criterion in criteria:
+            if isinstance(criterion, RunCriterion) and (why := self._unfit(sandbox, criterion.run, inputs)):
+                raise SandboxUnavailable(f"the criterion 'run: {criterion.run}': {why}")
+        return sandbox
+
+    def _unfit(self, sandbox: Sandbox, command: str, inputs: Tree) -> str | None:
+        """Why this sandbox can't run a check: the command itself, or a Python file that it names."""
+        if why := sandbox.refuses(command, "check"):
+            return why
+        entries = [
+            inputs.entries.get(path) for path in files_named(command, inputs.entries) if path.endswith(".py")
+        ]
+        sources = (self.journal.objects.get(x.sha256) for x in entries if x is not None and x.kind == "file")
+        refusals = (sandbox.refuses(data.decode("utf-8", "replace"), "python") for data in sources)
+        return next((why for why in refusals if why), None)
+
+
+def open_memory(home: Path, settings: Settings) -> Memory:
+    """Long-term memory as the settings say: a Qdrant server, or embedded in the home folder."""
+    if settings.memory.url is not None:
+        from autoagent.memory.server import ServerMemory
+
+        key = settings.key(settings.memory.key_env)
+        return ServerMemory(settings.memory.url, key.get_secret_value() if key is not None else None)
+    from autoagent.memory.edge import EdgeMemory
+
+    return EdgeMemory(home / "memory")
