@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import wraps
 from pathlib import Path
+from typing import Any, ParamSpec
 
 from autoagent.goal import Goal
 from autoagent.goal.file import LoadedGoal, from_text
@@ -15,6 +17,8 @@ from autoagent.outcome import Outcome
 from autoagent.ports import Model, OnEntry
 from autoagent.tools import Plugin
 from autoagent.wiring import Choices, Hooks, Parts, start
+
+P = ParamSpec("P")
 
 
 async def run(
@@ -53,28 +57,19 @@ async def run(
     return await start(goal, folder or _new_folder(), hooks=hooks, choices=Choices(model=name), parts=parts)
 
 
-def run_sync(
-    goal: LoadedGoal | Goal | str,
-    workspace: str | Path | None = None,
-    *,
-    approver: Approver | None = None,
-    on_event: OnEntry | None = None,
-    model: str | Model | None = None,
-    plugins: Sequence[Plugin] = (),
-    home: str | Path | None = None,
-) -> Outcome:
-    """`run`, for code without an event loop."""
-    return asyncio.run(
-        run(
-            goal,
-            workspace,
-            approver=approver,
-            on_event=on_event,
-            model=model,
-            plugins=plugins,
-            home=home,
-        )
-    )
+def _without_a_loop(carry: Callable[P, Coroutine[Any, Any, Outcome]]) -> Callable[P, Outcome]:
+    """The synchronous twin of `run`: same parameters, by wraps also for `help` and editors."""
+
+    @wraps(carry, assigned=("__annotations__",))
+    def run_sync(*args: P.args, **kwargs: P.kwargs) -> Outcome:
+        """`run`, for code without an event loop."""
+        return asyncio.run(carry(*args, **kwargs))
+
+    run_sync.__qualname__ = run_sync.__name__
+    return run_sync
+
+
+run_sync = _without_a_loop(run)
 
 
 def _new_folder() -> Path:

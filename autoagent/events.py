@@ -273,6 +273,8 @@ class CallDecided(Frozen):
     """The script call that made this one; `None` for the model's own."""
     key: str = ""
     """Idempotency key: the same in every try of this call."""
+    understood: bool = True
+    """False: no such tool, or arguments that can't be read. Policy wasn't asked; `why` says what is wrong."""
 
 
 class CallStarted(Frozen):

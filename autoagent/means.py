@@ -85,8 +85,11 @@ class Picker:
 
         Raises `UsageError` for what can't be, `Unavailable` for what can't be had.
         """
+        loaded = plugins.load(goal, self.parts.plugins)
+        for said in plugins.misspelt(goal, loaded.tools):
+            on_note(said)
         return Means(
-            plugins=plugins.load(goal, self.parts.plugins),
+            plugins=loaded,
             models=await self._models(goal, folder, inputs, choices, on_note),
             sandbox=await self._sandbox(goal, run_id, inputs, on_note),
         )

@@ -1,4 +1,4 @@
-"""Installed plugins, found by entry point; only the enabled ones are imported.
+"""Plugins that a goal enables, imported from where `autoagent.installed` finds them, and no others.
 
 A plugin's hash covers the files of its package: when they change, questions about its calls are asked anew.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from importlib.machinery import all_suffixes
@@ -17,21 +17,10 @@ from pathlib import Path
 
 from autoagent.errors import UsageError
 from autoagent.goal import Goal
+from autoagent.installed import GROUP, missing
 from autoagent.loop.controls import CONTROLS
 from autoagent.tools import Plugin, Tool
 from autoagent.turns import SCRIPT
-
-GROUP = "autoagent.plugins"
-
-
-@dataclass(frozen=True)
-class Installed:
-    """A plugin as its package announces it, not imported."""
-
-    name: str
-    package: str
-    version: str
-    target: str
 
 
 @dataclass(frozen=True)
@@ -40,16 +29,6 @@ class Loaded:
 
     tools: dict[str, Tool]
     hashes: dict[str, str]
-
-
-def installed() -> tuple[Installed, ...]:
-    """All plugins on this machine, by name. Imports none of them."""
-    found = []
-    for point in entry_points(group=GROUP):
-        dist = point.dist
-        package, version = (dist.name, dist.version) if dist is not None else ("?", "?")
-        found.append(Installed(point.name, package, version, point.value))
-    return tuple(sorted(found, key=lambda p: (p.name, p.package)))
 
 
 def load(goal: Goal, extra: Sequence[Plugin] = ()) -> Loaded:
@@ -70,6 +49,16 @@ def load(goal: Goal, extra: Sequence[Plugin] = ()) -> Loaded:
     return Loaded(tools, hashes)
 
 
+def misspelt(goal: Goal, tools: Iterable[str]) -> Iterator[str]:
+    """A sentence for each name under `never` that no tool of the run has."""
+    names = list(tools)
+    for name in goal.never:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            yield f"'never' lists {name!r}, and no tool of this run has that name{hint}"
+
+
 def _points(names: Iterable[str]) -> dict[str, list[EntryPoint]]:
     wanted = set(names)
     found: dict[str, list[EntryPoint]] = {}
@@ -85,10 +74,7 @@ def _one(name: str, points: dict[str, list[EntryPoint]]) -> EntryPoint:
         return next(iter(values.values()))
     if values:
         raise UsageError(f"two installed packages offer a plugin {name!r}: {', '.join(values)}; remove one")
-    names = [p.name for p in installed()]
-    near = get_close_matches(name, names, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"installed are: {', '.join(dict.fromkeys(names))}"
-    raise UsageError(f"the goal needs the plugin {name!r}, which isn't installed; {hint}")
+    raise UsageError(next(missing([name])))
 
 
 def _load_one(name: str, point: EntryPoint) -> Plugin:

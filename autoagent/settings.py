@@ -138,6 +138,8 @@ class Settings(Frozen):
     sandbox: SandboxSettings = SandboxSettings()
     environment: ModelSettings | None = None
     """The model that the environment names."""
+    server: str = OPENAI_URL
+    """The environment's: it has the models that are named where the file holds none."""
     secrets: dict[str, SecretStr] = Field(default={}, exclude=True)
     """The variables that hold keys, as far as they are set."""
 
@@ -164,8 +166,14 @@ class Settings(Frozen):
         if self.models:
             what = f"no model is named {one_line(name, 60)!r} in {FILE_NAME}"
             raise UsageError(f"{what}; {_expected(name, self.models)}")
-        server = self.environment or ModelSettings(model=name)
-        return server.model_copy(update={"model": name})
+        return ModelSettings(model=name, base_url=self.server)
+
+    def keyless(self, model: ModelSettings) -> str | None:
+        """Why no request to `model` could succeed, where a key is needed and not set."""
+        if model.base_url != OPENAI_URL or self.key(model.key_env) is not None:
+            return None
+        own = ", or OPENAI_BASE_URL for a server of your own" if model.key_env == OPENAI_KEY else ""
+        return f"{model.key_env} is not set, and {model.model!r} at {model.base_url} needs a key; set it{own}"
 
 
 def load(home: Path, environment: Mapping[str, str]) -> Settings:
@@ -182,7 +190,9 @@ def load(home: Path, environment: Mapping[str, str]) -> Settings:
     _check_roles(path, settings)
     named = {OPENAI_KEY, settings.memory.key_env, *(model.key_env for model in settings.models.values())}
     secrets = {name: SecretStr(value) for name in named if (value := environment.get(name, "").strip())}
-    return settings.model_copy(update={"environment": _environment_model(environment), "secrets": secrets})
+    server = environment.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
+    found = {"environment": _environment_model(environment, server), "server": server, "secrets": secrets}
+    return settings.model_copy(update=found)
 
 
 def _tables(path: Path) -> dict[str, object]:
@@ -194,7 +204,7 @@ def _tables(path: Path) -> dict[str, object]:
         raise UsageError(f"{path}: can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is no TOML: {error}") from error
-    for name in ("environment", "secrets"):  # ours, not the file's
+    for name in ("environment", "server", "secrets"):  # ours, not the file's
         if name in tables:
             raise UsageError(f"{path}: unknown table [{name}]; {_expected(name, _FILE_TABLES)}")
     return tables
@@ -203,15 +213,13 @@ def _tables(path: Path) -> dict[str, object]:
 _FILE_TABLES = ("models", "roles", "memory", "sandbox")
 
 
-def _environment_model(environment: Mapping[str, str]) -> ModelSettings | None:
+def _environment_model(environment: Mapping[str, str], server: str) -> ModelSettings | None:
     model = environment.get("OPENAI_MODEL", "").strip()
-    if not model:
-        return None
-    url = environment.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
     try:
-        return ModelSettings(model=model, base_url=url)
+        made = ModelSettings(model=model or "none", base_url=server)
     except ValidationError as error:
         raise UsageError(f"OPENAI_BASE_URL {_said(error.errors()[0])}") from None
+    return made if model else None
 
 
 def _check_roles(path: Path, settings: Settings) -> None:

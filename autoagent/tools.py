@@ -308,8 +308,6 @@ class Plugin:
 
     name: str
     tools: Sequence[Tool] = ()
-    about: str = ""
-    """One line for `autoagent plugins list`."""
 
 
 def observation(result: JobResult) -> str:

@@ -189,7 +189,7 @@ class _Wires:
     ) -> Outcome:
         """Say who carries the run from here, then carry it."""
         lease, models = history.lease, means.models
-        raised = choices.raised and LimitsRaised(limits=raise_limits(history.state.limits, choices.raised))
+        raised = choices.raised and LimitsRaised(limits=raise_limits(history.state, choices.raised))
         history.record(
             OwnerChanged(
                 epoch=lease.epoch,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from pathlib import Path
@@ -43,6 +44,13 @@ def test_the_synchronous_twin_runs_a_loaded_goal_in_its_own_folder(tmp_path: Pat
     assert isinstance(outcome, Outcome)
     assert (outcome.ending, outcome.exit_code) == ("proved", 0)
     assert [entry.seq for entry in heard] == list(range(1, outcome.journal_head + 1))
+
+
+def test_the_synchronous_twin_takes_and_documents_the_same() -> None:
+    """For `help` and editors: `run`'s parameters, its own name and text."""
+    assert inspect.signature(run_sync) == inspect.signature(run)
+    assert not inspect.iscoroutinefunction(run_sync)
+    assert (run_sync.__name__, run_sync.__doc__) == ("run_sync", "`run`, for code without an event loop.")
 
 
 async def test_a_workspace_that_holds_the_home_is_refused(tmp_path: Path) -> None:

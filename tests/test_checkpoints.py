@@ -187,6 +187,19 @@ async def test_limit_that_can_not_be_is_refused(tmp_path: Path) -> None:
     assert "steps" in stage.events(CommandRefused)[0].why
 
 
+async def test_limit_that_is_used_up_is_refused(tmp_path: Path) -> None:
+    """It would stop the run at once; one between what is used and what was allowed is taken."""
+    stage = Stage.at(tmp_path)
+    model = ScriptedModel(planner=[plan("a")], worker=[write("b.txt", "x"), *DONE], by_number=True)
+    await stage.start(GOAL + "limits: {steps: 1}\n", model)
+
+    with pytest.raises(UsageError, match="has used steps 1 of 1; with a limit of 1 it would stop at once"):
+        await stage.resume(model, choices=Choices(raised=RaiseLimits(steps=1)))
+
+    assert (await stage.resume(model, choices=Choices(raised=RaiseLimits(steps=3)))).ending == "proved"
+    assert stage.state.limits.steps == 3
+
+
 async def test_limit_that_can_not_be_leaves_an_ended_run_ended(tmp_path: Path) -> None:
     """A refused resume changes nothing."""
     stage = Stage.at(tmp_path)

@@ -62,6 +62,28 @@ def test_validate_says_the_goal_back(here: Path, capsys: Capture) -> None:
     assert os.listdir(here) == ["goal.yaml"]  # noqa: PTH208
 
 
+def test_validate_names_plugins_that_are_missing(here: Path, capsys: Capture) -> None:
+    """Those that the goal lists, and those that it implies; none is imported."""
+    (here / "goal.yaml").write_text("goal: Tell bob\nallow: {send: {post: [bob]}}\nplugins: [fils, post]\n")
+
+    assert status_of(["validate", "."]) == 0
+
+    notes = capsys.readouterr().err.splitlines()
+    assert notes[0] == "note: the goal needs the plugin 'fils', which isn't installed; did you mean 'files'?"
+    assert notes[1].startswith(
+        "note: the goal needs the plugin 'post', which isn't installed; installed are: "
+    )
+
+
+def test_a_dry_run_names_what_never_does_not_forbid(here: Path, capsys: Capture) -> None:
+    """A misspelt tool under `never` is noted once the tools are known."""
+    (here / "goal.yaml").write_text("goal: Sum it\nnever: [files_delet]\n")
+
+    assert status_of(["run", ".", "--dry-run"]) == 5
+
+    assert "note: 'never' lists 'files_delet', and no tool" in capsys.readouterr().err
+
+
 def test_validate_names_file_and_line(here: Path, capsys: Capture) -> None:
     """An error is one line on stderr, exit status 2."""
     (here / "goal.yaml").write_text("goal: Sum it\nlimits:\n  usb: 3\n")
@@ -93,7 +115,27 @@ def test_a_wrong_call_is_one_line_and_status_2(
 
     said = capsys.readouterr()
     assert said.out == ""
-    assert re.fullmatch(r"autoagent: [^\n]+; 'autoagent --help' tells more\n", said.err)
+    assert re.fullmatch(r"autoagent: [^\n]+[;?] 'autoagent[a-z ]* --help' tells more\n", said.err)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["runz"], "no such command 'runz'; did you mean 'run', 'runs'? 'autoagent --help'"),
+        (["memory", "serach"], "no such command 'serach'; did you mean 'search'? 'autoagent memory --help'"),
+        (["run", "--stps", "3", "x"], "no such option: --stps; did you mean --steps? 'autoagent run --help'"),
+        (["run", "x", "--steps", "3.5"], "invalid value for '--steps': expected "),
+        (
+            ["run", "Count", "lines"],
+            "; words that belong together, such as a goal, stand in quotes; 'autoagent",
+        ),
+    ],
+)
+def test_a_wrong_call_names_what_was_meant(arguments: list[str], said: str, capsys: Capture) -> None:
+    """The nearest command or option, in one sentence."""
+    assert status_of(arguments) == 2
+
+    assert said in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["memory"], ["plugins", "-h"], ["run", "--help"]])

@@ -15,7 +15,7 @@ from autoagent import events as e
 from autoagent.console.events import told
 from autoagent.console.progress import Progress
 from autoagent.console.screen import Screen
-from autoagent.goal import Goal, SubTask
+from autoagent.goal import Goal, Limits, SubTask
 from autoagent.messages import Reply, RequestedCall
 from autoagent.questions import Question, Subject
 from autoagent.state import RunState, apply
@@ -57,6 +57,24 @@ def test_a_denied_call_says_why() -> None:
     ended = e.CallEnded(call="c", lane="2", ok=False, output="Not allowed: rules")
 
     assert lines(state, ended) == ["0 2/2 ⊘ denied files_write goal.yaml · rules · $0.00"]
+
+
+def test_a_call_that_makes_no_sense_is_not_called_denied() -> None:
+    """No rule stood in its way: its words couldn't be read."""
+    unread = called("fly", decision="deny").model_copy(update={"understood": False, "why": "no tool 'fly'"})
+    ended = e.CallEnded(call="c", lane="2", ok=False, output="no tool 'fly'")
+
+    assert lines(folded(*lane(), unread), ended) == ["0 2/2 ✗ not understood fly · no tool 'fly' · $0.00"]
+
+
+def test_new_limits_are_said_with_what_they_were() -> None:
+    """Those that differ, lower ones too."""
+    limits = Limits(steps=1, usd=5)
+
+    assert lines(folded(), e.LimitsRaised(limits=limits)) == [
+        "new limits: $5.00 (was $3.00), 1 step (was 100 steps)"
+    ]
+    assert lines(folded(), e.LimitsRaised(limits=Limits())) == ["new limits: as they were"]
 
 
 def test_controls_say_nothing_themselves() -> None:

@@ -128,6 +128,19 @@ def test_any_other_text_is_a_no_that_the_agent_reads(typed: str) -> None:
     assert understood(MAIL, typed) == Deny(question="q7", digest=MAIL.digest, why=typed)
 
 
+@pytest.mark.parametrize("typed", ["e", "-", "x", "?", "1", "ok", "Sure"])
+def test_what_may_be_a_key_or_a_yes_is_asked_about_again(typed: str) -> None:
+    """A lone letter is no message to the agent, and a near yes is no no."""
+    said = understood(asks("task", args={"id": "1", "title": "t"}), typed)
+
+    assert said == f"{typed!r} isn't offered here; type y, n, or what to do instead"
+
+
+def test_one_letter_of_another_script_is_a_word() -> None:
+    """`否` means no, and says so to the agent."""
+    assert understood(MAIL, "否") == Deny(question="q7", digest=MAIL.digest, why="否")
+
+
 @pytest.mark.parametrize("typed", ["y -3", "y 3", "y-3"])
 def test_y_minus_n_covers_n_questions(typed: str) -> None:
     """As AutoGPT's users know it."""

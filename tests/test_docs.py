@@ -27,8 +27,8 @@ from autoagent.errors import AutoagentError, GoalError
 from autoagent.events import Ending, Entry
 from autoagent.goal import Allow, Goal, Limits, RoleModels, SubTask
 from autoagent.goal.file import understand
+from autoagent.installed import Installed
 from autoagent.outcome import EXIT_CODES, CriterionResult, EndingName, Outcome
-from autoagent.plugins import Installed
 from autoagent.ports import MemoryPoint
 from autoagent.questions import QuestionKind
 from autoagent.sandboxes.monty_hints import MODULES

@@ -148,7 +148,10 @@ def test_fixed_plan_is_shown() -> None:
         (Goal(goal="x", done_when=(FileCriterion(file="a/b"),), protect=("a",)), "it is protected"),
         (Goal(goal="x", allow=Allow(web=("*",))), "may follow any link"),
         (Goal(goal="x", private=("a",)), "'private' changes nothing"),
-        (Goal(goal="x", allow=Allow(secrets={"A": "b"})), "'secrets' changes nothing"),
+        (
+            Goal(goal="x", allow=Allow(web=("b",), secrets={"A": "b"})),
+            "'secrets' changes nothing: plugins take",
+        ),
         (Goal(goal="x", yours=(".",)), "trusted as if they were your own"),
         (Goal(goal="x", allow=Allow(run="sandbox"), plugins=("files",)), "no plugin 'python'"),
         (Goal(goal="x", limits=Limits(usd=0)), "models that cost nothing"),

@@ -15,7 +15,8 @@ import pytest
 import autoagent
 from autoagent.errors import UsageError
 from autoagent.goal import Allow, Goal
-from autoagent.plugins import installed, load
+from autoagent.installed import installed
+from autoagent.plugins import load, misspelt
 from autoagent.tools import Plugin, Tool, ToolContext, tool
 
 PING = '''
@@ -262,3 +263,13 @@ class TestPackage:
 
         assert "autoagent" in ran.stdout.split()
         assert not {"pydantic", "openai", "typer", "asyncio"} & set(ran.stdout.split())
+
+
+def test_a_name_under_never_that_fits_no_tool_is_said() -> None:
+    """With the nearest one, where there is any."""
+    goal = Goal(goal="g", never=("shop_pya", "fly", "shop_pay"))
+
+    assert [*misspelt(goal, ["shop_pay", "files_read"])] == [
+        "'never' lists 'shop_pya', and no tool of this run has that name; did you mean 'shop_pay'?",
+        "'never' lists 'fly', and no tool of this run has that name",
+    ]

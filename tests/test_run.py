@@ -8,7 +8,7 @@ import pytest
 from loops import Stage, finish, goal, plan, worker_prompts, write
 
 from autoagent.errors import ModelUnavailable, UsageError
-from autoagent.events import CriterionChecked, PlanMade, RunEnded, SubTaskEnded, SubTaskStarted
+from autoagent.events import CallDecided, CriterionChecked, PlanMade, RunEnded, SubTaskEnded, SubTaskStarted
 from autoagent.goal import Goal, SubTask
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.journal import MemoryJournal
@@ -174,6 +174,7 @@ async def test_unknown_tool_and_bad_arguments_reach_the_model(tmp_path: Path) ->
     assert outcome.ending == "proved"
     told = [p.last.text for p in worker_prompts(model)[1:5]]
     assert "there is no tool 'fly'" in told[0]
+    assert [e.understood for e in stage.events(CallDecided) if e.tool == "fly"] == [False]
     assert "'content' is missing" in told[1]
     assert "files_read" in told[2]
     assert "leads out of the workspace" in told[3]

@@ -9,7 +9,7 @@ import pytest
 
 from autoagent.errors import UsageError
 from autoagent.ports import ModelRole
-from autoagent.settings import OPENAI_URL, Settings, load
+from autoagent.settings import OPENAI_URL, ModelSettings, Settings, load
 
 ROLES: tuple[ModelRole, ...] = ("planner", "worker", "judge")
 
@@ -108,6 +108,28 @@ def test_a_name_is_a_model_of_the_server_where_there_is_no_file(tmp_path: Path) 
     (model,) = settings.chain("worker", "other")
 
     assert (model.model, model.base_url) == ("other", "http://localhost:9/v1")
+
+
+def test_a_name_needs_an_address_alone(tmp_path: Path) -> None:
+    """`--model X` goes to OPENAI_BASE_URL where OPENAI_MODEL isn't set; a wrong address is refused."""
+    (model,) = load(tmp_path, {"OPENAI_BASE_URL": "http://localhost:9/v1"}).chain("worker", "other")
+
+    assert (model.model, model.base_url) == ("other", "http://localhost:9/v1")
+    with pytest.raises(
+        UsageError, match="OPENAI_BASE_URL is 'localhost:9'; expected an http or https address"
+    ):
+        load(tmp_path, {"OPENAI_BASE_URL": "localhost:9"})
+
+
+def test_a_missing_key_is_named(tmp_path: Path) -> None:
+    """With how to do without it; a server of one's own needs none."""
+    settings = load(tmp_path, {})
+
+    assert settings.keyless(ModelSettings(model="m", base_url="http://localhost:9/v1")) is None
+    assert settings.keyless(*settings.chain("worker", "m")) == (
+        f"OPENAI_API_KEY is not set, and 'm' at {OPENAI_URL} needs a key; "
+        "set it, or OPENAI_BASE_URL for a server of your own"
+    )
 
 
 def test_a_name_that_the_file_does_not_hold_is_refused(tmp_path: Path) -> None:

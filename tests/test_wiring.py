@@ -116,6 +116,14 @@ async def test_no_model_says_what_to_set(tmp_path: Path, no_model: None) -> None
     assert SqliteJournal(home).runs() == []
 
 
+async def test_a_model_without_a_key_says_which_to_set(tmp_path: Path, no_model: None) -> None:
+    """`--model` alone names no server of one's own."""
+    with pytest.raises(ModelUnavailable, match="OPENAI_API_KEY is not set, and 'foo' at "):
+        await wiring.start(
+            goal(GOAL), tmp_path, choices=Choices(model="foo"), parts=Parts(home=tmp_path / ".." / "home")
+        )
+
+
 async def test_missing_folder_is_a_usage_error(tmp_path: Path) -> None:
     """The path is named."""
     with pytest.raises(UsageError, match="nowhere"):

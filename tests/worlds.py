@@ -73,4 +73,4 @@ class World:
             return world.seen.get(url, "an empty page")
 
         tools = [post_send, post_probed, post_keyed, post_file, post_broken, page_read]
-        return Plugin("post", tools, "A world to change")
+        return Plugin("post", tools)

@@ -35,7 +35,11 @@ def approve(
     covers: Annotated[
         int,
         typer.Option(
-            "--covers", metavar="N", min=1, max=1000, help="Also the next N-1 of this tool and destination."
+            "--covers",
+            metavar="N",
+            min=1,
+            max=1000,
+            help="Also the next N-1 of this tool and destination; their texts and files may differ.",
         ),
     ] = 1,
     edit: Annotated[

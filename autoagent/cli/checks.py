@@ -104,6 +104,8 @@ def model_is_set(settings: Settings, name: str | None) -> Check:
             "none is set: set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL and OPENAI_MODEL for a "
             "server of your own; or play recorded replies: 'autoagent run PATH --recorded FILE'",
         )
+    if why := next((why for model in chain if (why := settings.keyless(model))), None):
+        return Check("model", False, why)
     return Check("model", True, ", else ".join(f"{m.model} at {m.base_url}" for m in chain))
 
 
@@ -188,7 +190,7 @@ async def memory_answers(home: Path, settings: Settings) -> Check:
 
 def plugins_installed() -> Check:
     """What goals can enable."""
-    from autoagent.plugins import installed
+    from autoagent.installed import installed
 
     names = ", ".join(dict.fromkeys(plugin.name for plugin in installed()))
     return Check("plugins", bool(names), names or "none: reinstall autoagent, which brings some")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 import typer
@@ -43,13 +44,25 @@ def autoagent(
     help_unless_called(context)
 
 
+def _told(error: TyperException) -> str:
+    """What Typer refuses, as our own errors are worded, with the help of the command concerned."""
+    said = error.format_message().rstrip(".")
+    said = re.sub(r"\. Did you mean (.*)\?$", r"; did you mean \1?", said)
+    said = re.sub(r" \(Possible options: (.*)\)$", r"; did you mean \1?", said)
+    said = re.sub(r": Input should be (a valid )?(.*?)(, unable to .*)?$", r": expected \2", said)
+    if said.startswith("Got unexpected extra argument"):
+        said += "; words that belong together, such as a goal, stand in quotes"
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context is not None else "autoagent"
+    return f"{said[:1].lower()}{said[1:]}{'' if said.endswith('?') else ';'} '{command} --help' tells more"
+
+
 def carry_out(arguments: list[str]) -> int:
     """The exit status of a command line. Raises `UsageError` for one that makes no sense."""
     try:
         status = typer.main.get_command(app).main(arguments, "autoagent", standalone_mode=False)
     except TyperException as error:
-        said = error.format_message().rstrip(".")
-        raise UsageError(f"{said[:1].lower()}{said[1:]}; 'autoagent --help' tells more") from None
+        raise UsageError(_told(error)) from None
     except Abort:
         return 130
     return int(status or 0)

@@ -13,6 +13,7 @@ from autoagent.cli.starting import Request
 from autoagent.cli.target import Work, understand
 from autoagent.goal import RunCriterion
 from autoagent.goal.english import explain
+from autoagent.installed import installed
 from autoagent.journal.home import home
 from autoagent.sandboxes.docker import probe
 from autoagent.settings import Settings, load
@@ -22,11 +23,11 @@ from autoagent.wiring import RECORDING
 def dry_run(request: Request) -> int:
     """0 where the run would start, 5 where something that it needs is missing. Raises `UsageError`."""
     work = understand(request.target)
-    plugins.load(work.goal)
+    notes = [*work.notes, *plugins.misspelt(work.goal, plugins.load(work.goal).tools)]
     settings = load(home(), os.environ)
     checks = list(_checks(request, work, settings))
     out(*explain(work.goal).split("\n"), "", *as_lines(checks))
-    note(*(f"note: {said}" for said in work.notes), "nothing was started")
+    note(*(f"note: {said}" for said in notes), "nothing was started")
     return 0 if all(check.is_fine for check in checks) else 5
 
 
@@ -43,5 +44,5 @@ def _checks(request: Request, work: Work, settings: Settings) -> Iterator[Check]
         yield sandbox_would_be(settings, asyncio.run(probe(settings.sandbox)))
     else:
         yield Check("sandbox", True, "none: this goal runs nothing")
-    versions = {p.name: f"{p.name} ({p.package} {p.version})" for p in plugins.installed()}
+    versions = {p.name: f"{p.name} ({p.package} {p.version})" for p in installed()}
     yield Check("plugins", True, ", ".join(versions[name] for name in work.goal.enabled_plugins) or "none")

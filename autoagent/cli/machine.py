@@ -56,7 +56,7 @@ def list_plugins(as_json: options.AsJson = False) -> None:
 
     from autoagent.cli.output import out, out_json
     from autoagent.console.line import Part, columns
-    from autoagent.plugins import installed
+    from autoagent.installed import installed
 
     found = installed()
     if as_json:

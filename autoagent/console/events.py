@@ -64,7 +64,7 @@ def told(before: RunState, event: e.Event, after: RunState) -> Iterator[Line]:
             | e.RunInterrupted()
             | e.RunEnded()
         ):
-            yield from _run(event, after)
+            yield from _run(before, event, after)
         case _:
             assert_never(event)
 
@@ -80,7 +80,9 @@ def _call(
     decided = before.calls[event.call].decided
     if decided.tool in _QUIET or (decided.script is not None and event.ok):
         return
-    if decided.decision == "deny":
+    if not decided.understood:
+        head, end = Part("✗ not understood ", "bad"), short(decided.why, 100)
+    elif decided.decision == "deny":
         head, end = Part("⊘ denied ", "bad"), short(decided.why, 100)
     elif event.ok:
         head, end = Part(""), short(size(len(event.output.encode("utf-8", "replace"))))
@@ -260,7 +262,7 @@ _RunEvent = (
 )
 
 
-def _run(event: _RunEvent, after: RunState) -> Iterator[Line]:
+def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
     run = after.run_id
     match event:
         case e.RunStarted():
@@ -273,7 +275,7 @@ def _run(event: _RunEvent, after: RunState) -> Iterator[Line]:
                 line("run ", run, " goes on"), f"model {event.model}", event.holder, limits_of(after.limits)
             )
         case e.LimitsRaised():
-            yield line("limits are now: ", limits_of(event.limits))
+            yield line("new limits: ", changed_limits(before.limits, event.limits) or "as they were")
         case e.CommandRefused():
             yield line("a command was refused: ", short(event.why, 120))
         case e.FolderChanged(paths=paths):
@@ -297,4 +299,19 @@ def _run(event: _RunEvent, after: RunState) -> Iterator[Line]:
 
 def limits_of(limits: Limits) -> str:
     """The limits in short."""
-    return f"limit {money(limits.usd)}, {limits.steps} steps, {limits.minutes:g} min, {limits.tokens} tokens"
+    return "limit " + ", ".join(_each_limit(limits))
+
+
+def changed_limits(before: Limits, now: Limits) -> str:
+    """Those that differ, each with what it was; empty where none does."""
+    pairs = zip(_each_limit(before), _each_limit(now), strict=True)
+    return ", ".join(f"{new} (was {old})" for old, new in pairs if old != new)
+
+
+def _each_limit(limits: Limits) -> tuple[str, ...]:
+    return (
+        money(limits.usd),
+        several(limits.steps, "step"),
+        f"{limits.minutes:g} min",
+        several(limits.tokens, "token"),
+    )

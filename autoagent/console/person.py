@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shlex
+import string
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -27,6 +28,9 @@ from autoagent.state import RunState
 
 _YES_TO_MANY = re.compile(r"(?:y|yes)\s*-?\s*(\d{1,4})", re.IGNORECASE)
 _EDITABLE = ("call", "plan")
+_KEYS = frozenset(string.ascii_letters + string.digits + string.punctuation)
+"""A lone one of these was meant as a key, not as words for the agent."""
+_LIKE_A_YES = ("ok", "okay", "sure", "yeah", "yep")
 
 
 @dataclass
@@ -116,6 +120,8 @@ def understood(question: Question, typed: str, edit: JsonValue = None) -> Approv
             return "'y -N' takes 1 to 1000"
         return Approve(question=question.id, digest=digest, covers=int(many[1]))
     why = "" if words.lower() in ("", "n", "no") else words
+    if why in _KEYS or why.lower() in _LIKE_A_YES:
+        return f"{words!r} isn't offered here; type y, n, or what to do instead"
     return Deny(question=question.id, digest=digest, why=why)
 
 

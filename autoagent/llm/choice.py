@@ -15,7 +15,7 @@ from autoagent.llm.recording import Recording, read_recording
 from autoagent.llm.recording_of_run import recording_from_entries
 from autoagent.loop.context import Models
 from autoagent.ports import Journal, Model, ModelRole
-from autoagent.settings import OPENAI_URL, ModelSettings, Settings
+from autoagent.settings import ModelSettings, Settings
 from autoagent.state import fold
 from autoagent.trees import Tree, load_tree
 
@@ -42,11 +42,8 @@ def configured_models(settings: Settings, goal: Goal, model: str | None, on_note
 def _model(settings: Settings, chain: tuple[ModelSettings, ...], on_note: OnNote) -> Model:
     """Raises `ModelUnavailable` where a key is needed and not set: no request could succeed."""
     for chosen in chain:
-        if chosen.base_url == OPENAI_URL and settings.key(chosen.key_env) is None:
-            raise ModelUnavailable(
-                f"{chosen.key_env} is not set, and {chosen.model!r} at {chosen.base_url} needs a key; "
-                "set it, or OPENAI_BASE_URL for a server of your own"
-            )
+        if why := settings.keyless(chosen):
+            raise ModelUnavailable(why)
     models = [OpenAIModel(s, settings.key(s.key_env), on_retry=on_note) for s in chain]
     return models[0] if len(models) == 1 else FallbackModel(models, on_note)
 

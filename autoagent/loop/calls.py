@@ -124,7 +124,14 @@ class Calls:
         name = call.name[:LONGEST_NAME]
         self.ctx.history.record(
             CallDecided(
-                call=call.id, lane=self.lane, tool=name, args={}, effect="read", decision="deny", why=why
+                call=call.id,
+                lane=self.lane,
+                tool=name,
+                args={},
+                effect="read",
+                decision="deny",
+                why=why,
+                understood=False,
             ),
             CallEnded(call=call.id, lane=self.lane, ok=False, output=why),
         )

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from decimal import Decimal
 from typing import Any
 
 from pydantic import ValidationError
@@ -222,7 +223,7 @@ class Runtime:
                 self.ctx.asking.obey(sent)
             case RaiseLimits() as raised:
                 try:
-                    limits = raise_limits(self.state.limits, raised)
+                    limits = raise_limits(self.state, raised)
                 except UsageError as error:
                     self.ctx.history.record(CommandRefused(number=sent.number, why=str(error)))
                 else:
@@ -242,11 +243,27 @@ def cancelled(by: str, why: str) -> RunEnded:
     return RunEnded(ending="cancelled", reason=f"cancelled by {by}" + (why and f": {why}"))
 
 
-def raise_limits(limits: Limits, raised: RaiseLimits) -> Limits:
-    """The limits with those that were given. Raises `UsageError` for one that can't be."""
-    new = {k: v for k, v in raised.model_dump().items() if k != "kind" and v is not None}
+def raise_limits(state: RunState, raised: RaiseLimits) -> Limits:
+    """The run's limits with those that were given.
+
+    Raises `UsageError` for one that can't be, and for one at which the run would stop at once.
+    """
+    new = raised.model_dump(exclude={"kind"}, exclude_none=True)
+    spent: dict[str, Decimal | float] = {
+        "usd": state.usd,
+        "steps": state.steps,
+        "minutes": state.seconds / 60,
+        "tokens": state.tokens,
+    }
+    for name, limit in new.items():
+        if 0 < (used := spent[name]) >= limit:
+            shown = used if isinstance(used, int) else f"{used:.2f}"
+            raise UsageError(
+                f"run {state.run_id} has used {name} {shown} of {getattr(state.limits, name)}; "
+                f"with a limit of {limit} it would stop at once: give more"
+            )
     try:
-        return Limits.model_validate({**limits.model_dump(), **new})
+        return Limits.model_validate({**state.limits.model_dump(), **new})
     except ValidationError as error:
         first = error.errors()[0]
         raise UsageError(f"the limit {'.'.join(map(str, first['loc']))}: {first['msg']}") from None

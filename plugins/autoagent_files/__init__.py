@@ -136,5 +136,4 @@ def _there(files: FilesView, path: str) -> str:
 plugin = Plugin(
     name="files",
     tools=[files_list, files_read, files_search, files_write, files_edit, files_move, files_delete],
-    about="files of the workspace: list, read, search, write, edit, move, delete",
 )

@@ -94,5 +94,4 @@ def _quote(number: int, hit: MemoryHit) -> str:
 plugin = Plugin(
     name="memory",
     tools=[memory_recall, memory_remember],
-    about="Recall what earlier runs found, and remember things for later ones.",
 )

@@ -43,4 +43,4 @@ def _observed(result: JobResult) -> str:
     return text
 
 
-plugin = Plugin("python", [python_run, shell_run], "Python and shell in the sandbox")
+plugin = Plugin("python", [python_run, shell_run])
