@@ -12,6 +12,7 @@ journal, never exceptions; an ``assert`` is a bug of ours.
         │   ├── ModelUnavailable
         │   ├── SandboxUnavailable
         │   ├── StoreUnavailable   journal, objects or memory
+        │   │   └── StoreDamaged   what is there isn't what was written
         │   └── RecordingMiss      a recording has no reply for what happened
         ├── RunOwned        (2)    another process carries this run or folder
         ├── JournalConflict (5)    another writer appended first
@@ -65,6 +66,10 @@ class SandboxUnavailable(Unavailable):
 
 class StoreUnavailable(Unavailable):
     """The journal, the objects or the memory can't be read or written."""
+
+
+class StoreDamaged(StoreUnavailable):
+    """What a store holds can't be what was written to it."""
 
 
 class RecordingMiss(Unavailable):

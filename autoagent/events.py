@@ -45,6 +45,20 @@ class RunStarted(Frozen):
     """Paths that no tool of this run may write; proof uses them as they were at the start."""
 
 
+class Forked(Frozen):
+    """The first entry that is a fork's own: what stands before it is the history of another run."""
+
+    kind: Literal["forked"] = "forked"
+    source: str
+    """The run that it was forked from."""
+    at: int = Field(ge=1)
+    """The last entry that the two share."""
+    workspace: str
+    """The fork's own folder, absolute; it holds `main`'s tree."""
+    model: str = ""
+    """The model to go on with, as the caller named it; empty: as before."""
+
+
 class OwnerChanged(Frozen):
     """A process took the lease: at the start, at a resume, at a takeover."""
 
@@ -433,6 +447,7 @@ class MemoryDeferred(Frozen):
 
 Event = Annotated[
     RunStarted
+    | Forked
     | OwnerChanged
     | LimitsRaised
     | CommandTaken

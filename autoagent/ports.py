@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import BinaryIO, Literal, Protocol
 
 from autoagent.commands import Command
-from autoagent.events import Entry
+from autoagent.events import Entry, Forked
 from autoagent.messages import Frozen, Message, Reply
 from autoagent.trees import Tree, WorkingCopy
 
@@ -54,6 +54,35 @@ class SentCommand(Frozen):
     command: Command
 
 
+class Verification(Frozen):
+    """Whether a run's entries are what was written."""
+
+    run: str
+    entries: int
+    """How many are good, from the first on without a gap."""
+    head: str
+    """Link of the last good entry, hex: stands for all entries up to it. Empty where there is none."""
+    first_bad: int | None = None
+    """The first entry that isn't what was written, or isn't there; `None` where the run is whole."""
+    why: str = ""
+    kind: str = ""
+    """Of the first bad entry, as far as it can be read."""
+    at: datetime | None = None
+    """As `kind`."""
+    blanked: tuple[int, ...] = ()
+    """Entries in which a secret was masked; the rest of them is only as sure as the file."""
+    unchained: int = 0
+    """So many entries were written before there was a chain; one value covers them all."""
+
+
+class Blanked(Frozen):
+    """What `Journal.blank` did."""
+
+    entries: tuple[int, ...]
+    commands: tuple[int, ...]
+    """Numbers of the commands that held the secret."""
+
+
 class Objects(Protocol):
     """Immutable bytes named by their SHA-256 (hex).
 
@@ -80,6 +109,7 @@ class Objects(Protocol):
 class Journal(Protocol):
     """Append-only entries and commands of runs. One writer a run, many readers.
 
+    Entries form a chain of hashes, so that `verify` finds one that was edited, moved, taken out or put in.
     Reading is synchronous and sees every entry appended through this object. `append` is synchronous and
     returns at once; `durable` waits until all of it is on disk.
     """
@@ -101,6 +131,32 @@ class Journal(Protocol):
 
     def read(self, run_id: str, after: int = 0) -> list[Entry]:
         """Entries with `seq > after`, in order. Raises `NewerVersion`; `UsageError` for an unknown run."""
+        ...
+
+    def link(self, run_id: str) -> str:
+        """The link of the last entry that is committed, hex; empty for a run without any."""
+        ...
+
+    def verify(self, run_id: str, upto: int | None = None) -> Verification:
+        """Check the chain, as far as entry `upto`. Raises `UsageError` for an unknown run."""
+        ...
+
+    def fork(self, run_id: str, at: int, new_id: str, forked: Forked) -> None:
+        """A new run: the entries of `run_id` up to `at`, which the two share, then `forked`.
+
+        All or nothing, and durable when it returns. The chain goes on from entry `at`. Needs no lease.
+        Raises `UsageError` for an unknown run, a taken id and an entry that isn't there; `StoreDamaged`
+        where one up to `at` isn't what was written.
+        """
+        ...
+
+    def blank(self, run_id: str, secret: str) -> Blanked:
+        """Replace `secret` by `MASK` in what the run's entries and commands say, however JSON escapes it.
+
+        The entries keep their digests and are marked, so that the chain still holds. Where the journal is on
+        disk the bytes are gone from its files when it returns. Raises `RunOwned` where a process carries the
+        run; `UsageError` for a secret without which an entry couldn't be read; nothing is changed then.
+        """
         ...
 
     def acquire(self, run_id: str, holder: str) -> Lease:

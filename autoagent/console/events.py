@@ -54,6 +54,7 @@ def told(before: RunState, event: e.Event, after: RunState) -> Iterator[Line]:
             yield from _lane(event, after)
         case (
             e.RunStarted()
+            | e.Forked()
             | e.OwnerChanged()
             | e.LimitsRaised()
             | e.CommandTaken()
@@ -250,6 +251,7 @@ def place_of(state: RunState, lane: str) -> str:
 
 _RunEvent = (
     e.RunStarted
+    | e.Forked
     | e.OwnerChanged
     | e.LimitsRaised
     | e.CommandTaken
@@ -270,6 +272,8 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             head = line("run ", run)
             limits = limits_of(event.goal.limits)
             yield dotted(head, f"model {event.model}", sandbox, limits, f"autoagent tail {run}")
+        case e.Forked():
+            yield line("run ", run, f" is forked from {event.source} at entry {event.at}: ", event.workspace)
         case e.OwnerChanged() if event.epoch > 1:
             yield dotted(
                 line("run ", run, " goes on"), f"model {event.model}", event.holder, limits_of(after.limits)

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar, cast, get_args
 from pydantic import JsonValue, ValidationError
 
 from autoagent.commands import Command
-from autoagent.errors import NewerVersion, StoreUnavailable
+from autoagent.errors import NewerVersion, StoreDamaged
 from autoagent.events import VERSIONS, Event
 from autoagent.messages import Frozen
 
@@ -60,12 +60,12 @@ class Codec(Generic[T]):
         """`value` as a row. Raises `ValueError` for NaN and infinities: JSON has none, so they'd be lost."""
         model = cast(Frozen, value)
         kind = _kind_of(type(model))
-        return Stored(kind, self.versions[kind], _dumps(model.model_dump(), kind))
+        return Stored(kind, self.versions[kind], dumps(model.model_dump(), kind))
 
     def decode(self, stored: Stored, run_id: str, number: int) -> T:
         """The model of a row, as today's program knows it. Run and number name the row in errors.
 
-        Raises `NewerVersion` for a kind or a version that this program doesn't know, and `StoreUnavailable`
+        Raises `NewerVersion` for a kind or a version that this program doesn't know, and `StoreDamaged`
         for a body that isn't what its kind says.
         """
         known = self.versions.get(stored.kind, 0)
@@ -75,7 +75,7 @@ class Codec(Generic[T]):
         try:
             return cast(T, self._model(stored, known))
         except (ValueError, KeyError, TypeError) as error:
-            raise StoreUnavailable(
+            raise StoreDamaged(
                 f"run {run_id!r}: {self.noun} {number}, of kind {stored.kind!r}, can't be read: "
                 f"{_problem(error)}; restore the journal from a copy; other runs are not touched"
             ) from error
@@ -107,14 +107,15 @@ def _kind_of(model: type[Frozen]) -> str:
     return cast(str, model.model_fields["kind"].default)
 
 
-def _dumps(body: Mapping[str, object], kind: str) -> str:
+def dumps(body: Mapping[str, object], kind: str) -> str:
+    """The stored JSON of a row. Raises `ValueError` for numbers that JSON can't hold."""
     # json, not pydantic, whose JSON turns NaN into null and surrogates in keys into other characters
-    dumps = partial(json.dumps, body, separators=(",", ":"), allow_nan=False, default=_plain)
+    written = partial(json.dumps, body, separators=(",", ":"), allow_nan=False, default=_plain)
     try:
-        text = dumps(ensure_ascii=False)
+        text = written(ensure_ascii=False)
         text.encode()
     except UnicodeEncodeError:  # a surrogate: half a character, or a byte of an odd file name
-        return dumps(ensure_ascii=True)
+        return written(ensure_ascii=True)
     except ValueError as error:
         raise ValueError(f"{kind} holds a number that JSON can't hold (NaN or infinity)") from error
     return text

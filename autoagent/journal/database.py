@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from autoagent.errors import NewerVersion, StoreUnavailable
+from autoagent.errors import NewerVersion, StoreDamaged, StoreUnavailable
 
 FILE_NAME = "journal.db"
 BUSY_TIMEOUT_S = 30.0
@@ -64,6 +64,19 @@ SCHEMA: tuple[tuple[str, ...], ...] = (
             beat_us INTEGER NOT NULL)""",
         "CREATE TABLE objects (sha256 BLOB PRIMARY KEY, data BLOB NOT NULL)",
     ),
+    # 2: the chain (`chain`), forks (`entries`), blanked objects (`objects`)
+    (
+        "ALTER TABLE entries ADD COLUMN digest BLOB",
+        "ALTER TABLE entries ADD COLUMN link BLOB",
+        "ALTER TABLE entries ADD COLUMN blanked BLOB",
+        "ALTER TABLE runs ADD COLUMN link BLOB",
+        "ALTER TABLE runs ADD COLUMN unchained INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE runs ADD COLUMN anchor BLOB",
+        "ALTER TABLE runs ADD COLUMN parent INTEGER",
+        "ALTER TABLE runs ADD COLUMN parent_at INTEGER NOT NULL DEFAULT 0",
+        "UPDATE runs SET unchained=entries",
+        "CREATE TABLE blanked_objects (sha256 BLOB PRIMARY KEY, at_us INTEGER NOT NULL)",
+    ),
 )
 
 _ADVICE = {
@@ -76,13 +89,15 @@ _ADVICE = {
     sqlite3.SQLITE_NOTADB: "it is no SQLite database; move it away, or restore it from a copy",
     sqlite3.SQLITE_CORRUPT: "it is damaged; move it away, or restore it from a copy",
 }
+_DAMAGE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 
 
 def unavailable(path: Path, error: sqlite3.Error) -> StoreUnavailable:
     """What an error of SQLite means, and what to do about it."""
     code = getattr(error, "sqlite_errorcode", 0)
     advice = _ADVICE.get(code & 0xFF)  # the low byte; the rest says where in SQLite it arose
-    return StoreUnavailable(f"journal {str(path)!r}: {error}" + (f": {advice}" if advice else ""))
+    kind = StoreDamaged if code & 0xFF in _DAMAGE else StoreUnavailable
+    return kind(f"journal {str(path)!r}: {error}" + (f": {advice}" if advice else ""))
 
 
 def prepare(home: Path) -> Path:

@@ -6,38 +6,35 @@ where it is awaited: listing runs must not pay for it.
 
 from __future__ import annotations
 
-import gc
 import sqlite3
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from autoagent.commands import Command
-from autoagent.errors import AutoagentError, JournalConflict, LeaseLost, UsageError
-from autoagent.events import Entry
+from autoagent.errors import AutoagentError, JournalConflict, LeaseLost, StoreDamaged, UsageError
+from autoagent.events import Entry, Forked
 from autoagent.faults import NO_FAULTS, Faults
-from autoagent.journal import leases
-from autoagent.journal.codec import COMMANDS, EVENTS, Stored, from_us, to_us
+from autoagent.journal import blanking, chain, leases
+from autoagent.journal import entries as rows
+from autoagent.journal.codec import COMMANDS, Stored, from_us, to_us
 from autoagent.journal.database import Reader, prepare
 from autoagent.journal.leases import to_bytes, to_path
 from autoagent.journal.objects import SqliteObjects
 from autoagent.journal.process import Process, this_process
 from autoagent.journal.writer import Writer
-from autoagent.ports import Lease, RunHead, SentCommand
+from autoagent.ports import Blanked, Lease, RunHead, SentCommand, Verification
 
 POLL_S = 0.05
 """How long a follower sleeps; a look costs 5 µs while nothing was committed."""
 CHUNK = 500
 """Entries that a follower reads before it lets others run: 5 ms."""
 
-Row = tuple[int, int, int, str, int, str]
-"""seq, at_us, epoch, kind, version, body"""
 _HEADS = "SELECT id, workspace, created_us, entries, last_us, last_kind FROM runs"
 
 
@@ -79,6 +76,7 @@ class SqliteJournal:
         self._objects = SqliteObjects(home / "objects", self._reader, self._writer, faults)
         self._lock = threading.Lock()
         self._numbers: dict[str, int] = {}
+        self._parts: dict[int, tuple[rows.Part, ...]] = {}
         self._held: dict[str, _Held] = {}
         self._pending: dict[str, deque[Entry]] = {}
         # runs at the interpreter's exit too: what was queued is written though nobody called `close`
@@ -92,17 +90,15 @@ class SqliteJournal:
 
     def runs(self) -> Sequence[RunHead]:
         pending = self._last_pending()
-        rows = self._reader.rows(f"{_HEADS} ORDER BY created_us DESC, number DESC")
-        return [_head(row, pending.get(row[0])) for row in rows]
+        heads = self._reader.rows(f"{_HEADS} ORDER BY created_us DESC, number DESC")
+        return [_head(row, pending.get(row[0])) for row in heads]
 
     def create(self, run_id: str, workspace: str) -> None:
-        if not run_id or not run_id.isprintable():
-            raise UsageError(f"{run_id!r} can't name a run; use letters and digits")
+        _check_id(run_id)
         row = (run_id, to_bytes(workspace), to_us(self._now()))
 
         def insert(connection: sqlite3.Connection) -> None:
-            if connection.execute("SELECT 1 FROM runs WHERE id=?", (run_id,)).fetchone():
-                raise UsageError(f"there is already a run {run_id!r}; choose another id")
+            _refuse_taken(connection, run_id)
             connection.execute("INSERT INTO runs (id, workspace, created_us) VALUES (?,?,?)", row)
 
         self._writer.call(insert)
@@ -151,15 +147,72 @@ class SqliteJournal:
             await asyncio.sleep(POLL_S)
 
     def _committed(self, run_id: str, after: int, limit: int = -1) -> list[Entry]:
-        rows = self._reader.rows(
-            "SELECT seq, at_us, epoch, kind, version, body FROM entries"
-            " WHERE run=? AND seq>? ORDER BY seq LIMIT ?",
-            self._number(run_id),
-            after,
-            limit,
+        return rows.read(self._reader, self._parts_of(run_id), after, limit)
+
+    def _parts_of(self, run_id: str) -> tuple[rows.Part, ...]:
+        number = self._number(run_id)
+        if number not in self._parts:
+            self._parts[number] = rows.parts_of(self._reader, number)
+        return self._parts[number]
+
+    # --- the chain ------------------------------------------------------------------------------------------
+
+    def link(self, run_id: str) -> str:
+        row = self._reader.row("SELECT link, entries FROM runs WHERE number=?", self._number(run_id))
+        assert row is not None
+        link, entries = row
+        # a run from before there was a chain, to which nothing has been added since
+        return link.hex() if link is not None else self.verify(run_id).head if entries else ""
+
+    def verify(self, run_id: str, upto: int | None = None) -> Verification:
+        self._await_queued(run_id)
+        stretches = rows.stretches(self._reader, self._parts_of(run_id), upto)
+        with rows.no_gc():
+            return chain.verify(run_id, list(stretches))
+
+    def fork(self, run_id: str, at: int, new_id: str, forked: Forked) -> None:
+        _check_id(new_id)
+        self._await_queued(run_id)
+        prefix = self._good_prefix(run_id, at)
+        (before,) = rows.read(self._reader, self._parts_of(run_id), at - 1, 1)
+        now = self._now()
+        fork = rows.NewFork(
+            run_id=new_id,
+            workspace=to_bytes(forked.workspace),
+            created_us=to_us(now),
+            parent=next(p.run for p in self._parts_of(run_id) if p.upto is None or at <= p.upto),
+            at=at,
+            link=bytes.fromhex(prefix.head),
+            own=rows.stored_entry(Entry(seq=at + 1, at=now, epoch=before.epoch + 1, event=forked)),
         )
-        with _no_gc():
-            return [_entry(run_id, *row) for row in rows]
+
+        def insert(connection: sqlite3.Connection) -> None:
+            _refuse_taken(connection, new_id)
+            rows.insert_fork(connection, fork)
+
+        self._writer.call(insert)
+
+    def blank(self, run_id: str, secret: str) -> Blanked:
+        self._await_queued(run_id)
+        self._process = self._process or this_process()
+        claim = leases.Claim("", self._process, self._now())
+        return blanking.blank(self._reader.path, run_id, self._parts_of(run_id), secret, claim)
+
+    def _good_prefix(self, run_id: str, at: int) -> Verification:
+        """The entries up to `at`, checked."""
+        if not 1 <= at <= (entries := self.head(run_id).entries):
+            raise UsageError(f"run {run_id!r} has entries 1 to {entries}, and no entry {at}")
+        prefix = self.verify(run_id, at)
+        if prefix.first_bad is not None:
+            raise StoreDamaged(f"run {run_id!r}: entry {prefix.first_bad} is broken: {prefix.why}")
+        return prefix
+
+    def _await_queued(self, run_id: str) -> None:
+        """Wait until what this process has queued for the run is written."""
+        with self._lock:
+            is_pending = run_id in self._pending
+        if is_pending:
+            self._writer.barrier().result()
 
     # --- the lease ------------------------------------------------------------------------------------------
 
@@ -194,13 +247,13 @@ class SqliteJournal:
         if not entries:
             return
         held = self._expecting(lease, entries)
-        rows, last_seq = [_row(entry) for entry in entries], entries[-1].seq
+        stored, last_seq = [rows.stored_entry(entry) for entry in entries], entries[-1].seq
         with self._lock:
             self._pending.setdefault(lease.run_id, deque()).extend(entries)
         held.entries += len(entries)
 
         def insert(connection: sqlite3.Connection) -> None:
-            _insert(connection, held, rows)
+            rows.insert(connection, held.run, lease, stored)
 
         def settled(error: Exception | None) -> None:
             self._settle(held, last_seq, error)
@@ -268,13 +321,13 @@ class SqliteJournal:
         return SentCommand(number=self._writer.call(insert), at=at, by=by, command=command)
 
     def commands(self, run_id: str, after: int = 0) -> list[SentCommand]:
-        rows = self._reader.rows(
+        found = self._reader.rows(
             "SELECT number, at_us, by, kind, version, body FROM commands"
             " WHERE run=? AND number>? ORDER BY number",
             self._number(run_id),
             after,
         )
-        return [_command(run_id, *row) for row in rows]
+        return [_command(run_id, *row) for row in found]
 
     def close(self) -> None:
         held, self._held = list(self._held.values()), {}
@@ -293,41 +346,14 @@ def _let_go(writer: Writer, reader: Reader) -> None:
         reader.close()
 
 
-def _insert(connection: sqlite3.Connection, held: _Held, rows: list[Row]) -> None:
-    """Add entries to their run, if it is as `held` says."""
-    lease, first, last = held.lease, rows[0], rows[-1]
-    found = connection.execute("SELECT entries, epoch FROM runs WHERE number=?", (held.run,)).fetchone()
-    if found[1] != lease.epoch:
-        raise LeaseLost(lease.run_id, lease.epoch)
-    if found[0] != first[0] - 1:
-        raise JournalConflict(lease.run_id, first[0], found[0])
-    connection.executemany(f"INSERT INTO entries VALUES ({held.run},?,?,?,?,?,?)", rows)
-    connection.execute(
-        "UPDATE runs SET entries=?, last_us=?, last_kind=? WHERE number=?",
-        (last[0], last[1], last[3], held.run),
-    )
+def _check_id(run_id: str) -> None:
+    if not run_id or not run_id.isprintable():
+        raise UsageError(f"{run_id!r} can't name a run; use letters and digits")
 
 
-@contextmanager
-def _no_gc() -> Iterator[None]:
-    """No search for cyclic garbage meanwhile: walking 100,000 entries, which hold none, doubles the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-def _row(entry: Entry) -> Row:
-    stored = EVENTS.encode(entry.event)
-    return entry.seq, to_us(entry.at), entry.epoch, stored.kind, stored.version, stored.body
-
-
-def _entry(run_id: str, seq: int, at_us: int, epoch: int, kind: str, version: int, body: str) -> Entry:
-    event = EVENTS.decode(Stored(kind, version, body), run_id, seq)
-    return Entry(seq=seq, at=from_us(at_us), epoch=epoch, event=event)
+def _refuse_taken(connection: sqlite3.Connection, run_id: str) -> None:
+    if connection.execute("SELECT 1 FROM runs WHERE id=?", (run_id,)).fetchone():
+        raise UsageError(f"there is already a run {run_id!r}; choose another id")
 
 
 def _command(

@@ -53,6 +53,7 @@ def apply(state: RunState, event: e.Event) -> RunState:
             return _plan(state, event)
         case (
             e.RunStarted()
+            | e.Forked()
             | e.OwnerChanged()
             | e.LimitsRaised()
             | e.CommandTaken()
@@ -147,6 +148,7 @@ def _plan(state: RunState, event: _PlanEvent) -> RunState:
 
 _RunEvent = (
     e.RunStarted
+    | e.Forked
     | e.OwnerChanged
     | e.LimitsRaised
     | e.CommandTaken
@@ -165,6 +167,8 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
     match event:
         case e.RunStarted():
             return _started(state, event)
+        case e.Forked():
+            return _forked(state, event)
         case e.OwnerChanged():
             state = replace(state, sandbox=event.sandbox, model=event.model, attended=event.attended)
             ended = None if state.ended and state.ended.ending == "limit" else state.ended
@@ -195,6 +199,7 @@ def _started(state: RunState, event: e.RunStarted) -> RunState:
     return replace(
         state,
         started=event,
+        workspace=event.workspace,
         limits=event.goal.limits,
         criteria=event.goal.done_when,
         main=event.tree,
@@ -202,4 +207,23 @@ def _started(state: RunState, event: e.RunStarted) -> RunState:
         start_tree=event.tree,
         sandbox=event.sandbox,
         model=event.model,
+    )
+
+
+def _forked(state: RunState, event: e.Forked) -> RunState:
+    """The same history in another folder: what people and processes were about to do with it is not the fork's."""
+    why = f"asked in run {event.source}, which this one was forked from"
+    return replace(
+        state,
+        workspace=event.workspace,
+        forked=event,
+        before_main=state.main,
+        calls={k: replace(c, is_inherited=c.started is not None) for k, c in state.calls.items()},
+        questions={k: replace(q, voided=why) if q.is_open else q for k, q in state.questions.items()},
+        standing=(),
+        commands=0,
+        ended=None,
+        parked=None,
+        interrupted=False,
+        unavailable="",
     )

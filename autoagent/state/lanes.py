@@ -70,7 +70,7 @@ def after_call(state: RunState, event: e.CallDecided | e.CallStarted | e.CallEnd
         case e.CallDecided():
             return replace(state, calls=put(state.calls, event.call, CallState(event)))
         case e.CallStarted():
-            call = replace(state.calls[event.call], started=event)
+            call = replace(state.calls[event.call], started=event, is_inherited=False)
             return replace(state, calls=put(state.calls, event.call, call))
         case e.CallEnded():
             return _call_ended(state, event)

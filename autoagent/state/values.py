@@ -29,6 +29,8 @@ class CallState:
     started: e.CallStarted | None = None
     ended: e.CallEnded | None = None
     """Only kept for the calls inside a script that hasn't ended."""
+    is_inherited: bool = False
+    """Started by the run that this one was forked from, which may have gone on with it."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,10 @@ class RunState:
     epoch: int = 0
     started: e.RunStarted | None = None
     started_at: datetime | None = None
+    workspace: str = ""
+    """The user's folder, absolute; a fork has one of its own."""
+    forked: e.Forked | None = None
+    """Where this run left the one that it was forked from; the last fork counts."""
     limits: Limits = field(default_factory=Limits)
     criteria: tuple[Criterion, ...] = ()
     protected_since: tuple[str, ...] = ()

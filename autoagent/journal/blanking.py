@@ -1,0 +1,87 @@
+"""Taking a leaked secret out of a database: out of what rows say, and of the bytes that SQLite leaves behind.
+
+Works on a connection of its own, in one transaction. A page that was freed or moved keeps what it held, and so
+does the log; so the whole file is written anew, and the log emptied, before it is said to be done.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from autoagent.errors import RunOwned, StoreUnavailable
+from autoagent.journal import leases
+from autoagent.journal.chain import digest_of
+from autoagent.journal.codec import COMMANDS, EVENTS, Stored
+from autoagent.journal.database import connect, transaction, unavailable
+from autoagent.journal.entries import Part
+from autoagent.journal.leases import Claim
+from autoagent.journal.masking import forms_of, masked
+from autoagent.ports import Blanked
+
+
+def blank(path: Path, run_id: str, parts: Sequence[Part], secret: str, claim: Claim) -> Blanked:
+    """Mask `secret` in the rows of a run. Raises `RunOwned`, `UsageError`, `StoreUnavailable`."""
+    forms = forms_of(secret)
+    with scrubbing(path) as connection:
+        own = parts[-1]
+        if holder := leases.living(_holder(connection, own.run), claim.process, claim.now):
+            raise RunOwned(f"run {run_id!r}", holder)
+        entries = [seq for part in parts for seq in _entries(connection, part, forms)]
+        commands = [number for part in parts for number in _commands(connection, part.run, forms)]
+    return Blanked(entries=tuple(entries), commands=tuple(commands))
+
+
+@contextmanager
+def scrubbing(path: Path) -> Iterator[sqlite3.Connection]:
+    """A transaction after which nothing that it removed is left in the database's files."""
+    try:
+        with closing(connect(path)) as connection:
+            connection.execute("PRAGMA wal_autocheckpoint=0")
+            connection.execute("PRAGMA synchronous=FULL")
+            connection.execute("PRAGMA secure_delete=ON")
+            with transaction(connection):
+                yield connection
+            connection.execute("VACUUM")
+            (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    except sqlite3.Error as error:
+        raise unavailable(path, error) from error
+    if is_busy:
+        raise StoreUnavailable(
+            f"journal {str(path)!r}: it no longer says so, but its log still holds the old bytes while another "
+            "process reads there; end that process, then do the same again"
+        )
+
+
+def _holder(connection: sqlite3.Connection, run: int) -> tuple[object, ...] | None:
+    row: tuple[object, ...] | None = connection.execute(leases.HOLDER, (run,)).fetchone()
+    return row
+
+
+def _entries(connection: sqlite3.Connection, part: Part, forms: Sequence[str]) -> Iterator[int]:
+    found = connection.execute(
+        "SELECT seq, kind, version, body FROM entries WHERE run=? AND seq>? AND seq<=?",
+        (part.run, part.after, 2**62 if part.upto is None else part.upto),
+    ).fetchall()
+    for seq, kind, version, body in found:
+        new = masked(Stored(kind, version, body), EVENTS, forms, seq)
+        if new is None:
+            continue
+        # of an entry from before there was a chain, the digest of the original is kept from now on
+        original, digest = (digest_of(kind, version, text.encode()) for text in (body, new.body))
+        connection.execute(
+            "UPDATE entries SET body=?, blanked=?, digest=coalesce(digest, ?) WHERE run=? AND seq=?",
+            (new.body, digest, original, part.run, seq),
+        )
+        yield seq
+
+
+def _commands(connection: sqlite3.Connection, run: int, forms: Sequence[str]) -> Iterator[int]:
+    found = connection.execute("SELECT number, kind, version, body FROM commands WHERE run=?", (run,))
+    for number, kind, version, body in found.fetchall():
+        new = masked(Stored(kind, version, body), COMMANDS, forms, number)
+        if new is not None:
+            connection.execute("UPDATE commands SET body=? WHERE run=? AND number=?", (new.body, run, number))
+            yield number
