@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from autoagent.commands import Cancel
 from autoagent.errors import LeaseLost
+from autoagent.journal.chain import StoredEntry
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.ports import Journal
 from autoagent.testing.contracts.journal import JournalContract
+from autoagent.testing.contracts.journal_chain import Change
 from autoagent.testing.contracts.journal_entries import entries, entry, owned
 from autoagent.testing.journal import MemoryJournal
 
 ACQUIRE_AND_DIE = """
 import os, sys
 from pathlib import Path
+from autoagent.journal.chain import StoredEntry
 from autoagent.journal.sqlite import SqliteJournal
 assert SqliteJournal(Path(sys.argv[1])).acquire(sys.argv[2], "dead").epoch == 1
 os._exit(0)
@@ -40,6 +45,16 @@ class TestSqliteJournal(JournalContract):
         subprocess.run([sys.executable, "-c", ACQUIRE_AND_DIE, str(self.home), run_id], check=True)
         return journal
 
+    def rewritten(self, journal: Journal, run_id: str, change: Change) -> None:
+        with closing(sqlite3.connect(self.home / "journal.db")) as connection, connection:
+            (run,) = connection.execute("SELECT number FROM runs WHERE id=?", (run_id,)).fetchone()
+            columns = "seq, at_us, epoch, kind, version, CAST(body AS BLOB), digest, link, blanked"
+            found = connection.execute(f"SELECT {columns} FROM entries WHERE run=? ORDER BY seq", (run,))
+            rows = change([StoredEntry._make(row) for row in found])
+            connection.execute("DELETE FROM entries WHERE run=?", (run,))
+            values = f"({run},?,?,?,?,?,CAST(? AS TEXT),?,?,?)"
+            connection.executemany(f"INSERT INTO entries VALUES {values}", rows)
+
 
 class TestMemoryJournal(JournalContract):
     """The journal in memory keeps the contract."""
@@ -52,6 +67,10 @@ class TestMemoryJournal(JournalContract):
         assert isinstance(journal, MemoryJournal)
         journal.acquire(run_id, "dead")
         return journal.after_kill()
+
+    def rewritten(self, journal: Journal, run_id: str, change: Change) -> None:
+        assert isinstance(journal, MemoryJournal)
+        journal.rewrite(run_id, change)
 
 
 def test_after_a_kill_a_prefix_is_there() -> None:

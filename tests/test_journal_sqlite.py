@@ -222,7 +222,7 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
     connection.close()
 
     with pytest.raises(
-        NewerVersion, match=r"journal '.*' is of version 99, .* up to 1; .* upgrade autoagent"
+        NewerVersion, match=r"journal '.*' is of version 99, .* up to 2; .* upgrade autoagent"
     ):
         SqliteJournal(tmp_path)
 

@@ -273,7 +273,12 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             limits = limits_of(event.goal.limits)
             yield dotted(head, f"model {event.model}", sandbox, limits, f"autoagent tail {run}")
         case e.Forked():
-            yield line("run ", run, f" is forked from {event.source} at entry {event.at}: ", event.workspace)
+            yield line(
+                "run ",
+                run,
+                f" is forked from {event.source} at entry {event.at}: ",
+                short(event.workspace, 100),
+            )
         case e.OwnerChanged() if event.epoch > 1:
             yield dotted(
                 line("run ", run, " goes on"), f"model {event.model}", event.holder, limits_of(after.limits)

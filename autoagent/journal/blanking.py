@@ -1,7 +1,7 @@
 """Taking a leaked secret out of a database: out of what rows say, and of the bytes that SQLite leaves behind.
 
-Works on a connection of its own, in one transaction. A page that was freed or moved keeps what it held, and so
-does the log; so the whole file is written anew, and the log emptied, before it is said to be done.
+Works on a connection of its own, in one transaction. A page that was freed or moved keeps what it held,
+and so does the log; so the whole file is written anew, and the log emptied, before it is said to be done.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from autoagent.journal.entries import Part
 from autoagent.journal.leases import Claim
 from autoagent.journal.masking import forms_of, masked
 from autoagent.ports import Blanked
+
+_READERS_MS = 1_000
+"""How long the log waits to be emptied for those who read; a look takes milliseconds."""
 
 
 def blank(path: Path, run_id: str, parts: Sequence[Part], secret: str, claim: Claim) -> Blanked:
@@ -45,13 +48,14 @@ def scrubbing(path: Path) -> Iterator[sqlite3.Connection]:
             with transaction(connection):
                 yield connection
             connection.execute("VACUUM")
+            connection.execute(f"PRAGMA busy_timeout={_READERS_MS}")
             (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
     if is_busy:
         raise StoreUnavailable(
-            f"journal {str(path)!r}: it no longer says so, but its log still holds the old bytes while another "
-            "process reads there; end that process, then do the same again"
+            f"journal {str(path)!r}: the secret is masked, but the log still holds the old bytes while "
+            "another process reads it; end that process, then do the same again"
         )
 
 

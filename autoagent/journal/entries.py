@@ -114,7 +114,7 @@ def _stretch(reader: Reader, part: Part, end: int | None) -> Stretch:
     last = entries if end is None else min(end, entries)
     return Stretch(
         run_id=part.run_id,
-        entries=_stored(reader, part, max(last, last_row) if end is None else last),
+        entries=_stored(reader, part, max(last, last_row or 0) if end is None else last),
         last=last,
         unchained=unchained,
         anchored_at=parent_at or unchained,
@@ -127,9 +127,7 @@ def _ends(reader: Reader, run: int) -> tuple[Any, ...]:
     """What a run says of its entries, and the last that is there whatever it says; at one moment."""
     said = "SELECT entries, link, unchained, anchor, parent_at, {last} FROM runs WHERE number=?"
     try:
-        row = reader.row(
-            said.format(last=f"coalesce((SELECT max(seq) FROM entries WHERE run={run}), 0)"), run
-        )
+        row = reader.row(said.format(last="(SELECT max(seq) FROM entries WHERE run=number)"), run)
     except StoreDamaged:  # the damage is met again, by its entry
         row = reader.row(said.format(last="0"), run)
     assert row is not None

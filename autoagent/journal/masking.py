@@ -1,7 +1,7 @@
 """Taking a secret out of stored bodies. Pure.
 
-A body is JSON, so it is taken apart, and each text in it is searched for the secret as it is, and for what JSON
-makes of it: a text may hold JSON by itself, as the arguments of a call do.
+A body is JSON, so it is taken apart, and each text in it is searched for the secret as it is, and for what
+JSON makes of it: a text may hold JSON by itself, as the arguments of a call do.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from pydantic import JsonValue
 
@@ -41,7 +42,7 @@ def _spelled(text: str) -> tuple[str, ...]:
     return (plain, escaped, upper, *(form.replace("/", "\\/") for form in (plain, escaped)))
 
 
-def masked(stored: Stored, codec: Codec[object], forms: Sequence[str], number: int) -> Stored | None:
+def masked(stored: Stored, codec: Codec[Any], forms: Sequence[str], number: int) -> Stored | None:
     """The row without the secret; `None` where it doesn't hold it.
 
     Raises `UsageError` where the secret is a word that the row can't be read without.

@@ -200,7 +200,8 @@ class SqliteJournal:
 
     def _good_prefix(self, run_id: str, at: int) -> Verification:
         """The entries up to `at`, checked."""
-        if not 1 <= at <= (entries := self.head(run_id).entries):
+        entries = self.head(run_id).entries
+        if not 1 <= at <= entries:
             raise UsageError(f"run {run_id!r} has entries 1 to {entries}, and no entry {at}")
         prefix = self.verify(run_id, at)
         if prefix.first_bad is not None:

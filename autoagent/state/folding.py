@@ -211,7 +211,7 @@ def _started(state: RunState, event: e.RunStarted) -> RunState:
 
 
 def _forked(state: RunState, event: e.Forked) -> RunState:
-    """The same history in another folder: what people and processes were about to do with it is not the fork's."""
+    """The same history in another folder: what people were about to say of it is not said of the fork."""
     why = f"asked in run {event.source}, which this one was forked from"
     return replace(
         state,

@@ -1,6 +1,6 @@
 """What every journal promises, as tests.
 
-Derive from `JournalContract`, override its `journal` fixture and `acquired_by_the_dead`.
+Derive from `JournalContract`, override its `journal` fixture, `acquired_by_the_dead` and `rewritten`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from autoagent.commands import Answer, Approve, Cancel, Command, Deny, RaiseLimi
 from autoagent.errors import LeaseLost, RunOwned, UsageError
 from autoagent.events import Entry
 from autoagent.ports import Journal
+from autoagent.testing.contracts.journal_chain import BlankContract, ChainContract, ForkContract
 from autoagent.testing.contracts.journal_entries import EntriesContract, RunsContract, entries, entry, owned
 
 
@@ -207,7 +208,16 @@ class FollowContract:
             await take(journal.follow("none"), 1)
 
 
-class JournalContract(RunsContract, EntriesContract, LeaseContract, CommandsContract, FollowContract):
+class JournalContract(
+    RunsContract,
+    EntriesContract,
+    LeaseContract,
+    CommandsContract,
+    FollowContract,
+    ChainContract,
+    ForkContract,
+    BlankContract,
+):
     """Append-only entries and commands of runs: one writer a run, many readers."""
 
     @pytest.fixture
