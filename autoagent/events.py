@@ -101,6 +101,22 @@ class FolderChanged(Frozen):
     paths: tuple[str, ...]
 
 
+class Undone(Frozen):
+    """A person took `main` back to what it was after an earlier entry; then the folder follows."""
+
+    kind: Literal["undone"] = "undone"
+    to: int
+    """That entry."""
+    tree: str
+    """`main`'s new head: that entry's tree, with what the person has changed since."""
+    paths: tuple[str, ...]
+    """What this changes."""
+    kept: dict[str, str] = Field(default_factory=dict)
+    """Paths that stay as the person has them -> where their version of that entry is; empty: in no file."""
+    projected: bool = False
+    """Recorded a second time, so, once the folder holds the tree."""
+
+
 class TimeSpent(Frozen):
     """Active seconds of this owner since its last such entry; waiting for a person does not count."""
 
@@ -453,6 +469,7 @@ Event = Annotated[
     | CommandTaken
     | CommandRefused
     | FolderChanged
+    | Undone
     | TimeSpent
     | RunParked
     | RunInterrupted

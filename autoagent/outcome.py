@@ -84,7 +84,8 @@ def ending_of(state: RunState) -> EndingName:
 
 def _ending(state: RunState, problem: str | None) -> tuple[EndingName, str]:
     if state.ended is not None:
-        return state.ended.ending, state.ended.reason
+        since = "" if state.undone is None else f"; undone to entry {state.undone.to} since"
+        return state.ended.ending, state.ended.reason + since
     if problem is not None:
         return "unavailable", problem
     if state.unavailable:

@@ -127,6 +127,22 @@ def cancel(journal: Journal, run_id: str, why: str = "", *, by: str = "command")
             history.record(CommandTaken(number=sent.number), cancelled(by, why), sync=True)
 
 
+@contextmanager
+def held_workspace(journal: Journal, run_id: str, parts: Parts | None = None) -> Iterator[Workspace]:
+    """A run's workspace under a lease of our own, to be moved by a person; no agent is carried.
+
+    Raises `UsageError` for a run that never began, `RunOwned` while a process carries it.
+    """
+    parts = parts or Parts()
+    with _held(journal, run_id, parts.faults) as lease:
+        history = History(journal, lease, parts.clock, faults=parts.faults)
+        if history.state.started is None:
+            raise UsageError(f"run {run_id} never began: its journal is empty")
+        home = parts.home or default_home()
+        disk = _disk(home, str(_same(lease.workspace)), journal, parts.faults)
+        yield Workspace(history, journal.objects, disk)
+
+
 @dataclass
 class _Wires:
     """Open adapters, and how a run is put together from them."""
@@ -170,15 +186,11 @@ class _Wires:
             if history.state.started is None:
                 raise UsageError(f"run {run_id} never began: its journal is empty; start it again")
             if self._is_over(history.state, choices):
+                await self._finish_undo(history)
                 await remember(history, self.picker.memory())
                 return self._outcome(history, None)
             start = load_tree(history.state.start_tree, self.journal.objects)
-            folder = _existing(Path(lease.workspace))
-            if str(folder) != lease.workspace:
-                raise UsageError(
-                    f"the workspace {lease.workspace!r} leads to {str(folder)!r} now, through a link that "
-                    "wasn't there when the run began; put the folder itself back, then 'autoagent resume'"
-                )
+            folder = _same(lease.workspace)
             choices = self._as_before(history.state, folder, choices)
             goal = history.state.goal
             means = await self.picker.means(goal, run_id, folder, start, choices, hooks.on_note)
@@ -260,8 +272,14 @@ class _Wires:
             )
 
     def _folder(self, workspace: str) -> LocalFolder:
-        cache = self.home / "scans" / hash_text(workspace)
-        return LocalFolder(Path(workspace), self.journal.objects, cache, self.parts.faults)
+        return _disk(self.home, workspace, self.journal, self.parts.faults)
+
+    async def _finish_undo(self, history: History) -> None:
+        """Of a run that is over: an undo that was killed before the folder held it."""
+        undone = history.state.undone
+        if undone is not None and not undone.projected:
+            disk = self._folder(str(_same(history.lease.workspace)))
+            await Workspace(history, self.journal.objects, disk).restore()
 
     def _outcome(self, history: History, problem: str | None) -> Outcome:
         state, objects = history.state, self.journal.objects
@@ -293,10 +311,25 @@ async def _opened(parts: Parts) -> AsyncIterator[_Wires]:
         yield _Wires(home, journal, parts, Picker(home, settings, journal, parts, stack))
 
 
+def _disk(home: Path, workspace: str, journal: Journal, faults: Faults) -> LocalFolder:
+    return LocalFolder(Path(workspace), journal.objects, home / "scans" / hash_text(workspace), faults)
+
+
 def _existing(workspace: Path) -> Path:
     if not workspace.is_dir():
         raise UsageError(f"{str(workspace)!r} is no folder; name a workspace")
     return workspace.resolve()
+
+
+def _same(workspace: str) -> Path:
+    """The folder that a run began in, still where it was. Raises `UsageError`."""
+    folder = _existing(Path(workspace))
+    if str(folder) != workspace:
+        raise UsageError(
+            f"the workspace {workspace!r} leads to {str(folder)!r} now, through a link that "
+            "wasn't there when the run began; put the folder itself back, then 'autoagent resume'"
+        )
+    return folder
 
 
 def _as_chosen(goal: Goal, choices: Choices) -> Goal:

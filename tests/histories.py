@@ -86,6 +86,7 @@ def _of_run(state: RunState, at: int, number: int) -> Iterator[e.Event]:
     yield e.CommandTaken(number=state.commands + 1)
     yield e.CommandRefused(number=state.commands + 1, why="no such question")
     yield e.FolderChanged(tree=f"p{number}", paths=("mine.txt",))
+    yield e.Undone(to=1, tree=f"u{number}", paths=("a.txt",), projected=number % 2 == 0)
     yield e.TimeSpent(seconds=number % 50 / 10)
     yield e.RunParked(waiting=tuple(q.question.id for q in state.waiting))
     yield e.RunInterrupted()

@@ -23,6 +23,8 @@ from autoagent.cli.commands import app
 from autoagent.cli.differing import Difference, record_of
 from autoagent.cli.listing import ListedRun
 from autoagent.cli.showing import Shown
+from autoagent.cli.undoing import Shown as Undoing
+from autoagent.cli.undoing import effect_record
 from autoagent.errors import AutoagentError, GoalError
 from autoagent.events import Ending, Entry
 from autoagent.goal import Allow, Goal, Limits, RoleModels, SubTask
@@ -157,6 +159,8 @@ def test_records_have_the_documented_fields() -> None:
     assert table["a line of export"] == [*Entry.model_fields]
     assert table["show --json"] == [k for k in _keys(Shown) if k not in final]
     assert table["diff --json"] == _keys(Difference)
+    assert table["undo --json"] == _keys(Undoing)
+    assert table["one of stays"] == _keys_of_function(effect_record)
     assert table["one of files of diff --json"] == _keys_of_function(record_of)
     assert table["one of approvals --json"] == _keys(Waiting)
     documented = [name for row in rows(section("docs/python-api.md", "Outcome")) for name in named(row[0])]

@@ -1,4 +1,4 @@
-"""Commands that read what an agent did, and take it back: `diff`."""
+"""Commands that read what an agent did, and take it back: `diff`, `undo`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from autoagent.cli import options
 
 def add_to(app: typer.Typer) -> None:
     app.command()(diff)
+    app.command()(undo)
 
 
 def diff(
@@ -31,3 +32,33 @@ def diff(
     from autoagent.cli.differing import diff as show_difference
 
     show_difference(run, what or [], as_stat=stat, show_all=show_all, as_json=as_json)
+
+
+def undo(
+    run: options.Run,
+    to: Annotated[
+        int,
+        typer.Option("--to", metavar="N", min=1, help="As it was after this entry; 1: as the run found it."),
+    ] = 1,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            "--keep",
+            metavar="mine|theirs|both",
+            help="Where you changed a path as well: your version, the earlier one, or both.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; do nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+    as_json: options.AsJson = False,
+) -> int:
+    """Take a run's folder back to what it was.
+
+    What you changed yourself stays. What has left the house can't be taken back; it is listed.
+    Nothing is lost: an undo can be undone.
+    """
+    from autoagent.cli.undoing import Wish, keep_of
+    from autoagent.cli.undoing import undo as take_back
+
+    return take_back(run, Wish(to, keep_of(keep), dry_run, yes, as_json))

@@ -15,7 +15,7 @@ from autoagent.state import RunState
 def ending(outcome: Outcome, state: RunState) -> Iterator[Line]:
     """The last block of a run."""
     yield from verdicts(outcome)
-    yield from _explained(outcome)
+    yield from _explained(outcome, state)
     yield _sum(outcome, state)
     if following := _next(outcome, state):
         yield dotted(line(Part("next: ", "dim"), following[0]), *following[1:])
@@ -36,14 +36,16 @@ def _evidence(result: CriterionResult) -> str:
     return result.evidence if mechanical else f"says {result.by}: {result.evidence}"
 
 
-def _explained(outcome: Outcome) -> Iterator[Line]:
-    """The reason where the verdicts don't say it already."""
-    if (
-        outcome.ending != "proved"
-        and outcome.reason
-        and not (outcome.ending == "unproved" and outcome.criteria)
-    ):
+def _explained(outcome: Outcome, state: RunState) -> Iterator[Line]:
+    """The reason where the verdicts don't say it already, and that they are about other files by now."""
+    said = outcome.ending == "proved" or (outcome.ending == "unproved" and outcome.criteria)
+    if outcome.reason and not said:
         yield from block(outcome.reason)
+    elif state.undone is not None:
+        entry = state.undone.to
+        yield line(
+            Part(f"undone to entry {entry} since: the evidence is about what it was before", "attention")
+        )
 
 
 def _sum(outcome: Outcome, state: RunState) -> Line:

@@ -60,6 +60,7 @@ def told(before: RunState, event: e.Event, after: RunState) -> Iterator[Line]:
             | e.CommandTaken()
             | e.CommandRefused()
             | e.FolderChanged()
+            | e.Undone()
             | e.TimeSpent()
             | e.RunParked()
             | e.RunInterrupted()
@@ -257,6 +258,7 @@ _RunEvent = (
     | e.CommandTaken
     | e.CommandRefused
     | e.FolderChanged
+    | e.Undone
     | e.TimeSpent
     | e.RunParked
     | e.RunInterrupted
@@ -289,6 +291,9 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             yield line("a command was refused: ", short(event.why, 120))
         case e.FolderChanged(paths=paths):
             yield line(f"you changed {several(len(paths), 'path')}: ", short(", ".join(paths), 100))
+        case e.Undone(projected=False):
+            paths = event.paths
+            yield line(f"you took back to entry {event.to}: ", short(", ".join(paths) or "nothing", 100))
         case e.RunParked():
             yield dotted(
                 line(Part("= ", "dim"), f"parked at step {after.steps}"),
@@ -300,7 +305,7 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             yield line("✗ ", short(why, 200)) if why else stopped
         case e.RunEnded():
             yield dotted(event.ending, short(event.reason, 120), money(after.usd), clock(after.seconds))
-        case e.OwnerChanged() | e.CommandTaken() | e.TimeSpent():
+        case e.OwnerChanged() | e.CommandTaken() | e.TimeSpent() | e.Undone():
             return
         case _:
             assert_never(event)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from autoagent.events import FolderChanged, LadderClimbed, LaneReset, Observed, SubTaskStarted
+from autoagent.events import FolderChanged, LadderClimbed, LaneReset, Observed, SubTaskStarted, Undone
 from autoagent.loop.lane_view import LaneView
 from autoagent.loop.progress import next_rung
 from autoagent.loop.versions import resolved
@@ -82,6 +82,8 @@ def _start(lane: LaneView) -> str:
                 is_after = True
             case FolderChanged(tree=found, paths=paths) if is_after:
                 tree = resolved("theirs", paths, tree, workspace.tree(found), workspace.objects)
+            case Undone(tree=found) if is_after:
+                tree = workspace.tree(found)
             case _:
                 pass
     return workspace.keep(tree).id

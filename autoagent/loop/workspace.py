@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from math import inf
 from typing import TypeVar
 
-from autoagent.events import Event, FolderChanged, Observed
+from autoagent.events import Event, FolderChanged, Observed, Undone
 from autoagent.loop.asking import Asking
 from autoagent.loop.history import History
 from autoagent.loop.versions import resolved
@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 CHOICES = ("mine", "theirs", "both")
 _WHY = "you and the agent changed the same files: keep mine (yours), take theirs (the agent's), or both"
+_CHANGED = "The person changed files"
+_TAKEN_BACK = "The person took files back to what they were before"
 _KEPT_TREES = 32
 _QUICK_S = 0.002
 
@@ -107,6 +109,48 @@ class Workspace:
         """
         await self._project()
 
+    # --- taking back --------------------------------------------------------------------------------------
+
+    async def found(self) -> Tree:
+        """The folder as it is, untouched."""
+        async with self.lock:
+            return self.keep(await self._scan())
+
+    async def settled(self) -> Tree:
+        """The folder as it is, once it holds what was last projected."""
+        async with self.lock:
+            await self._project()
+            return self.keep(await self._scan())
+
+    async def take_back(self, found: Tree, undone: Undone) -> tuple[str, ...]:
+        """Move `main` to where `undone` says, from the folder as it was found; then the folder follows.
+
+        On record before the folder is touched: killed in between, the next `resume` or `restore` goes on. The
+        paths that a person changed meanwhile, which stay.
+        """
+        async with self.lock:
+            events: list[Event] = []
+            if found.id != self.history.state.main:
+                paths = diff(self.tree(self.history.state.main), found).paths
+                events = [FolderChanged(tree=found.id, paths=paths), *self._tell(paths)]
+            self.history.record(*events, undone, *self._tell(undone.paths, _TAKEN_BACK), sync=True)
+            self.projected = found.id
+        return await self.restore()
+
+    async def restore(self) -> tuple[str, ...]:
+        """Bring an undo that is on record to its end, where it isn't; the paths that stay a person's."""
+        async with self.lock:
+            undone = self.history.state.undone
+            if undone is None or undone.projected:
+                return ()
+            await self.history.durable()
+            if not (foreign := await self._project()):
+                self.history.record(undone.model_copy(update={"projected": True}), sync=True)
+                await self.history.durable()
+            return foreign
+
+    # --- inside -------------------------------------------------------------------------------------------
+
     async def _project(self) -> tuple[str, ...]:
         """Paths of the folder that hold neither `main` nor what it held before: a person changed them."""
         wanted = self.history.state.main
@@ -136,9 +180,9 @@ class Workspace:
         self.history.record(*events, *self._tell(paths))
         self.projected = found.id
 
-    def _tell(self, paths: tuple[str, ...]) -> list[Event]:
+    def _tell(self, paths: tuple[str, ...], what: str = _CHANGED) -> list[Event]:
         shown = ", ".join(repr(p) for p in paths[:20]) + (" and more" if len(paths) > 20 else "")
-        text = f"The person changed files while you work: {shown}. Read them again before you rely on them."
+        text = f"{what} while you work: {shown}. Read them again before you rely on them."
         lanes = self.history.state.lanes.values()
         return [
             Observed(lane=x.name, text=text, source="folder") for x in lanes if x.on_main and x.ended is None

@@ -59,6 +59,7 @@ def apply(state: RunState, event: e.Event) -> RunState:
             | e.CommandTaken()
             | e.CommandRefused()
             | e.FolderChanged()
+            | e.Undone()
             | e.TimeSpent()
             | e.RunParked()
             | e.RunInterrupted()
@@ -154,6 +155,7 @@ _RunEvent = (
     | e.CommandTaken
     | e.CommandRefused
     | e.FolderChanged
+    | e.Undone
     | e.TimeSpent
     | e.RunParked
     | e.RunInterrupted
@@ -179,6 +181,8 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
             return replace(state, commands=max(state.commands, event.number))
         case e.FolderChanged():
             return move_main(state, event.tree)
+        case e.Undone():
+            return replace(move_main(state, event.tree), undone=event)
         case e.TimeSpent():
             return replace(state, seconds=state.seconds + event.seconds)
         case e.RunParked():
@@ -186,7 +190,7 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
         case e.RunInterrupted():
             return replace(state, interrupted=True, unavailable=event.unavailable)
         case e.RunEnded():
-            return replace(state, ended=event, parked=None)
+            return replace(state, ended=event, parked=None, undone=None)
         case e.MemoryIndexed():
             return replace(state, remembered=state.remembered | {event.sub_task})
         case e.MemoryDeferred():

@@ -171,6 +171,8 @@ class RunState:
     """The last verdict on each criterion of the goal."""
     remembered: frozenset[str] = frozenset()
     """Lanes whose outcome stands in long-term memory."""
+    undone: e.Undone | None = None
+    """The last undo, where nothing was concluded since: verdicts are about what was before it."""
     sent: tuple[str, ...] = ()
     """`tool destination` of each external effect that ended well."""
     ended: e.RunEnded | None = None
