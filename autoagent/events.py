@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from autoagent.equipment import Equipment
 from autoagent.goal import Criterion, Goal, Limits, SubTask
 from autoagent.messages import Frozen, Reply, RequestedCall
 from autoagent.questions import Question
@@ -69,6 +70,8 @@ class OwnerChanged(Frozen):
     """Whether a person can answer at this process's terminal."""
     sandbox: str = ""
     model: str = ""
+    equipment: Equipment | None = None
+    """Models and sandbox in full; `None` in entries of versions that did not say."""
 
 
 class LimitsRaised(Frozen):
@@ -259,6 +262,10 @@ class ModelCalled(Frozen):
     """Counts the requests of this lane and role, from 1; what a recording matches."""
     reserved_usd: Decimal = Decimal(0)
     reserved_tokens: int = 0
+    prompt: str = ""
+    """SHA-256 that covers all messages and tools as they went to the wire; empty in older entries."""
+    head: str = ""
+    """The object that holds what doesn't change from step to step, as JSON: two messages and the tools."""
 
 
 class ModelReplied(Frozen):

@@ -6,6 +6,7 @@ every message again costs 56 ms a step at 200 steps.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from decimal import Decimal
@@ -78,6 +79,11 @@ class Message:
             body["tool_call_id"] = self.call_id
         # surrogates (odd file names) have no UTF-8: ASCII escapes carry them
         return json.dumps(body, ensure_ascii=True, separators=(",", ":")).encode()
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of `wire`, taken once."""
+        return hashlib.sha256(self.wire).digest()
 
 
 def system(text: str) -> Message:

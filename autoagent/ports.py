@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -242,6 +243,11 @@ class ToolSchema:
         """The tool as JSON for chat completions, always the same bytes."""
         function = {"name": self.name, "description": self.description, "parameters": self.parameters}
         return json.dumps({"type": "function", "function": function}, separators=(",", ":")).encode()
+
+    @cached_property
+    def digest(self) -> bytes:
+        """SHA-256 of `wire`, taken once."""
+        return hashlib.sha256(self.wire).digest()
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from autoagent.ids import new_id
 from autoagent.journal.home import home as default_home
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.loop.asking import Approver, Asking
-from autoagent.loop.context import RunContext
+from autoagent.loop.context import RunContext, equipment_of
 from autoagent.loop.history import History
 from autoagent.loop.meter import Meter
 from autoagent.loop.remembering import remember
@@ -209,6 +209,7 @@ class _Wires:
                 attended=hooks.approver is not None,
                 sandbox=means.sandbox_name,
                 model=models.worker.name,
+                equipment=equipment_of(models, means.sandbox),
             ),
             *((raised,) if raised is not None else ()),
         )

@@ -95,7 +95,7 @@ class Asking:
         )
         self.history.faults.reached("question put down")
         if self.approver is None and self.wait_s <= 0:
-            self._give_up(question)
+            self.give_up(question)
         return self.history.state.questions[question.id]
 
     async def _wait(self, question: Question, subject: Subject | Callable[[], Subject]) -> None:
@@ -115,9 +115,14 @@ class Asking:
                 async with asyncio.timeout(self.wait_s):
                     await self.history.until(is_over)
             except TimeoutError:
-                self._give_up(question)
+                self.give_up(question)
                 if self.history.state.questions[question.id].is_open:
                     raise Parked(question.id) from None
+
+    def leave(self, question: str) -> None:
+        """Nobody will answer this for now: who waits for it parks."""
+        self._later.add(question)
+        self.history.wake()
 
     def _left(self, question: str) -> bool:
         if question in self._later:
@@ -153,8 +158,7 @@ class Asking:
         assert self.approver is not None
         command = await self.approver(question, self.history.state)
         if command is None:
-            self._later.add(question.id)
-            self.history.wake()
+            self.leave(question.id)
         elif not self.history.state.questions[question.id].is_open:
             return  # answered elsewhere while the person was typing
         elif why := refusal(self.history.state, command):
@@ -213,7 +217,7 @@ class Asking:
                 return (_answered(question, "yes", "", "rule"),)
         return ()
 
-    def _give_up(self, question: Question) -> None:
+    def give_up(self, question: Question) -> None:
         """Nobody has answered: what the goal wants then. A recovery always waits for its person."""
         asked = self.history.state.questions[question.id]
         if not asked.is_open or question.subject.kind == "recovery":

@@ -17,7 +17,7 @@ from autoagent import policy
 from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted
 from autoagent.ids import digest
-from autoagent.loop.context import RunContext
+from autoagent.loop.context import Execution, RunContext
 from autoagent.loop.executing import Executor
 from autoagent.loop.proposals import LONGEST_NAME, Proposal, propose, read
 from autoagent.loop.requests import LimitReached
@@ -41,7 +41,7 @@ class Calls:
     def __init__(self, ctx: RunContext, lane: str) -> None:
         self.ctx = ctx
         self.lane = lane
-        self.executor = Executor(ctx, lane)
+        self.executor: Execution = Executor(ctx, lane) if ctx.execution is None else ctx.execution(lane)
 
     @property
     def state(self) -> RunState:

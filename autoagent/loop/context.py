@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
+from autoagent.equipment import Equipment, ModelEquipment, SandboxEquipment
+from autoagent.events import CallDecided
 from autoagent.loop.asking import Asking
 from autoagent.loop.history import History
 from autoagent.loop.meter import Meter
+from autoagent.loop.toolbox import ToolOutcome
 from autoagent.loop.workspace import Workspace
 from autoagent.ports import Memory, Model, ModelRole, Sandbox
 from autoagent.tools import Tool
+from autoagent.trees import WorkingCopy
 
 
 @dataclass(frozen=True)
@@ -30,6 +35,19 @@ class Models:
         return {"worker": self.worker, "planner": self.planner, "judge": self.judge}[role]
 
 
+class Execution(Protocol):
+    """Runs the tools of one lane, one after the other."""
+
+    async def run(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> tuple[ToolOutcome, float]:
+        """How it went, and seconds; what a write changed is in `copy`. Raises what the operator must know."""
+        ...
+
+    def close(self) -> None: ...
+
+
+LaneWork = Coroutine[Any, Any, None]
+
+
 @dataclass(frozen=True)
 class RunContext:
     """The one bundle that the scheduler and the lanes share."""
@@ -46,3 +64,28 @@ class RunContext:
     memory: Memory | None = None
     on_text: Callable[[str, str], None] | None = field(default=None)
     """Hears (lane, piece of a reply) as it streams; lossy."""
+    execution: Callable[[str], Execution] | None = None
+    """Makes what runs a lane's tools; `None`: the tools themselves run (`loop.executing`)."""
+    around_lane: Callable[[str, LaneWork], Awaitable[None]] | None = None
+    """Is given each lane's work to carry it out: a replay goes on where one lane can't."""
+    heads: MutableMapping[bytes, str] = field(default_factory=dict)
+    """Heads of prompts that are stored already: their digests -> object."""
+
+
+def equipment_of(models: Models, sandbox: Sandbox | None) -> Equipment:
+    """Models and sandbox as the record names them."""
+    worker = models.worker
+    return Equipment(
+        worker=_named(worker),
+        planner=None if models.planner is worker else _named(models.planner),
+        judge=None if models.judge is worker else _named(models.judge),
+        stronger=None if models.stronger is None else _named(models.stronger),
+        style=worker.style,
+        context_tokens=models.context_tokens,
+        sandbox=None if sandbox is None else SandboxEquipment(**vars(sandbox.abilities)),
+    )
+
+
+def _named(model: Model) -> ModelEquipment:
+    price = model.price
+    return ModelEquipment(name=model.name, prompt_usd=price.prompt, completion_usd=price.completion)

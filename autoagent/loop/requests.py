@@ -12,6 +12,7 @@ from autoagent.budget import COMPLETION_TOKENS, Exhausted, Reservation, Wait, pr
 from autoagent.errors import AutoagentError
 from autoagent.events import Event, ModelCalled, ModelFailed, ModelReplied
 from autoagent.loop.context import RunContext
+from autoagent.loop.heads import keep_head, prompt_digest
 from autoagent.messages import Message, Reply
 from autoagent.ports import Model, ModelRequest, ModelRole, ToolSchema
 from autoagent.state import RunState
@@ -65,6 +66,8 @@ async def complete(
             number=number,
             reserved_usd=reserved.usd,
             reserved_tokens=reserved.tokens,
+            prompt=prompt_digest(messages, tools),
+            head=keep_head(ctx.heads, ctx.workspace.objects, messages, tools),
         )
     )
     ctx.history.faults.reached("request noted")

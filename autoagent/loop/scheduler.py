@@ -177,7 +177,8 @@ class Scheduler:
 
     async def _carry(self, name: str) -> None:
         with self.ctx.meter.working():
-            await Lane(self.ctx, name, self.merging.merge).until_done()
+            work = Lane(self.ctx, name, self.merging.merge).until_done()
+            await (work if self.ctx.around_lane is None else self.ctx.around_lane(name, work))
 
     async def _replan(self) -> None:
         with self.ctx.meter.working():
