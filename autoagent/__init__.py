@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from autoagent.api import run, run_sync
     from autoagent.commands import Answer, Approve, Deny
-    from autoagent.errors import AutoagentError, ToolError
+    from autoagent.errors import AutoagentError, NotDone, ToolError
     from autoagent.goal import Goal
     from autoagent.outcome import Outcome
     from autoagent.questions import Question
@@ -26,6 +26,7 @@ __all__ = [
     "AutoagentError",
     "Deny",
     "Goal",
+    "NotDone",
     "Observation",
     "Outcome",
     "Plugin",
@@ -43,7 +44,7 @@ __all__ = [
 _NAMES = {
     "api": ("run", "run_sync"),
     "commands": ("Answer", "Approve", "Deny"),
-    "errors": ("AutoagentError", "ToolError"),
+    "errors": ("AutoagentError", "NotDone", "ToolError"),
     "goal": ("Goal",),
     "outcome": ("Outcome",),
     "questions": ("Question",),

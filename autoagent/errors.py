@@ -5,6 +5,7 @@ journal, never exceptions; an ``assert`` is a bug of ours.
 
     Exception
     ├── ToolError                  read by the model; the run goes on
+    │   └── NotDone                the same, and certainly nothing happened outside
     └── AutoagentError             read by the operator; carries the exit code
         ├── UsageError      (2)    the call is wrong
         │   └── GoalError          the goal file is wrong; names file and line
@@ -27,6 +28,13 @@ from pathlib import Path
 
 class ToolError(Exception):
     """A tool could not do what was asked; the text becomes the model's observation."""
+
+
+class NotDone(ToolError):
+    """An external call failed, and it is certain that nothing happened outside.
+
+    After any other failure of such a call the model is warned that it may have happened all the same.
+    """
 
 
 class AutoagentError(Exception):

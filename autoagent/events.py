@@ -102,6 +102,8 @@ class FolderChanged(Frozen):
     kind: Literal["folder_changed"] = "folder_changed"
     tree: str
     paths: tuple[str, ...]
+    chosen: str = ""
+    """`mine`, `theirs`, `both`: nobody edited; the person's choice between two versions made this tree."""
 
 
 class Undone(Frozen):
@@ -312,6 +314,8 @@ class CallDecided(Frozen):
     """Idempotency key: the same in every try of this call."""
     understood: bool = True
     """False: no such tool, or arguments that can't be read. Policy wasn't asked; `why` says what is wrong."""
+    plugin_hash: str | None = None
+    """Content hash of the plugin as it was; with another one, what hasn't begun is decided anew."""
 
 
 class CallStarted(Frozen):
@@ -322,6 +326,8 @@ class CallStarted(Frozen):
     lane: str
     tree: str
     """The head that it works on."""
+    began_at: datetime | None = None
+    """Of an external call: when its first try was started."""
 
 
 class CallEnded(Frozen):
@@ -509,7 +515,7 @@ Event = Annotated[
     Field(discriminator="kind"),
 ]
 
-VERSIONS: dict[str, int] = {}
+VERSIONS: dict[str, int] = {"call_decided": 2, "call_started": 2, "question_asked": 2, "folder_changed": 2}
 """Kind -> version, where it isn't 1. Raise it when a kind's fields change, and add an upcaster."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -85,7 +86,7 @@ class Picker:
 
         Raises `UsageError` for what can't be, `Unavailable` for what can't be had.
         """
-        loaded = plugins.load(goal, self.parts.plugins)
+        loaded = plugins.load(goal, self.parts.plugins, self.settings, os.environ)
         for said in plugins.misspelt(goal, loaded.tools):
             on_note(said)
         return Means(

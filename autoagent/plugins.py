@@ -1,6 +1,7 @@
 """Plugins that a goal enables, imported from where `autoagent.installed` finds them, and no others.
 
-A plugin's hash covers the files of its package: when they change, questions about its calls are asked anew.
+A plugin's hash covers the files of its package and its settings: when they change, questions about its calls
+are asked anew.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from pathlib import Path
 
 from autoagent.errors import UsageError
 from autoagent.goal import Goal
+from autoagent.ids import digest
 from autoagent.installed import GROUP, missing
 from autoagent.loop.controls import CONTROLS
+from autoagent.settings import PluginSettings, Settings
 from autoagent.tools import Plugin, Tool
 from autoagent.turns import SCRIPT
 
@@ -31,10 +34,16 @@ class Loaded:
     hashes: dict[str, str]
 
 
-def load(goal: Goal, extra: Sequence[Plugin] = ()) -> Loaded:
+def load(
+    goal: Goal,
+    extra: Sequence[Plugin] = (),
+    settings: Settings | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Loaded:
     """Import what the goal enables. Raises `UsageError` that names the plugin and what is wrong with it.
 
-    `extra` are plugins given as values (by Python code, by tests) that need no entry point.
+    `extra` are plugins given as values (by Python code, by tests) that need no entry point. `settings` hold
+    the plugins' own, whose secrets stand in `environment`.
     """
     given = {p.name: p for p in extra}
     points = _points(goal.enabled_plugins)
@@ -44,9 +53,41 @@ def load(goal: Goal, extra: Sequence[Plugin] = ()) -> Loaded:
         point = None if name in given else _one(name, points)
         plugin = given[name] if point is None else _load_one(name, point)
         _check_tools(plugin, tools)
-        hashes[name] = _hash(_files_of_tools(plugin) if point is None else _files_of_package(point.module))
-        tools |= {tool.name: replace(tool, plugin=name) for tool in plugin.tools}
+        code = _hash(_files_of_tools(plugin) if point is None else _files_of_package(point.module))
+        own = settings_of(plugin, settings or Settings(), environment or {})
+        hashes[name] = code if own is None else digest([code, own.values.model_dump(mode="json")])
+        tools |= {tool.name: _of_plugin(tool, name, own) for tool in plugin.tools}
     return Loaded(tools, hashes)
+
+
+def _of_plugin(tool: Tool, name: str, own: PluginSettings | None) -> Tool:
+    tool = replace(tool, plugin=name)
+    return tool if own is None else replace(tool, settings=own.values, secrets=own.secrets)
+
+
+def settings_of(plugin: Plugin, settings: Settings, environment: Mapping[str, str]) -> PluginSettings | None:
+    """What config.toml says to the plugin; `None` where it wants to know nothing. Raises `UsageError`."""
+    if plugin.settings is not None:
+        return settings.of_plugin(plugin.name, plugin.settings, environment)
+    if plugin.name in settings.plugins:
+        raise UsageError(f"{settings.path}: [plugins.{plugin.name}]: this plugin has no settings; remove it")
+    return None
+
+
+def configured(settings: Settings, environment: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Each plugin with a table in config.toml, and what is wrong with it: empty where nothing is."""
+    points = _points(settings.plugins)
+    for name in settings.plugins:
+        if name not in points:
+            yield name, f"{settings.path}: [plugins.{name}]: no plugin of that name is installed"
+            continue
+        try:
+            own = settings_of(_load_one(name, _one(name, points)), settings, environment)
+        except UsageError as error:
+            yield name, str(error)
+            continue
+        unset = () if own is None else own.unset
+        yield name, f"the variable {unset[0]} isn't set: it holds a secret" if unset else ""
 
 
 def misspelt(goal: Goal, tools: Iterable[str]) -> Iterator[str]:

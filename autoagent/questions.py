@@ -44,6 +44,26 @@ class Subject(Frozen):
     """Of a recovery: the entry of the start that was never reported back."""
 
 
+class Versions(Frozen):
+    """One path that a person and the agent both changed."""
+
+    path: str
+    yours: str
+    """What it is in the person's version, in words: `4.1 KB`, `not there`."""
+    agents: str
+    lines: tuple[str, ...] = ()
+    """How the two differ, a unified diff; empty where they are no small texts."""
+
+
+class Explained(Frozen):
+    """What a person is told about a subject so that they can judge it. Follows from its hashes."""
+
+    sizes: dict[str, int] = Field(default_factory=dict)
+    """Path -> bytes, of files to be sent."""
+    versions: tuple[Versions, ...] = ()
+    """Of a folder question."""
+
+
 class Question(Frozen):
     """A durable record; blocks only its lane."""
 
@@ -56,6 +76,7 @@ class Question(Frozen):
     lane: str | None = None
     sub_task: str | None = None
     expires_at: datetime | None = None
+    explained: Explained = Explained()
 
     @property
     def digest(self) -> str:
@@ -66,3 +87,7 @@ class Question(Frozen):
     @property
     def is_yes_no(self) -> bool:
         return self.choices == YES_NO
+
+    def is_expired(self, now: datetime) -> bool:
+        """Whether it is too late for an answer."""
+        return self.expires_at is not None and now >= self.expires_at

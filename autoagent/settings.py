@@ -20,6 +20,12 @@ write. The file names the variables that hold secrets and holds none itself; her
     [sandbox]
     kind = "docker"                      # docker, monty, or auto
 
+    [questions]
+    expire_hours = 72                    # an answer that comes later is refused; without it, never
+
+    [plugins.mail]                       # what a plugin wants to know, in its own words
+    host = "smtp.example.org"
+
 `OPENAI_MODEL` in the environment, with `OPENAI_BASE_URL` and `OPENAI_API_KEY`, plays every role that a goal
 or `--model` doesn't give to a model of the file.
 """
@@ -29,12 +35,13 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 
 from autoagent.errors import UsageError
@@ -129,6 +136,24 @@ class SandboxSettings(_Table):
     cpus: float = Field(default=1, gt=0, le=1_024)
 
 
+class QuestionSettings(_Table):
+    """Questions to people."""
+
+    expire_hours: float = Field(default=0, ge=0, le=87_600)
+    """How long a question may be answered; 0: for ever."""
+
+
+@dataclass(frozen=True)
+class PluginSettings:
+    """What config.toml says to one plugin."""
+
+    values: BaseModel
+    secrets: Mapping[str, SecretStr]
+    """Variable -> secret, of the variables that are named there and set."""
+    unset: tuple[str, ...] = ()
+    """Variables that are named there and aren't set."""
+
+
 class Settings(Frozen):
     """All of it; `Settings()` is a machine on which nothing was set."""
 
@@ -136,6 +161,11 @@ class Settings(Frozen):
     roles: RoleSettings = RoleSettings()
     memory: MemorySettings = MemorySettings()
     sandbox: SandboxSettings = SandboxSettings()
+    questions: QuestionSettings = QuestionSettings()
+    plugins: dict[str, dict[str, JsonValue]] = Field(default={})
+    """Tables `[plugins.NAME]`, as they stand there: only the plugin knows its keys."""
+    path: str = Field(default="", exclude=True)
+    """The file, for errors."""
     environment: ModelSettings | None = None
     """The model that the environment names."""
     server: str = OPENAI_URL
@@ -159,6 +189,23 @@ class Settings(Frozen):
     def key(self, variable: str) -> SecretStr | None:
         """The secret in an environment variable that the settings name; `None` where it isn't set."""
         return self.secrets.get(variable)
+
+    def of_plugin(self, name: str, model: type[BaseModel], environment: Mapping[str, str]) -> PluginSettings:
+        """The table `[plugins.NAME]` as the plugin's own model. Raises `UsageError` as `load`."""
+        table = self.plugins.get(name, {})
+        where = f"{self.path}: [plugins.{name}]"
+        known = [field.alias or key for key, field in model.model_fields.items()]
+        for key in table:
+            if key not in known:
+                raise UsageError(f"{where} has no key {one_line(key, 60)!r}; {_expected(key, known)}")
+        try:
+            values = model.model_validate_json(json.dumps(table))
+        except ValidationError as error:
+            said = (f"{where} {_place(each)}{_said(each)}" for each in error.errors())
+            raise UsageError("\n".join(said)) from None
+        named = [str(v) for key, v in values if key.endswith("_env") and v]
+        secrets = {each: SecretStr(found) for each in named if (found := environment.get(each, ""))}
+        return PluginSettings(values, secrets, tuple(each for each in named if each not in secrets))
 
     def _named(self, name: str) -> ModelSettings:
         if name in self.models:
@@ -191,7 +238,9 @@ def load(home: Path, environment: Mapping[str, str]) -> Settings:
     named = {OPENAI_KEY, settings.memory.key_env, *(model.key_env for model in settings.models.values())}
     secrets = {name: SecretStr(value) for name in named if (value := environment.get(name, "").strip())}
     server = environment.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
-    found = {"environment": _environment_model(environment, server), "server": server, "secrets": secrets}
+    found = {"environment": _environment_model(environment, server), "server": server, "secrets": secrets} | {
+        "path": str(path)
+    }
     return settings.model_copy(update=found)
 
 
@@ -204,13 +253,13 @@ def _tables(path: Path) -> dict[str, object]:
         raise UsageError(f"{path}: can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is no TOML: {error}") from error
-    for name in ("environment", "server", "secrets"):  # ours, not the file's
+    for name in ("environment", "server", "secrets", "path"):  # ours, not the file's
         if name in tables:
             raise UsageError(f"{path}: unknown table [{name}]; {_expected(name, _FILE_TABLES)}")
     return tables
 
 
-_FILE_TABLES = ("models", "roles", "memory", "sandbox")
+_FILE_TABLES = ("models", "roles", "memory", "sandbox", "questions", "plugins")
 
 
 def _environment_model(environment: Mapping[str, str], server: str) -> ModelSettings | None:
@@ -246,6 +295,12 @@ def _problem(details: ErrorDetails) -> str:
     return f"{unknown}; {_expected(key, known)}"
 
 
+def _place(details: ErrorDetails) -> str:
+    """The key that a mistake is in, where it is in one."""
+    place = one_line(".".join(map(str, details["loc"])), 100)
+    return f"{place} " if place else ""
+
+
 def _said(details: ErrorDetails) -> str:
     """What is wrong with a value, and the value."""
     if details["type"] == "missing":
@@ -266,6 +321,8 @@ def _keys_of(table: list[str]) -> Iterable[str]:
             return PriceSettings.model_fields
         case ["roles"]:
             return RoleSettings.model_fields
+        case ["questions"]:
+            return QuestionSettings.model_fields
         case ["memory"]:
             return MemorySettings.model_fields
         case _:

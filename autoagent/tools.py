@@ -14,12 +14,13 @@ import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 from typing import Literal, get_args
 
-from pydantic import BaseModel, JsonValue, ValidationError
+from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
-from autoagent.errors import ToolError
+from autoagent.errors import NotDone, ToolError
 from autoagent.events import Effect, Label
 from autoagent.messages import Frozen
 from autoagent.parameters import (
@@ -38,6 +39,7 @@ from autoagent.trees import Tree, TreeEntry, WorkingCopy
 
 __all__ = [
     "SEARCH",
+    "NotDone",
     "Observation",
     "Plugin",
     "Tool",
@@ -106,6 +108,12 @@ class ToolContext:
     goal: str = ""
     labels: tuple[str, ...] = ()
     """What the run has read so far: `outside`, `private`."""
+    began_at: datetime | None = None
+    """When an external call was first started: the same at every try; `None` for other effects."""
+    settings: BaseModel | None = None
+    """The plugin's, as config.toml has them: a value of `Plugin.settings`."""
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+    """Variable -> secret, for the variables that the plugin's settings name."""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("autoagent.plugins"))
 
     @property
@@ -120,13 +128,21 @@ class ToolContext:
             raise ToolError(f"this tool declares effect={self.effect!r} and may not change files")
         return self.working_copy
 
+    def secret(self, variable: str) -> str:
+        """The secret in a variable that the settings name. Raises `NotDone` where it isn't set."""
+        if variable not in self.secrets:
+            raise NotDone(
+                f"the variable {variable} isn't set; the person's settings say that it holds a secret"
+            )
+        return self.secrets[variable].get_secret_value()
+
     def read_file(self, file: WorkspaceFile) -> bytes:
         """The bytes that were fixed when the call was decided."""
         return self.working_copy.objects.get(file.sha256)
 
 
 ToolFunction = Callable[..., Awaitable[str | Observation]]
-Probe = Callable[..., Awaitable[Literal["done", "not_done", "unknown"]]]
+Probe = Callable[..., Awaitable[Literal["done", "not_done", "unknown", "ask"]]]
 
 
 @dataclass(frozen=True)
@@ -145,7 +161,10 @@ class Tool:
     output_limit: int = 16_000
     """Characters of an observation; the rest is cut in the middle."""
     probe: Probe | None = None
-    """Called with the context and the arguments after a crash: did this very call happen?"""
+    """Called with the context and the arguments after a crash: did this very call happen?
+
+    `unknown` leaves it to the key, and without a key to a person; `ask` to a person in any case.
+    """
     idempotency_key: Callable[[Arguments], str] | None = None
     """Declares that the receiver drops a second call with the same `ctx.key`."""
     paths: tuple[str, ...] = ()
@@ -153,6 +172,9 @@ class Tool:
     sends: tuple[str, ...] = ()
     """Parameters that are `WorkspaceFile`."""
     plugin: str = ""
+    settings: BaseModel | None = None
+    """The plugin's, set when it is loaded; so is the next."""
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
 
     @cached_property
     def schema(self) -> ToolSchema:
@@ -308,6 +330,12 @@ class Plugin:
 
     name: str
     tools: Sequence[Tool] = ()
+    settings: type[BaseModel] | None = None
+    """What the table `[plugins.NAME]` of config.toml may hold.
+
+    A text in a field whose name ends in `_env` names a variable that holds a secret: `ToolContext.secret`
+    gives it, and it is struck out of what a tool returns or raises.
+    """
 
 
 def observation(result: JobResult) -> str:

@@ -13,7 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -224,7 +224,13 @@ class _Wires:
         ctx = RunContext(
             history=history,
             workspace=Workspace(history, self.journal.objects, folder),
-            asking=Asking(history, meter, hooks.approver, hooks.wait_s),
+            asking=Asking(
+                history,
+                meter,
+                hooks.approver,
+                hooks.wait_s,
+                _expiry(self.picker.settings.questions.expire_hours),
+            ),
             meter=meter,
             models=models,
             tools=means.plugins.tools,
@@ -314,6 +320,10 @@ async def _opened(parts: Parts) -> AsyncIterator[_Wires]:
 
 def _disk(home: Path, workspace: str, journal: Journal, faults: Faults) -> LocalFolder:
     return LocalFolder(Path(workspace), journal.objects, home / "scans" / hash_text(workspace), faults)
+
+
+def _expiry(hours: float) -> timedelta | None:
+    return timedelta(hours=hours) if hours > 0 else None
 
 
 def _existing(workspace: Path) -> Path:

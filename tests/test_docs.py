@@ -34,7 +34,13 @@ from autoagent.outcome import EXIT_CODES, CriterionResult, EndingName, Outcome
 from autoagent.ports import MemoryPoint
 from autoagent.questions import QuestionKind
 from autoagent.sandboxes.monty_hints import MODULES
-from autoagent.settings import MemorySettings, ModelSettings, RoleSettings, SandboxSettings
+from autoagent.settings import (
+    MemorySettings,
+    ModelSettings,
+    QuestionSettings,
+    RoleSettings,
+    SandboxSettings,
+)
 from autoagent.tools import ToolContext
 from autoagent.wiring import Launch
 
@@ -83,7 +89,7 @@ def test_what_a_tool_gets_is_documented() -> None:
     """Every attribute of the context, and no other."""
     table = section("docs/plugins.md", "What a tool gets: `ctx`")
     documented = {n.split("(")[0].removeprefix("ctx.") for row in rows(table) for n in named(row[0])}
-    attributes = {f.name for f in fields(ToolContext)} | {"files", "staging", "read_file"}
+    attributes = {f.name for f in fields(ToolContext)} | {"files", "staging", "read_file", "secret"}
 
     assert documented == attributes - {"working_copy"}
 
@@ -219,6 +225,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         "roles": RoleSettings,
         "memory": MemorySettings,
         "sandbox": SandboxSettings,
+        "questions": QuestionSettings,
     }
     known = {
         f"{table}.{key}": field

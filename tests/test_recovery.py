@@ -6,6 +6,7 @@ and the folder stay as they were.
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,10 +24,11 @@ from autoagent.events import (
     ModelFailed,
     OwnerChanged,
     QuestionAsked,
+    QuestionVoided,
 )
 from autoagent.outcome import Outcome
 from autoagent.testing.model import ScriptedModel, call, calls
-from autoagent.tools import Plugin, ToolContext, tool
+from autoagent.tools import Plugin, Probe, ToolContext, tool
 
 POST = """
 goal: send letters
@@ -307,3 +309,240 @@ async def test_each_owner_is_on_record(tmp_path: Path) -> None:
     await stage.resume(model)
 
     assert [e.epoch for e in stage.events(OwnerChanged)] == [1, 2]
+
+
+# --- the ways in which nobody can tell ----------------------------------------------------------------------
+
+
+def wayward(world: World, probe: Probe, *, keyed: bool = False) -> Plugin:
+    """A plugin `post` whose letters are looked up by `probe`."""
+
+    async def post_odd(ctx: ToolContext, to: str, text: str) -> str:
+        """Send a letter."""
+        world.keys.append(ctx.key)
+        world.sent.append(f"{to}: {text}")
+        return f"sent to {to}"
+
+    key = (lambda args: "") if keyed else None
+    made = tool(effect="external", destination="to", probe=probe, idempotency_key=key, timeout_s=0.2)
+    return Plugin("post", [made(post_odd)])
+
+
+async def raises(ctx: ToolContext, to: str, text: str) -> str:
+    raise ValueError("no such mailbox")
+
+
+async def hangs(ctx: ToolContext, to: str, text: str) -> str:
+    await asyncio.Event().wait()
+    return "done"
+
+
+async def babbles(ctx: ToolContext, to: str, text: str) -> object:
+    return True
+
+
+async def knows_nothing(ctx: ToolContext, to: str, text: str) -> str:
+    return "unknown"
+
+
+async def wants_a_person(ctx: ToolContext, to: str, text: str) -> str:
+    return "ask"
+
+
+async def crashed(stage: Stage, plugin: Plugin, tool_name: str = "post_odd") -> ScriptedModel:
+    """A run that has died between `Started` and `Ended` of a letter."""
+    stage.plugins = [plugin]
+    letter = call(tool_name, to="anna", text="hello")
+    model = ScriptedModel(planner=[plan("a")], worker=[letter, *DONE], by_number=True)
+    await stage.start(POST, model)
+    stage.kill(seq_of(stage, CallStarted))
+    return model
+
+
+@pytest.mark.parametrize("probe", [raises, hangs, babbles, knows_nothing])
+async def test_probe_that_can_not_tell_leaves_it_to_the_key(tmp_path: Path, probe: Probe) -> None:
+    """It raises, hangs, babbles or doesn't know: the call is made again, with the same key."""
+    world, stage = World(), Stage.at(tmp_path)
+    model = await crashed(stage, wayward(world, probe, keyed=True))
+
+    outcome = await stage.resume(model)
+
+    assert outcome.ending == "proved"
+    assert len(world.keys) == 2
+    assert len({*world.keys}) == 1
+
+
+@pytest.mark.parametrize(
+    ("probe", "said"),
+    [
+        (raises, "looking it up failed: post_odd failed: ValueError: no such mailbox"),
+        (hangs, "looking it up failed: post_odd was stopped after 0.2 s"),
+        (babbles, "looking it up told nothing"),
+        (knows_nothing, "looking it up told nothing"),
+    ],
+)
+async def test_probe_that_can_not_tell_and_no_key_asks(tmp_path: Path, probe: Probe, said: str) -> None:
+    """The question says what looking it up brought."""
+    world, stage = World(), Stage.at(tmp_path)
+    model = await crashed(stage, wayward(world, probe))
+
+    outcome = await stage.resume(model)
+
+    assert (outcome.ending, len(world.sent)) == ("parked", 1)
+    assert said in stage.question().why
+
+
+async def test_probe_can_want_a_person_in_spite_of_a_key(tmp_path: Path) -> None:
+    """`ask`: the receiver may not drop a second one after all."""
+    world, stage = World(), Stage.at(tmp_path)
+    model = await crashed(stage, wayward(world, wants_a_person, keyed=True))
+
+    outcome = await stage.resume(model)
+
+    assert (outcome.ending, len(world.sent)) == ("parked", 1)
+
+
+async def test_killed_while_it_recovers_recovers_again(tmp_path: Path) -> None:
+    """The second try dies too: the third has the same key, and the same time of the first."""
+    world, stage = World(), Stage.at(tmp_path)
+    model = await crashed(stage, wayward(world, knows_nothing, keyed=True))
+    await stage.resume(model)
+    stage.kill(seq_of(stage, CallStarted, 1))
+
+    outcome = await stage.resume(model)
+
+    starts = [e for e in stage.events(CallStarted) if e.began_at is not None]
+    assert outcome.ending == "proved"
+    assert (len(world.keys), len({*world.keys})) == (3, 1)
+    assert (len(starts), len({e.began_at for e in starts})) == (3, 1)
+
+
+# --- a plugin that has changed meanwhile --------------------------------------------------------------------
+
+
+def changed(
+    world: World, *, destination: str = "to", key: str = "another", effect: str = "external"
+) -> Plugin:
+    """`post` in a later version, in another file: the same tool names, other code."""
+
+    @tool(effect=effect, destination=destination, idempotency_key=lambda args: key)  # type: ignore[arg-type]
+    async def post_keyed(ctx: ToolContext, to: str, text: str) -> str:
+        """Send a letter in another way."""
+        world.keys.append(ctx.key)
+        world.sent.append(f"{to}: {text}")
+        return f"sent to {to}"
+
+    return Plugin("post", [post_keyed])
+
+
+async def test_changed_plugin_is_not_believed_about_a_started_call(tmp_path: Path) -> None:
+    """Its key function may be another: a person is asked; run again uses the key on record."""
+    world, stage = World(), Stage.at(tmp_path)
+    model = await crashed(stage, world.plugin(), "post_keyed")
+    stage.plugins = [changed(world)]
+
+    parked = await stage.resume(model)
+    why = stage.question().why
+    stage.answer("run again")
+    outcome = await stage.resume(model)
+
+    assert (parked.ending, outcome.ending) == ("parked", "proved")
+    assert "its plugin has changed since" in why
+    assert (len(world.keys), len({*world.keys})) == (2, 1)
+
+
+async def test_changed_plugin_never_reaches_somebody_else_than_was_shown(tmp_path: Path) -> None:
+    """What `run again` would now send elsewhere is not sent."""
+    world, stage = World(), Stage.at(tmp_path)
+    model = await crashed(stage, world.plugin(), "post_keyed")
+    stage.plugins = [changed(world, destination="text")]
+    await stage.resume(model)
+    stage.answer("run again")
+
+    outcome = await stage.resume(model)
+
+    assert (outcome.ending, len(world.sent)) == ("proved", 1)
+    told = [e.output for e in stage.events(CallEnded) if not e.ok]
+    assert told == [
+        "Not done again after a restart: the changed plugin would make it another call (external, to hello)"
+    ]
+
+
+async def test_allowed_call_that_had_not_begun_is_decided_again_for_a_changed_plugin(tmp_path: Path) -> None:
+    """Allowed for anna; the new version would send to somebody whom the goal doesn't name: asked."""
+    world, stage = World(), Stage.at(tmp_path)
+    model = await crashed(stage, world.plugin(), "post_keyed")
+    stage.kill(seq_of(stage, CallStarted) - 1)
+    world.sent.clear()
+    stage.plugins = [changed(world, destination="text")]
+
+    outcome = await stage.resume(model)
+
+    assert (outcome.ending, world.sent) == ("parked", [])
+    assert stage.question().subject.destination == "hello"
+    assert [d.decision for d in stage.events(CallDecided)] == ["allow", "ask"]
+
+
+async def test_write_that_becomes_a_send_is_decided_again(tmp_path: Path) -> None:
+    """A call that changed only files when it was started may not come back as one that reaches outside."""
+    world, stage = World(), Stage.at(tmp_path)
+    model = await crashed(stage, changed(world, effect="write"), "post_keyed")
+    stage.plugins = [world.plugin()]
+    world.sent.clear()
+    world.keys.clear()
+
+    outcome = await stage.resume(model)
+
+    assert (outcome.ending, world.sent) == ("proved", ["anna: hello"])
+    assert [d.effect for d in stage.events(CallDecided)][:2] == ["write", "external"]
+
+
+async def test_yes_that_was_not_used_is_void_when_the_plugin_changes(tmp_path: Path) -> None:
+    """Asked again, with what changed; the old yes is no answer to the new question."""
+    world, stage = World(), Stage.at(tmp_path)
+    stage.plugins = [world.plugin()]
+    letter = call("post_keyed", to="ben", text="hello")
+    model = ScriptedModel(planner=[plan("a")], worker=[letter, *DONE], by_number=True)
+    await stage.start(POST, model)
+    stage.approve()
+    stage.plugins = [changed(world)]
+
+    outcome = await stage.resume(model)
+
+    assert (outcome.ending, world.sent) == ("parked", [])
+    assert "asked again, since it has changed: the plugin's code or settings" in stage.question().why
+    assert len(stage.events(QuestionVoided)) == 1
+
+
+async def test_missing_tool_can_not_be_run_again(tmp_path: Path) -> None:
+    """The person can say that it happened, or leave it."""
+    world, stage = World(), Stage.at(tmp_path)
+    model = await crashed(stage, world.plugin(), "post_keyed")
+    stage.plugins = [Plugin("post", [])]
+
+    outcome = await stage.resume(model)
+    asked = stage.question()
+    stage.answer("done")
+    ended = await stage.resume(model)
+
+    assert (outcome.ending, asked.choices, ended.ending) == ("parked", ("done", "skip"), "proved")
+    assert "its tool is no longer there" in asked.why
+
+
+async def test_approval_is_used_up_by_the_call_that_it_allowed(tmp_path: Path) -> None:
+    """Dead between the yes and the effect: sent once, not asked again; the same words are another call."""
+    world, stage = World(), Stage.at(tmp_path)
+    stage.plugins = [world.plugin()]
+    letter = call("post_probed", to="ben", text="hello")
+    model = ScriptedModel(planner=[plan("a")], worker=[letter, letter, *DONE], by_number=True)
+    await stage.start(POST, model)
+    stage.approve()
+    await stage.resume(model)
+    stage.kill(seq_of(stage, CallStarted))
+    world.sent.clear()
+    world.keys.clear()
+
+    outcome = await stage.resume(model)
+
+    assert (outcome.ending, world.sent) == ("parked", ["ben: hello"])
+    assert len(stage.events(QuestionAsked)) == 2

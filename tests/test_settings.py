@@ -195,7 +195,10 @@ def test_memory_and_sandbox_are_set(tmp_path: Path) -> None:
         ('[models.a]\nmodel = "x"\n[roles]\nworker = "a"\n', "[roles] worker is 'a'; expected a valid"),
         ("[sandbox]\nmemory = 3\n", "[sandbox] has no key 'memory'; did you mean 'memory_mb'?"),
         ('[memory]\nurl = "qdrant"\n', "[memory] url is 'qdrant'; expected an http or https address"),
-        ('[secrets]\nX = "y"\n', "unknown table [secrets]; expected one of models, roles, memory, sandbox"),
+        (
+            '[secrets]\nX = "y"\n',
+            "unknown table [secrets]; expected one of models, roles, memory, sandbox, questions, plugins",
+        ),
     ],
 )
 def test_a_mistake_is_named_by_file_table_and_key(tmp_path: Path, text: str, wanted: str) -> None:

@@ -11,6 +11,7 @@ from pydantic import JsonValue
 
 from autoagent.cli.finding import answered_on_the_way, find_question, open_questions, opened, unfinished
 from autoagent.cli.output import out
+from autoagent.clock import SystemClock
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.console.question import answers, whole
@@ -89,7 +90,7 @@ def _send(prefix: str, made: Callable[[Question], Approve | Deny | Answer]) -> N
         state, asked = find_question(journal, prefix)
         question = asked.question
         command = made(question)
-        if why := refusal(state, command):
+        if why := refusal(state, command, SystemClock().now()):
             raise UsageError(why)
         if question.id in answered_on_the_way(journal, state):
             taken = f"'autoagent resume {state.run_id}' takes the answer"

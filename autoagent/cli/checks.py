@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import shutil
 import sys
 import urllib.error
@@ -60,6 +61,7 @@ async def all_checks(home: Path, settings: Settings) -> list[Check]:
         sandbox_would_be(settings, status),
         await memory_answers(home, settings),
         plugins_installed(),
+        *plugins_configured(settings),
         disk_has_room(home),
     ]
 
@@ -194,6 +196,15 @@ def plugins_installed() -> Check:
 
     names = ", ".join(dict.fromkeys(plugin.name for plugin in installed()))
     return Check("plugins", bool(names), names or "none: reinstall autoagent, which brings some")
+
+
+def plugins_configured(settings: Settings) -> Iterator[Check]:
+    """A row for each plugin that config.toml has a table for."""
+    from autoagent.plugins import configured
+
+    for name, problem in configured(settings, os.environ):
+        said = problem or f"configured in [plugins.{name}] of {settings.path}"
+        yield Check(f"plugin {name}", not problem, said, is_needed=False)
 
 
 def build_image(settings: Settings) -> str:

@@ -23,8 +23,9 @@ from autoagent.wiring import RECORDING
 def dry_run(request: Request) -> int:
     """0 where the run would start, 5 where something that it needs is missing. Raises `UsageError`."""
     work = understand(request.target)
-    notes = [*work.notes, *plugins.misspelt(work.goal, plugins.load(work.goal).tools)]
     settings = load(home(), os.environ)
+    loaded = plugins.load(work.goal, settings=settings, environment=os.environ)
+    notes = [*work.notes, *plugins.misspelt(work.goal, loaded.tools)]
     checks = list(_checks(request, work, settings))
     out(*explain(work.goal).split("\n"), "", *as_lines(checks))
     note(*(f"note: {said}" for said in notes), "nothing was started")

@@ -139,7 +139,17 @@ def _problem(error: Exception) -> str:
     return ".".join(map(str, first["loc"])) + ": " + first["msg"] if first["loc"] else first["msg"]
 
 
-UPCASTERS: dict[tuple[str, int], Upcaster] = {}
+def _same(body: Json) -> Json:
+    """A version that only has more fields, all with defaults."""
+    return body
+
+
+UPCASTERS: dict[tuple[str, int], Upcaster] = {
+    ("call_decided", 1): _same,
+    ("call_started", 1): _same,
+    ("folder_changed", 1): _same,
+    ("question_asked", 1): _same,
+}
 """(kind, version) -> what makes the next version of it; one for each version below `events.VERSIONS`."""
 
 EVENTS: Codec[Event] = Codec("event", Event, VERSIONS, UPCASTERS)

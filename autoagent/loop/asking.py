@@ -9,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.errors import UsageError
@@ -25,7 +27,7 @@ from autoagent.ids import new_id
 from autoagent.loop.history import History
 from autoagent.loop.meter import Meter
 from autoagent.ports import SentCommand
-from autoagent.questions import YES_NO, Question, Subject
+from autoagent.questions import YES_NO, Explained, Question, Subject
 from autoagent.redact import one_line
 from autoagent.state import QuestionState, RunState
 
@@ -52,6 +54,8 @@ class Asking:
     approver: Approver | None = None
     wait_s: float = 0
     """How long to wait for an answer from another terminal where no approver is here."""
+    expire_after: timedelta | None = None
+    """How long a question may be answered; `None`: for ever."""
     _later: set[str] = field(default_factory=set)
     """Questions that the approver left for later."""
 
@@ -63,6 +67,7 @@ class Asking:
         choices: tuple[str, ...] = YES_NO,
         lane: str | None = None,
         sub_task: str | None = None,
+        explained: Explained | None = None,
     ) -> QuestionAnswered:
         """The answer to a question about exactly `subject`, asked now or at any time before.
 
@@ -73,23 +78,33 @@ class Asking:
             now = subject() if callable(subject) else subject
             asked = self._find(now)
             if asked is None:
+                asked_at = self.history.clock.now()
                 question = Question(
-                    id=new_id(6), subject=now, why=why, choices=choices, lane=lane, sub_task=sub_task
+                    id=new_id(6),
+                    subject=now,
+                    why=why,
+                    choices=choices,
+                    lane=lane,
+                    sub_task=sub_task,
+                    expires_at=None if self.expire_after is None else asked_at + self.expire_after,
+                    explained=explained or Explained(),
                 )
-                asked = self._put_down(question)
+                asked = self._put_down(question, asked_at)
             if asked.answer is not None:
                 return asked.answer
             await self._wait(asked.question, subject)
 
-    def _put_down(self, question: Question) -> QuestionState:
-        """Record a question, in the place of open ones that it makes void."""
-        former = [q.question for q in self.history.state.waiting if _is_about(q.question, question.subject)]
+    def _put_down(self, question: Question, asked_at: datetime) -> QuestionState:
+        """Record a question, in the place of those that it makes void: open, or answered for nothing."""
+        former = [
+            q.question for q in self.history.state.questions.values() if _is_former(q, question.subject)
+        ]
         if former:
             change = difference(former[-1].subject, question.subject)
             question = question.model_copy(update={"why": f"{question.why}{_AGAIN}{change}"})
         self.history.record(
             *(QuestionVoided(question=q.id, why=difference(q.subject, question.subject)) for q in former),
-            QuestionAsked(question=question, asked_at=self.history.clock.now()),
+            QuestionAsked(question=question, asked_at=asked_at),
             *(() if former else self._ruled(question)),
             sync=True,
         )
@@ -102,8 +117,13 @@ class Asking:
         """Return when there is an answer, or the question has become another one."""
 
         def is_over(state: RunState) -> bool:
-            changed = callable(subject) and subject() != question.subject
-            return changed or not state.questions[question.id].is_open or self._left(question.id)
+            if (
+                _has_changed(subject, question)
+                or not state.questions[question.id].is_open
+                or self._left(question.id)
+            ):
+                return True
+            return self.approver is None and self._is_late(question)
 
         await self.history.durable()
         self.history.faults.reached("waiting for a person")
@@ -116,8 +136,8 @@ class Asking:
                     await self.history.until(is_over)
             except TimeoutError:
                 self.give_up(question)
-                if self.history.state.questions[question.id].is_open:
-                    raise Parked(question.id) from None
+        if self.history.state.questions[question.id].is_open and not _has_changed(subject, question):
+            raise Parked(question.id)
 
     def leave(self, question: str) -> None:
         """Nobody will answer this for now: who waits for it parks."""
@@ -128,6 +148,24 @@ class Asking:
         if question in self._later:
             raise Parked(question)
         return False
+
+    def expire(self, *, at_start: bool = False) -> None:
+        """Do as `if_nobody_answers` says about open questions whose time is over.
+
+        With `park` they are void and asked anew: at once where a person is here, else at the next resume.
+        """
+        for question in [q.question for q in self.history.state.waiting if self._is_late(q.question)]:
+            self.give_up(question, _expired(question))
+            if not self.history.state.questions[question.id].is_open:
+                continue
+            if at_start or self.approver is not None:
+                void = QuestionVoided(question=question.id, why=_expired(question))
+                self.history.record(void, sync=True)
+            else:
+                self.history.wake()
+
+    def _is_late(self, question: Question) -> bool:
+        return question.is_expired(self.history.clock.now())
 
     # --- the person who is here ---------------------------------------------------------------------------
 
@@ -161,7 +199,9 @@ class Asking:
             self.leave(question.id)
         elif not self.history.state.questions[question.id].is_open:
             return  # answered elsewhere while the person was typing
-        elif why := refusal(self.history.state, command):
+        elif self._is_late(question):
+            self.expire()
+        elif why := refusal(self.history.state, command, self.history.clock.now()):
             raise UsageError(f"the approver's answer can't be taken: {why}")
         else:
             self.history.record(*self.events_of(command, by="terminal"), sync=True)
@@ -172,7 +212,7 @@ class Asking:
         """Record what a command to a question does, or why it can't be obeyed."""
         command = sent.command
         assert isinstance(command, Approve | Deny | Answer)
-        if why := refusal(self.history.state, command):
+        if why := refusal(self.history.state, command, sent.at):
             self.history.record(CommandRefused(number=sent.number, why=why))
         else:
             events = self.events_of(command, by=sent.by)
@@ -214,10 +254,22 @@ class Asking:
         for rule in rules:
             same = (rule.tool, rule.destination) == (subject.tool, subject.destination)
             if same and rule.why.partition(_AGAIN)[0] == question.why:
-                return (_answered(question, "yes", "", "rule"),)
+                return (_answered(question, "yes", self._origin(rule.tool, rule.destination), "rule"),)
         return ()
 
-    def give_up(self, question: Question) -> None:
+    def _origin(self, tool: str, destination: str | None) -> str:
+        """Which answer covers the calls of a tool to a destination, in words."""
+        covering = [
+            (q.question.id, q.answer.covers)
+            for q in self.history.state.questions.values()
+            if q.answer is not None
+            and q.answer.covers > 1
+            and (q.question.subject.tool, q.question.subject.destination) == (tool, destination)
+        ]
+        id, covers = covering[-1]
+        return f"covered by your yes to question {id}, which was for {covers} of {tool} to {destination}"
+
+    def give_up(self, question: Question, why: str = "nobody was there to answer") -> None:
         """Nobody has answered: what the goal wants then. A recovery always waits for its person."""
         asked = self.history.state.questions[question.id]
         if not asked.is_open or question.subject.kind == "recovery":
@@ -226,15 +278,15 @@ class Asking:
             case "park":
                 return
             case "skip":
-                self.history.record(_nobody(question), sync=True)
+                self.history.record(_nobody(question, why), sync=True)
             case "stop":
-                reason = f"nobody was there to answer: {question.why}"
+                reason = f"{why}: {question.why}"
                 ended = () if self.history.state.ended else (RunEnded(ending="unproved", reason=reason),)
-                self.history.record(_nobody(question), *ended, sync=True)
+                self.history.record(_nobody(question, why), *ended, sync=True)
 
 
-def refusal(state: RunState, command: Approve | Deny | Answer) -> str | None:
-    """Why an answer doesn't fit its question as it stands; `None` where it does."""
+def refusal(state: RunState, command: Approve | Deny | Answer, at: datetime) -> str | None:
+    """Why an answer given at that time doesn't fit its question as it stands; `None` where it does."""
     asked = state.questions.get(command.question)
     if asked is None:
         return f"there is no question {command.question!r} in run {state.run_id}"
@@ -244,6 +296,8 @@ def refusal(state: RunState, command: Approve | Deny | Answer) -> str | None:
         return f"question {command.question} no longer stands: {asked.voided}"
     if asked.question.digest != command.digest:
         return f"question {command.question} has changed since it was shown; look at it again"
+    if asked.question.is_expired(at):
+        return f"{_expired(asked.question)}; 'autoagent resume {state.run_id}' asks again"
     if isinstance(command, Answer) == asked.question.is_yes_no:
         return _wrong_kind(asked.question)
     if isinstance(command, Answer) and not command.text.strip():
@@ -272,13 +326,46 @@ def difference(old: Subject, new: Subject) -> str:
     """What changed between two versions of a question, in words."""
     was, now = old.model_dump(mode="json"), new.model_dump(mode="json")
     changed = [name for name in was if was[name] != now[name]]
-    return ", ".join(f"{name} {_short(was[name])} -> {_short(now[name])}" for name in changed)
+    return ", ".join(part for name in changed for part in _changes(name, was[name], now[name]))
+
+
+_UNREADABLE = {
+    "plugin_hash": "the plugin's code or settings",
+    "tree": "the workspace's files",
+    "rules": "what the goal allows",
+}
+"""Parts of a subject that are hashes, and say nothing to a person."""
+
+
+def _changes(name: str, was: Any, now: Any) -> list[str]:
+    """What changed in one part of a subject."""
+    if name in _UNREADABLE:
+        return [_UNREADABLE[name]]
+    if name in ("args", "files") and isinstance(was, dict) and isinstance(now, dict):
+        of = "file " if name == "files" else ""
+        keys = [key for key in dict.fromkeys((*was, *now)) if was.get(key) != now.get(key)]
+        return [f"{of}{one_line(k, 60)} {_short(was.get(k))} -> {_short(now.get(k))}" for k in keys]
+    return [f"{name} {_short(was)} -> {_short(now)}"]
 
 
 def _short(value: object) -> str:
     if isinstance(value, list):
         value = "+".join(str(item) for item in value) or "none"
     return one_line(str(value), 60)
+
+
+def _has_changed(subject: Subject | Callable[[], Subject], question: Question) -> bool:
+    """Whether what a question is about is something else by now."""
+    return callable(subject) and subject() != question.subject
+
+
+def _is_former(asked: QuestionState, subject: Subject) -> bool:
+    """Whether a question stands for the same as `subject` in another version, and nothing came of it yet.
+
+    The answer about a call is used when the call starts, and then nobody asks again.
+    """
+    is_unused = asked.is_open or (asked.answer is not None and subject.kind == "call")
+    return asked.voided is None and is_unused and _is_about(asked.question, subject)
 
 
 def _is_about(question: Question, subject: Subject) -> bool:
@@ -308,9 +395,12 @@ def _wrong_kind(question: Question) -> str:
     return f"question {question.id} takes {wanted}; use 'autoagent answer {question.id} …'"
 
 
-def _nobody(question: Question) -> QuestionAnswered:
-    verdict = "no" if question.is_yes_no else "text"
-    return _answered(question, verdict, "nobody was there to answer", "nobody")
+def _nobody(question: Question, why: str) -> QuestionAnswered:
+    return _answered(question, "no" if question.is_yes_no else "text", why, "nobody")
+
+
+def _expired(question: Question) -> str:
+    return f"question {question.id} expired at {question.expires_at:%Y-%m-%d %H:%M} UTC, unanswered"
 
 
 def _answered(question: Question, verdict: str, text: str, by: str) -> QuestionAnswered:

@@ -20,6 +20,7 @@ from autoagent.ids import digest
 from autoagent.loop.context import Execution, RunContext
 from autoagent.loop.executing import Executor
 from autoagent.loop.proposals import LONGEST_NAME, Proposal, propose, read
+from autoagent.loop.recovering import Recovery, explained
 from autoagent.loop.requests import LimitReached
 from autoagent.loop.toolbox import ToolOutcome
 from autoagent.messages import RequestedCall
@@ -29,10 +30,8 @@ from autoagent.ports import Objects
 from autoagent.questions import Subject
 from autoagent.state import CallState, LaneState, RunState
 from autoagent.taint import labels_of_paths, labels_of_tree, urls_in, urls_of_files
-from autoagent.tools import Tool, ToolContext
+from autoagent.tools import Tool
 from autoagent.trees import Tree, WorkingCopy, diff
-
-RECOVERY = ("done", "run again", "skip")
 
 
 class Calls:
@@ -42,6 +41,7 @@ class Calls:
         self.ctx = ctx
         self.lane = lane
         self.executor: Execution = Executor(ctx, lane) if ctx.execution is None else ctx.execution(lane)
+        self.recovery = Recovery(ctx, lane, self.executor)
 
     @property
     def state(self) -> RunState:
@@ -59,11 +59,15 @@ class Calls:
 
     async def carry_out(self, call: RequestedCall) -> None:
         """Bring a requested call to its end. Raises `Parked`, `LimitReached`."""
-        known = self.state.calls.get(call.id) or self._decide(call)
-        if known is None:
-            return
-        if known.started is not None and known.decided.effect == "external":
+        known = self.state.calls.get(call.id)
+        if known is not None and known.started is not None and known.decided.effect == "external":
             await self._recover(known)
+            return
+        if known is None:
+            known = self._decide(call)
+        elif self.recovery.has_changed(known.decided):
+            known = self._decide_again(known.decided)
+        if known is None:
             return
         if known.decided.tool not in self.ctx.tools:
             self.end(known.decided, ok=False, output=f"the tool {known.decided.tool!r} is no longer there")
@@ -85,22 +89,35 @@ class Calls:
         except ToolError as error:
             self._refuse(call, str(error))
             return None
-        decision = policy.decide(self.state, proposal.call)
-        match decision:
+        return self._as_policy_says(proposal, call.id)
+
+    def _decide_again(self, decided: CallDecided) -> CallState | None:
+        """As `_decide`, after a crash, of a call that had not begun: the plugin that it was judged by is
+        another one now, and may do something else, or reach somebody else, with the same arguments.
+        """
+        tool = self.ctx.tools[decided.tool]
+        try:
+            args = tool.check(decided.args)
+            proposal = propose(self.ctx, self.me, tool, args, decided.call, decided.files)
+        except ToolError as error:
+            self.end(decided, ok=False, output=f"the plugin was changed meanwhile: {error}")
+            return None
+        return self._as_policy_says(replace(proposal, key=decided.key), decided.call)
+
+    def _as_policy_says(self, proposal: Proposal, call: str) -> CallState | None:
+        match policy.decide(self.state, proposal.call):
             case policy.Stop(why=why):
                 raise LimitReached(why)
             case policy.Deny(why=why):
-                decided = self.decided(proposal, call.id, "deny", why)
+                decided = self.decided(proposal, call, "deny", why)
                 text = f"Not allowed: {why}"
-                self.ctx.history.record(
-                    decided, CallEnded(call=call.id, lane=self.lane, ok=False, output=text)
-                )
+                self.ctx.history.record(decided, CallEnded(call=call, lane=self.lane, ok=False, output=text))
                 return None
             case policy.Ask(why=why):
-                self.ctx.history.record(self.decided(proposal, call.id, "ask", why))
+                self.ctx.history.record(self.decided(proposal, call, "ask", why))
             case policy.Allow(why=why):
-                self.ctx.history.record(self.decided(proposal, call.id, "allow", why))
-        return self.state.calls[call.id]
+                self.ctx.history.record(self.decided(proposal, call, "allow", why))
+        return self.state.calls[call]
 
     def decided(
         self, proposal: Proposal, call: str, decision: Any, why: str, script: str | None = None
@@ -117,6 +134,7 @@ class Calls:
             why=why,
             script=script,
             key=proposal.key,
+            plugin_hash=self.ctx.plugin_hashes.get(proposal.tool.plugin),
         )
 
     def _refuse(self, call: RequestedCall, why: str) -> None:
@@ -159,7 +177,11 @@ class Calls:
         """The call as a person allowed it; `None` where they didn't, and it has ended."""
         decided = known.decided
         answer = await self.ctx.asking.ask(
-            lambda: self.subject(decided), decided.why, lane=self.lane, sub_task=self.me.sub_task
+            lambda: self.subject(decided),
+            decided.why,
+            lane=self.lane,
+            sub_task=self.me.sub_task,
+            explained=explained(self.ctx, decided.files),
         )
         if answer.verdict != "yes":
             why = f": {answer.text}" if answer.text else ""
@@ -196,10 +218,11 @@ class Calls:
             async with self.ctx.workspace.moving(self.me.on_main, self.ctx.asking):
                 await self._write(decided)
             return
-        self.ctx.history.record(
-            CallStarted(call=decided.call, lane=self.lane, tree=self.me.tree),
-            sync=decided.effect == "external",
-        )
+        started = CallStarted(call=decided.call, lane=self.lane, tree=self.me.tree)
+        if decided.effect == "external":
+            former = known.started.began_at if known.started is not None else None
+            started = started.model_copy(update={"began_at": former or self.ctx.history.clock.now()})
+        self.ctx.history.record(started, sync=decided.effect == "external")
         if decided.effect == "external":
             await self.ctx.history.durable()
         self.ctx.history.faults.reached("about to send" if decided.effect == "external" else "started")
@@ -207,7 +230,7 @@ class Calls:
         outcome, seconds = await self.executor.run(tool, decided, self.working_copy())
         self.ctx.history.faults.reached("effect done")
         text = outcome.text
-        if decided.effect == "external" and not outcome.ok:
+        if decided.effect == "external" and not outcome.ok and not outcome.is_not_done:
             text += "\nIt may have happened all the same: don't repeat it without checking."
         self.end(decided, ok=outcome.ok, output=text, labels=self.labels(decided, outcome), seconds=seconds)
         if decided.effect == "external":
@@ -349,51 +372,33 @@ class Calls:
     # --- after a crash ------------------------------------------------------------------------------------
 
     async def _recover(self, known: CallState) -> None:
-        """An external call was started and never reported back: find out, use its key, or ask."""
-        decided, tool = known.decided, self.ctx.tools.get(known.decided.tool)
-        verdict = await self._probe(tool, decided)
-        self.ctx.history.faults.reached("probed")
-        if verdict == "unknown" and tool is not None and tool.idempotency_key is not None:
-            verdict = "not_done"  # the receiver drops a second one with the same key
-        if verdict == "unknown":
-            verdict = await self._ask_recovery(decided)
-        match verdict:
+        """An external call was started and never reported back: end it, or make it again."""
+        decided = known.decided
+        match await self.recovery.verdict(decided, self.subject, self.working_copy()):
             case "done":
                 self.end(decided, ok=True, output="It had already been done before the restart.")
             case "skip":
                 self.end(decided, ok=False, output="Skipped by the person after a restart; not done again.")
-            case _ if tool is None:
-                self.end(
-                    decided, ok=False, output=f"the tool {decided.tool!r} is no longer there; not done again"
-                )
-            case _:
+            case "again" if why := self._differs_now(decided):
+                self.end(decided, ok=False, output=f"Not done again after a restart: {why}")
+            case "again":
                 await self._perform(known)
 
-    async def _probe(self, tool: Tool | None, decided: CallDecided) -> str:
-        if tool is None or tool.probe is None:
-            return "unknown"
-        probing = replace(tool, function=_as_text(tool.probe))
-        outcome, _ = await self.executor.run(probing, decided, self.working_copy())
-        return outcome.text if outcome.ok and outcome.text in ("done", "not_done") else "unknown"
-
-    async def _ask_recovery(self, decided: CallDecided) -> str:
-        """The answer is about this very start: when the call is lost again, it is asked again."""
-        entries = self.ctx.history.journal.read(self.ctx.history.run_id)
-        begun = next(
-            e for e in reversed(entries) if isinstance(e.event, CallStarted) and e.event.call == decided.call
-        )
-        why = (
-            f"{decided.tool} was started at {begun.at:%Y-%m-%d %H:%M:%S} UTC and never reported back; "
-            "did it happen?"
-        )
-        answer = await self.ctx.asking.ask(
-            lambda: self.subject(decided).model_copy(update={"kind": "recovery", "start": begun.seq}),
-            why,
-            choices=RECOVERY,
-            lane=self.lane,
-            sub_task=self.me.sub_task,
-        )
-        return answer.text
+    def _differs_now(self, decided: CallDecided) -> str | None:
+        """Why a call that was started can't be made again as it was recorded; `None` where it can."""
+        if not self.recovery.has_changed(decided):
+            return None
+        try:
+            tool = self.ctx.tools[decided.tool]
+            call = propose(
+                self.ctx, self.me, tool, tool.check(decided.args), decided.call, decided.files
+            ).call
+        except ToolError as error:
+            return str(error)
+        if (call.effect, call.destination) == (decided.effect, decided.destination):
+            return None
+        to = call.destination or "nobody"
+        return f"the changed plugin would make it another call ({call.effect}, to {to})"
 
 
 def _files_in(tree: Tree, paths: Iterable[str], objects: Objects) -> Iterator[str]:
@@ -408,13 +413,6 @@ def _files_in(tree: Tree, paths: Iterable[str], objects: Objects) -> Iterator[st
 def _paths_of(tool: Tool, decided: CallDecided) -> tuple[str, ...]:
     """What a call names of the workspace, without files to be sent."""
     return tuple(path for name in tool.paths for path in each_text(decided.args.get(name)))
-
-
-def _as_text(probe: Any) -> Any:
-    async def run(context: ToolContext, **args: Any) -> str:
-        return str(await probe(context, **args))
-
-    return run
 
 
 def _transplant(head: Tree, result: Tree, changed: tuple[str, ...], objects: Objects) -> Tree:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from autoagent.events import CallDecided
 from autoagent.loop.context import RunContext
@@ -26,13 +27,14 @@ class Executor:
         began = time.monotonic()
         context = self._context(tool, decided, copy)
         outcome = await self._thread.run(tool, context, decided.args, decided.files)
-        return outcome, time.monotonic() - began
+        return _without_secrets(outcome, tool), time.monotonic() - began
 
     def close(self) -> None:
         self._thread.close()
 
     def _context(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> ToolContext:
         sandbox, memory, state = self.ctx.sandbox, self.ctx.memory, self.ctx.history.state
+        known = state.calls.get(decided.call)
 
         async def run_job(job: Job) -> JobResult:
             assert sandbox is not None
@@ -51,7 +53,18 @@ class Executor:
             memory=None if memory is None else _MemoryFromThread(memory),
             goal=state.goal.goal,
             labels=state.labels,
+            began_at=known.started.began_at if known is not None and known.started is not None else None,
+            settings=tool.settings,
+            secrets=tool.secrets,
         )
+
+
+def _without_secrets(outcome: ToolOutcome, tool: Tool) -> ToolOutcome:
+    """The outcome as the model may read it: no secret of the plugin's settings stands in it."""
+    text = outcome.text
+    for variable, secret in tool.secrets.items():
+        text = text.replace(secret.get_secret_value(), f"[{variable}]")
+    return replace(outcome, text=text)
 
 
 class _MemoryFromThread:

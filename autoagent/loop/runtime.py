@@ -60,6 +60,7 @@ class Runtime:
         Cancelling the task interrupts the run, to be resumed.
         """
         self._obey()
+        self.ctx.asking.expire(at_start=True)
         tasks = [self._task(self._main()), self._task(self._beat()), self._task(self._listen())]
         if self.ctx.asking.approver is not None:
             tasks.append(self._task(self.ctx.asking.attend()))
@@ -205,10 +206,14 @@ class Runtime:
     # --- beside the work ----------------------------------------------------------------------------------
 
     async def _listen(self) -> None:
-        """Obey commands as they come. Other processes send them, so this waits in real time."""
+        """Obey commands as they come, and see which questions' time is over.
+
+        Other processes send commands, so this waits in real time.
+        """
         while True:
             await asyncio.sleep(_COMMANDS_EVERY_S)
             self._obey()
+            self.ctx.asking.expire()
 
     def _obey(self) -> None:
         """Turn the commands that have come into events."""

@@ -152,7 +152,7 @@ class Scripts:
         attempt.reads += 1
         id = f"{script.call}.{attempt.reads}"
         known = self.calls.state.calls.get(id)
-        if known is not None and _same(known, proposal):
+        if known is not None and self._is_same(known, proposal):
             if known.ended is not None:
                 return _spoken(known.ended)
             if known.decided.decision == "ask" and not self._may(known):
@@ -166,6 +166,13 @@ class Scripts:
             attempt.asks = id
             raise StopScript
         return await self._now(script, decided)
+
+    def _is_same(self, known: CallState, proposal: Proposal) -> bool:
+        """Whether the record is of this very call; one that has ended answers whatever its plugin is now."""
+        decided = known.decided
+        if (decided.tool, decided.args) != (proposal.tool.name, proposal.args):
+            return False
+        return known.ended is not None or not self.calls.recovery.has_changed(decided)
 
     def _may(self, known: CallState) -> bool:
         """Whether a person has said yes to exactly this."""
@@ -205,10 +212,6 @@ def _in_order(queued: list[RequestedCall]) -> tuple[RequestedCall, ...]:
     """What the script wants done after it; how it wants to end comes last, and once."""
     ends = [call for call in queued if call.name in _ENDS]
     return (*(call for call in queued if call.name not in _ENDS), *ends[-1:])
-
-
-def _same(known: CallState, proposal: Proposal) -> bool:
-    return known.decided.tool == proposal.tool.name and known.decided.args == proposal.args
 
 
 def _spoken(ended: CallEnded | None) -> str:

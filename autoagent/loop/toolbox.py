@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
-from autoagent.errors import AutoagentError, ToolError
+from autoagent.errors import AutoagentError, NotDone, ToolError
 from autoagent.events import Label
 from autoagent.redact import cut
 from autoagent.tools import Observation, Tool, ToolContext
@@ -30,6 +30,8 @@ class ToolOutcome:
     ok: bool
     text: str
     labels: tuple[Label, ...] = ()
+    is_not_done: bool = False
+    """It failed, and says that nothing happened outside."""
 
 
 class ToolThread:
@@ -98,7 +100,8 @@ async def _carried(
     try:
         return _outcome(tool, await tool.function(context, **tool.typed(args, files)))
     except ToolError as error:
-        return _failed(tool, _message(error) or f"{tool.name} failed and didn't say why")
+        text = _message(error) or f"{tool.name} failed and didn't say why"
+        return _failed(tool, text, is_not_done=isinstance(error, NotDone))
     except AutoagentError:
         raise
     except BaseException as error:  # plugin code may raise anything; sys.exit() ends its call, not the run
@@ -121,8 +124,8 @@ def _outcome(tool: Tool, value: object) -> ToolOutcome:
             return ToolOutcome(False, f"{tool.name} returned {kind}, not text: the plugin is broken")
 
 
-def _failed(tool: Tool, text: str) -> ToolOutcome:
-    return ToolOutcome(False, cut(text, tool.output_limit))
+def _failed(tool: Tool, text: str, *, is_not_done: bool = False) -> ToolOutcome:
+    return ToolOutcome(False, cut(text, tool.output_limit), is_not_done=is_not_done)
 
 
 def _message(error: BaseException) -> str:

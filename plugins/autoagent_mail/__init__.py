@@ -1,0 +1,101 @@
+"""Mail by SMTP, from the address in config.toml.
+
+A message is a pure function of its call: arguments and files from the record, the Message-ID from the call's
+key, the date of its first try. So every try hands over the same bytes. Not every mailbox drops a second mail
+with a Message-ID that it has: what becomes of a mail that a crash left open is the person's to say, unless
+`after_crash` in the settings says it for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from autoagent.tools import NotDone, Plugin, ToolContext, WorkspaceFile, tool
+from autoagent_mail.delivery import Delivery
+from autoagent_mail.message import Letter, addresses, one_line_only, sendable
+from autoagent_mail.settings import MailSettings
+
+_TIMEOUT_S = 600
+"""For the whole of it; each word of the server has the settings' own `timeout_s`."""
+
+Recipients = Annotated[
+    list[str],
+    BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
+    AfterValidator(addresses),
+    Field(min_length=1),
+]
+
+
+async def look_up(
+    ctx: ToolContext, to: list[str], subject: str, body: str, attachments: list[WorkspaceFile]
+) -> Literal["unknown", "ask"]:
+    """SMTP has no way to ask for a mail: a person says whether it went out, or the settings send it again."""
+    return "unknown" if _settings(ctx).after_crash == "send again" else "ask"
+
+
+@tool(
+    effect="external",
+    destination="to",
+    probe=look_up,
+    idempotency_key=lambda args: "",  # the run's own key; the Message-ID is made of it
+    timeout_s=_TIMEOUT_S,
+)
+async def mail_send(
+    ctx: ToolContext,
+    to: Recipients,
+    subject: Annotated[str, AfterValidator(one_line_only)],
+    body: Annotated[str, AfterValidator(sendable)],
+    attachments: list[WorkspaceFile] = [],  # noqa: B006 (a tool's default is read, never changed)
+) -> str:
+    """Send a mail in plain text, all recipients seeing each other. It can't be taken back.
+
+    Args:
+        to: The addresses, like anna@example.org, without names.
+        subject: One line.
+        body: The text.
+        attachments: Paths of files in the workspace.
+    """
+    settings = _settings(ctx)
+    if ctx.began_at is None:
+        raise NotDone("nothing was sent: this call has no start on record")
+    letter = Letter(
+        sender=settings.sender,
+        name=settings.name,
+        to=tuple(to),
+        subject=subject,
+        body=body,
+        attachments=tuple((file.path, ctx.read_file(file)) for file in attachments),
+        key=ctx.key,
+        at=ctx.began_at,
+    )
+    password = None if settings.password_env is None else ctx.secret(settings.password_env)
+    accepted = await _carried_out(Delivery(settings, password, letter))
+    enclosed = f" with {', '.join(file.path for file in attachments)}" if attachments else ""
+    return (
+        f"{settings.host} took the mail to {', '.join(to)}{enclosed} ({accepted}). It will deliver it, or "
+        f"tell {settings.sender} by mail that it can't. Message-ID {letter.message_id}"
+    )
+
+
+async def _carried_out(delivery: Delivery) -> str:
+    """In a thread; where the call is stopped, the line to the server is cut at once."""
+    try:
+        return await asyncio.to_thread(delivery.carry_out)
+    except asyncio.CancelledError:
+        delivery.stop()
+        raise
+
+
+def _settings(ctx: ToolContext) -> MailSettings:
+    assert isinstance(ctx.settings, MailSettings)
+    return ctx.settings
+
+
+plugin = Plugin(
+    name="mail",
+    tools=[mail_send],
+    settings=MailSettings,
+)

@@ -1,0 +1,358 @@
+"""Mail: handed over whole or not at all, the same bytes at every try, and never twice unasked."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_runs import Cli, finished, plans, served
+from cli_runs import calls as served_call
+from loops import Stage, finish, plan, worker_prompts, write
+from mails import GOAL, Post, config, mailing, serving
+
+from autoagent.errors import UsageError
+from autoagent.events import CallEnded, CallStarted, QuestionAsked
+from autoagent.messages import Reply
+from autoagent.outcome import Outcome
+from autoagent.testing.model import ScriptedModel, call
+
+DONE = [write("done.txt", "x"), finish()]
+
+
+def mail(to: object = "anna@example.org", body: str = "Hello.\n.\n", **more: object) -> Reply:
+    return call("mail_send", **{"to": to, "subject": "News", "body": body, **more})
+
+
+def model_of(*letters: Reply) -> ScriptedModel:
+    return ScriptedModel(planner=[plan("a")], worker=[*letters, *DONE], by_number=True)
+
+
+async def told(stage: Stage, letter: Reply, goal: str = GOAL) -> str:
+    """What the worker reads of one mail."""
+    model = model_of(letter)
+    await stage.start(goal, model)
+    return worker_prompts(model)[1].last.text
+
+
+async def test_mail_arrives_once_with_its_attachment(tmp_path: Path) -> None:
+    """Sender, recipient, subject, text and the file's very bytes."""
+    async with serving(Post()) as post:
+        stage = mailing(tmp_path, post.port, 'name = "Jörg, Agent"', {"out/table.csv": "a;b\n"})
+        said = await told(stage, mail(attachments=["out/table.csv"]))
+
+    (sent,) = post.messages
+    assert post.taken[0][0] == ["anna@example.org"]
+    assert [sent[name] for name in ("From", "To", "Subject")] == [
+        '"Jörg, Agent" <agent@example.org>',
+        "anna@example.org",
+        "News",
+    ]
+    assert sent.get_body().get_content() == "Hello.\r\n.\r\n"
+    (file,) = sent.iter_attachments()
+    assert (file.get_filename(), file.get_content_type()) == ("table.csv", "text/csv")
+    assert file.get_payload(decode=True) == b"a;b\n"
+    assert "127.0.0.1 took the mail to anna@example.org with out/table.csv (250 OK: queued as 7)" in said
+    assert sent["Message-ID"] in said
+
+
+async def test_words_of_any_language_arrive(tmp_path: Path) -> None:
+    """Subject, text and file names are not only ASCII."""
+    async with serving(Post()) as post:
+        stage = mailing(tmp_path, post.port, files={"größe.txt": "ü"})
+        await told(stage, mail(subject="Größe ✓", body="naïve — 日本\n", attachments=["größe.txt"]))
+
+    (sent,) = post.messages
+    assert (sent["Subject"], sent.get_body().get_content()) == ("Größe ✓", "naïve — 日本\r\n")
+    assert [file.get_filename() for file in sent.iter_attachments()] == ["größe.txt"]
+    assert post.taken[0][1].isascii()
+
+
+@pytest.mark.parametrize(
+    ("options", "count", "said"),
+    [
+        ({"enable_SMTPUTF8": True}, 1, "took the mail to jörg@example.org"),
+        ({}, 0, "takes only addresses of ASCII"),
+    ],
+)
+async def test_address_that_is_not_ascii_needs_a_server_that_takes_it(
+    tmp_path: Path, options: dict[str, Any], count: int, said: str
+) -> None:
+    """With SMTPUTF8 it goes out as it is; without it nothing is sent, and the reason is told."""
+    async with serving(Post(), **options) as post:
+        stage = mailing(tmp_path, post.port)
+        text = await told(stage, mail("jörg@example.org"), GOAL.replace("anna@", "jörg@"))
+
+    assert len(post.taken) == count
+    assert said in text
+    assert "may have happened" not in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        ({"to": "anna@example.org\nBcc: eve@evil.example"}, "is no address"),
+        ({"to": "Anna <anna@example.org>"}, "is no address"),
+        ({"to": "anna@example.org, eve@evil.example"}, "is no address"),
+        ({"to": []}, "at least 1 item"),
+        ({"subject": "News\r\nBcc: eve@evil.example"}, "holds a line break"),
+        ({"subject": "News\u2028x"}, "holds a line break"),
+        ({"body": "half \ud800"}, "half a character"),
+    ],
+)
+async def test_what_would_forge_a_header_is_refused_before_anybody_is_asked(
+    tmp_path: Path, arguments: dict[str, object], why: str
+) -> None:
+    """The model reads what is wrong; no question, no line to the server."""
+    stage = mailing(tmp_path, 9)
+
+    said = await told(stage, mail(**arguments))  # type: ignore[arg-type]
+
+    assert why in said
+    assert stage.events(CallStarted)[0].call != stage.events(CallEnded)[0].call
+    assert stage.events(QuestionAsked) == []
+
+
+async def test_each_recipient_must_be_named_in_the_goal(tmp_path: Path) -> None:
+    """One of two is unknown: the question names both, and nothing goes out before the answer."""
+    async with serving(Post()) as post:
+        stage = mailing(tmp_path, post.port)
+        outcome = await stage.start(GOAL, model_of(mail(["anna@example.org", "eve@evil.example"])))
+
+    assert (outcome.ending, post.taken) == ("parked", [])
+    assert stage.question().subject.destination == "anna@example.org, eve@evil.example"
+
+
+# --- what is known when it fails ----------------------------------------------------------------------------
+
+
+async def test_one_refused_recipient_stops_the_mail_for_all(tmp_path: Path) -> None:
+    """Nobody gets a mail whose other half failed: it can be sent again without a second copy for anybody."""
+    refused = {"bea@example.org": "550 5.1.1 no such user"}
+    async with serving(Post(refused=refused)) as post:
+        stage = mailing(tmp_path, post.port)
+        goal = GOAL.replace("[anna@example.org]", "[anna@example.org, bea@example.org]")
+        said = await told(stage, mail(["anna@example.org", "bea@example.org"]), goal)
+
+    assert post.taken == []
+    assert said == (
+        "nothing was sent, to nobody: 127.0.0.1 refuses bea@example.org (550 5.1.1 no such user), "
+        "but would take the 1 others"
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (
+            "554 5.7.1 looks like spam",
+            "nothing was sent: 127.0.0.1 refuses the message (554 5.7.1 looks like spam)",
+        ),
+        (
+            "451 busy",
+            "nothing was sent: 127.0.0.1 refuses the message (451 busy, for now: later it may work)",
+        ),
+    ],
+)
+async def test_refused_message_is_certainly_not_sent(tmp_path: Path, answer: str, said: str) -> None:
+    """For good or for now, as the server says; no warning that it may have happened."""
+    async with serving(Post(answer=answer)) as post:
+        assert await told(mailing(tmp_path, post.port), mail()) == said
+
+
+async def test_line_that_breaks_before_the_answer_leaves_it_open(tmp_path: Path) -> None:
+    """The server had all of it and said nothing: the model must not simply repeat it."""
+    async with serving(Post(on_taken=lambda line: line.abort())) as post:
+        said = await told(mailing(tmp_path, post.port), mail())
+
+    assert "has the whole mail and didn't say whether it took it" in said
+    assert "It may have happened all the same: don't repeat it without checking." in said
+
+
+async def test_line_that_breaks_before_the_message_sends_nothing(tmp_path: Path) -> None:
+    """No whole message was handed over, so there is nothing to warn of."""
+
+    class Closing(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            transport.close()
+
+    async with serving(Post(), Closing) as post:
+        said = await told(mailing(tmp_path, post.port), mail())
+
+    assert said.startswith(f"nothing was sent: no mail can be given to 127.0.0.1:{post.port} (")
+    assert "may have happened" not in said
+
+
+async def test_stopped_run_cuts_the_line(tmp_path: Path) -> None:
+    """^C while the server keeps silent: the run lets go, and nothing is handed over behind its back."""
+    lost = asyncio.Event()
+
+    class Silent(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            transport.write(b"220 here\r\n")  # type: ignore[attr-defined]
+
+        def data_received(self, data: bytes) -> None:
+            run.cancel()
+
+        def connection_lost(self, error: Exception | None) -> None:
+            lost.set()
+
+    async with serving(Post(), Silent) as post:
+        stage = mailing(tmp_path, post.port)
+        run = asyncio.ensure_future(stage.start(GOAL, model_of(mail())))
+        await asyncio.gather(run, return_exceptions=True)
+        await lost.wait()
+
+    assert [e.ok for e in stage.events(CallEnded)] == []
+
+
+# --- after a crash ------------------------------------------------------------------------------------------
+
+
+async def killed(stage: Stage) -> Outcome:
+    """A run that dies between the server's word and its own record, and goes on."""
+    model = model_of(mail(attachments=["a.txt"]))
+    await stage.start(GOAL, model)
+    begun = next(e.seq for e in stage.journal.read(stage.run) if isinstance(e.event, CallStarted))
+    stage.kill(begun)
+    return await stage.resume(model)
+
+
+async def test_killed_run_asks_before_it_sends_again(tmp_path: Path) -> None:
+    """Nobody but the person can look: the question shows the mail, and one mail is all that went out."""
+    async with serving(Post()) as post:
+        stage = mailing(tmp_path, post.port, files={"a.txt": "enclosed"})
+        parked = await killed(stage)
+        asked = stage.question()
+        stage.answer("done")
+        outcome = await stage.resume(model_of())
+
+    assert (parked.ending, outcome.ending, len(post.taken)) == ("parked", "proved", 1)
+    assert (asked.subject.kind, asked.subject.destination) == ("recovery", "anna@example.org")
+    assert asked.explained.sizes == {"a.txt": 8}
+
+
+async def test_run_again_hands_over_the_very_same_bytes(tmp_path: Path) -> None:
+    """Message-ID, date, boundary: a mailbox that knows the Message-ID can drop the second."""
+    async with serving(Post()) as post:
+        stage = mailing(tmp_path, post.port, files={"a.txt": "enclosed"})
+        await killed(stage)
+        stage.answer("run again")
+        outcome = await stage.resume(model_of())
+
+    assert outcome.ending == "proved"
+    first, second = post.taken
+    assert first == second
+
+
+async def test_settings_can_send_again_without_a_question(tmp_path: Path) -> None:
+    """For those whose mailboxes drop duplicates: the same bytes, at once."""
+    async with serving(Post()) as post:
+        stage = mailing(tmp_path, post.port, 'after_crash = "send again"', {"a.txt": "enclosed"})
+        outcome = await killed(stage)
+
+    assert outcome.ending == "proved"
+    assert stage.events(QuestionAsked) == []
+    assert len({data for _, data in post.taken}) == 1
+    assert len(post.taken) == 2
+
+
+async def test_process_that_is_killed_when_the_server_has_the_mail_sends_it_once(tmp_path: Path) -> None:
+    """kill -9 at the worst instant, then `resume`, then an answer from the command line."""
+    cli = Cli(tmp_path / "home", tmp_path)
+    work = cli.workspace(
+        "goal: tell Anna\nallow: {send: {mail: [anna@example.org]}}\ndone_when: [{file: d.txt}]\n"
+    )
+    turns = [
+        plans("tell"),
+        served_call("mail_send", to="anna@example.org", subject="News", body="Hello."),
+        served_call("files_write", path="d.txt", content="x"),
+        served_call("finish", result="told"),
+    ]
+    runs: list[asyncio.subprocess.Process] = []
+    post = Post(on_taken=lambda line: os.kill(runs[0].pid, signal.SIGKILL))
+    async with serving(post), served(cli, *turns):
+        config(cli.home, post.port)
+        runs.append(await cli.start("run", work))
+        died = await finished(runs[0])
+        (run,) = (await cli("runs", "--json")).json
+        await cli("resume", run["id"], status=3)
+        (asked,) = (await cli("approvals", "--json")).json
+        await cli("answer", asked["id"], "done")
+        await cli("resume", run["id"])
+
+    assert died.status == -signal.SIGKILL
+    assert len(post.taken) == 1
+    assert (asked["kind"], asked["destination"]) == ("recovery", "anna@example.org")
+    assert "so it may have happened" in asked["why"]
+
+
+# --- settings -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("table", "why"),
+    [
+        ("", "[plugins.mail] host is missing"),
+        (
+            'host = "mail.example.org"\nfrom = "a@b.org"\ntls = "none"',
+            "'mail.example.org' is another machine",
+        ),
+        ('host = "h"\nfrom = "a@b.org"\nuser = "a"', "user and password_env go together"),
+        ('host = "h"\nfrom = "a@b.org"\npasword_env = "X"', "did you mean 'password_env'?"),
+        ('host = "h"\nfrom = "Anna"', "[plugins.mail] from 'Anna' is no address"),
+        ('host = "h"\nfrom = "a@b.org"\nport = "25"', "[plugins.mail] port is '25'"),
+    ],
+)
+async def test_wrong_settings_are_told_before_a_run_begins(tmp_path: Path, table: str, why: str) -> None:
+    """File, table and key, and what to write."""
+    stage = mailing(tmp_path, 9)
+    (stage.home / "config.toml").write_text(f"[plugins.mail]\n{table}\n")
+
+    with pytest.raises(UsageError) as raised:
+        await stage.start(GOAL, model_of())
+
+    assert f"{stage.home / 'config.toml'}: " in str(raised.value)
+    assert why in str(raised.value)
+
+
+async def test_password_is_struck_out_of_what_the_model_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that echoes it gains nothing."""
+    monkeypatch.setenv("MAIL_PASSWORD", "s3cret-word")
+    refused = {"anna@example.org": "550 go away, s3cret-word"}
+    login = {"auth_require_tls": False, "authenticator": lambda *_: True, "auth_exclude_mechanism": ["LOGIN"]}
+    async with serving(Post(refused=refused), **_accepting(login)) as post:
+        stage = mailing(tmp_path, post.port, 'user = "agent"\npassword_env = "MAIL_PASSWORD"')
+        said = await told(stage, mail())
+
+    assert "550 go away, [MAIL_PASSWORD]" in said
+    assert not [e for e in stage.journal.read(stage.run) if "s3cret" in e.model_dump_json()]
+
+
+def _accepting(options: dict[str, Any]) -> dict[str, Any]:
+    from aiosmtpd.smtp import AuthResult
+
+    return options | {"authenticator": lambda *_: AuthResult(success=True)}
+
+
+async def test_password_that_is_not_set_is_named(tmp_path: Path) -> None:
+    """Nothing is sent, and the person can read which variable to set."""
+    stage = mailing(tmp_path, 9, 'user = "agent"\npassword_env = "NO_SUCH_PASSWORD"')
+
+    assert "the variable NO_SUCH_PASSWORD isn't set" in await told(stage, mail())
+
+
+def test_nothing_of_mail_is_loaded_before_it_is_enabled() -> None:
+    """Installed is not enabled."""
+    import subprocess
+
+    code = "import autoagent.cli.app, sys; print('smtplib' in sys.modules, 'autoagent_mail' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout.split() == ["False", "False"]
