@@ -50,6 +50,15 @@ def test_init_never_overwrites(here: Path, capsys: Capture) -> None:
     assert "goal.yaml is there already, and nothing was written" in capsys.readouterr().err
 
 
+def test_a_template_that_nobody_edited_is_no_goal(here: Path, capsys: Capture) -> None:
+    """Neither validated nor run."""
+    assert status_of(["init"]) == 0
+
+    assert [status_of(["validate", "."]), status_of(["run", "."])] == [2, 2]
+
+    assert "goal.yaml: the goal is still what 'autoagent init' wrote" in capsys.readouterr().err
+
+
 def test_validate_says_the_goal_back(here: Path, capsys: Capture) -> None:
     """On stdout in English, notes on stderr; nothing is made."""
     (here / "goal.yaml").write_text("goal: Sum it\nallow: {web: [example.org]}\nplugins: [files]\n")

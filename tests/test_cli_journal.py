@@ -203,7 +203,7 @@ def test_show_puts_a_run_on_a_page(desk: Desk) -> None:
     assert re.search(r"^  ✓  tell  do tell  done  wrote it$", shown, re.MULTILINE)
     assert "\n  + a.txt\n" in shown
     assert re.search(r"^✓ proved  a\.txt exists  a\.txt, ", shown, re.MULTILINE)
-    assert shown.endswith(f"next: autoagent show {run}\n")
+    assert shown.endswith(" · exit 0\n")
     record = desk.json("show", run)
     assert (record["ending"], record["plan"]) == (
         "proved",

@@ -136,6 +136,20 @@ async def test_the_editor_opens_with_the_arguments(cli: Cli, tmp_path: Path) -> 
     assert any(re.search(r"▸ 1/1 Edited$", text) for text in terminal.lines)
 
 
+async def test_an_editor_that_changes_nothing_edits_nothing(cli: Cli) -> None:
+    """The question is asked again as it was."""
+    async with served(cli, PLANS, *WRITES):
+        terminal = await Terminal.start(cli, "run", cli.workspace(ASKING), EDITOR="true", VISUAL="")
+        await terminal.until(PROMPT)
+        terminal.type("e\n")
+        await terminal.until(PROMPT, times=2)
+        terminal.type("y\n")
+        assert await terminal.end() == 0
+
+    assert "nothing was changed" in terminal.lines
+    assert any("answered by terminal" in text for text in terminal.lines)
+
+
 async def test_ctrl_c_interrupts_and_says_how_to_go_on(cli: Cli) -> None:
     """130; the run is resumable, and its question is still there."""
     async with served(cli, PLANS):

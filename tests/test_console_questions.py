@@ -128,12 +128,18 @@ def test_any_other_text_is_a_no_that_the_agent_reads(typed: str) -> None:
     assert understood(MAIL, typed) == Deny(question="q7", digest=MAIL.digest, why=typed)
 
 
-@pytest.mark.parametrize("typed", ["e", "-", "x", "?", "1", "ok", "Sure"])
-def test_what_may_be_a_key_or_a_yes_is_asked_about_again(typed: str) -> None:
-    """A lone letter is no message to the agent, and a near yes is no no."""
+@pytest.mark.parametrize("typed", ["e", "-", "x", "?", "1"])
+def test_what_may_be_a_key_is_asked_about_again(typed: str) -> None:
+    """A lone letter is no message to the agent."""
     said = understood(asks("task", args={"id": "1", "title": "t"}), typed)
 
     assert said == f"{typed!r} isn't offered here; type y, n, or what to do instead"
+
+
+@pytest.mark.parametrize("typed", ["ok", "Sure"])
+def test_a_near_yes_is_asked_about_again(typed: str) -> None:
+    """It must not become a no that the agent reads."""
+    assert understood(MAIL, typed) == f"{typed!r} is no clear yes; type y, n, or what to do instead"
 
 
 def test_one_letter_of_another_script_is_a_word() -> None:

@@ -10,7 +10,6 @@ from autoagent.errors import StoreUnavailable, UsageError
 from autoagent.journal.home import home
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import Outcome, outcome
-from autoagent.redact import one_line
 from autoagent.state import QuestionState, RunState, fold
 from autoagent.trees import EMPTY, Tree, load_tree
 
@@ -86,9 +85,8 @@ def _tree(journal: SqliteJournal, id: str) -> Tree:
 
 def _one(prefix: str, ids: Iterable[str], noun: str, where: str) -> str:
     fitting = [id for id in ids if id == prefix] or [id for id in ids if prefix and id.startswith(prefix)]
-    shown = one_line(prefix, 40)
     if not fitting:
-        raise UsageError(f"there is no {noun} {shown!r}; {where}")
+        raise UsageError(f"there is no {noun} {prefix[:40]!r}; {where}")
     if len(fitting) > 1:
-        raise UsageError(f"{shown!r} could be {', '.join(fitting[:8])}; write more of the {noun}'s id")
+        raise UsageError(f"{prefix[:40]!r} could be {', '.join(fitting[:8])}; write more of the {noun}'s id")
     return fitting[0]

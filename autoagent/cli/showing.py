@@ -93,7 +93,7 @@ def shown_lines(run: Shown) -> Iterator[Line]:
     if run.outcome.result:
         yield from _section("The agent reports, in its own words", block(run.outcome.result, before="  │ "))
     yield line("")
-    yield from ending(run.outcome, run.state)
+    yield from ending(run.outcome, run.state, is_shown=True)
 
 
 def started_at(run: Shown) -> str:

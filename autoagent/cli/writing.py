@@ -30,11 +30,11 @@ def init(
     from autoagent.cli.output import out
     from autoagent.cli.target import looks_like_path, quoted
     from autoagent.errors import UsageError
-    from autoagent.goal.file import FILE_NAME, from_text, template
+    from autoagent.goal.file import FILE_NAME, PLACEHOLDER, from_text, template
 
     if not goal and not Path(path).exists() and not looks_like_path(path):
         path, goal = ".", path
-    text = template(from_text(goal or "Say here what shall be true at the end.").goal)
+    text = template(from_text(goal or PLACEHOLDER).goal)
     file = Path(path) / FILE_NAME
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -12,12 +12,13 @@ from autoagent.outcome import CriterionResult, Outcome
 from autoagent.state import RunState
 
 
-def ending(outcome: Outcome, state: RunState) -> Iterator[Line]:
-    """The last block of a run."""
+def ending(outcome: Outcome, state: RunState, *, is_shown: bool = False) -> Iterator[Line]:
+    """The last block of a run; with `is_shown` it is a part of what `show` prints."""
     yield from verdicts(outcome)
     yield from _explained(outcome, state)
     yield _sum(outcome, state)
-    if following := _next(outcome, state):
+    following = [*_next(outcome, state), *(() if is_shown else (f"autoagent show {outcome.run}",))]
+    if following:
         yield dotted(line(Part("next: ", "dim"), following[0]), *following[1:])
 
 
@@ -32,6 +33,8 @@ def verdicts(outcome: Outcome) -> Iterator[Line]:
 
 def _evidence(result: CriterionResult) -> str:
     """The evidence, and who judged where that was no machine: quotes may look like anything."""
+    if result.by == "person":
+        return f"a person {result.evidence}"
     mechanical = result.by in ("", "nobody", "file check") or result.by.startswith("sandbox (")
     return result.evidence if mechanical else f"says {result.by}: {result.evidence}"
 
@@ -70,17 +73,16 @@ def _left(state: RunState) -> Iterator[str]:
 
 def _next(outcome: Outcome, state: RunState) -> list[str]:
     """Commands that make sense now."""
-    show = f"autoagent show {outcome.run}"
     match outcome.ending:
         case "parked" | "running":
             ask = ["autoagent approvals"] if outcome.waiting else []
-            return [*ask, f"autoagent resume {outcome.run}", show]
+            return [*ask, f"autoagent resume {outcome.run}"]
         case "interrupted" | "unavailable":
-            return [f"autoagent resume {outcome.run}", show]
+            return [f"autoagent resume {outcome.run}"]
         case "limit":
-            return [f"autoagent resume {outcome.run} {_raised(outcome, state)}", show]
+            return [f"autoagent resume {outcome.run} {_raised(outcome, state)}"]
         case _:
-            return [show]
+            return []
 
 
 def _raised(outcome: Outcome, state: RunState) -> str:

@@ -327,5 +327,5 @@ def _each_limit(limits: Limits) -> tuple[str, ...]:
         money(limits.usd),
         several(limits.steps, "step"),
         f"{limits.minutes:g} min",
-        several(limits.tokens, "token"),
+        f"{limits.tokens:,} tokens",
     )

@@ -83,6 +83,9 @@ class Person:
         except (ValueError, RecursionError) as error:
             self.screen.ask(line(f"that is no JSON ({error}); nothing was changed"))
             return None
+        if edit == question.subject.args:
+            self.screen.ask(line("nothing was changed"))
+            return None
         self.screen.ask(*_compared(question, edit))
         return edit
 
@@ -120,8 +123,10 @@ def understood(question: Question, typed: str, edit: JsonValue = None) -> Approv
             return "'y -N' takes 1 to 1000"
         return Approve(question=question.id, digest=digest, covers=int(many[1]))
     why = "" if words.lower() in ("", "n", "no") else words
-    if why in _KEYS or why.lower() in _LIKE_A_YES:
+    if why in _KEYS:
         return f"{words!r} isn't offered here; type y, n, or what to do instead"
+    if why.lower() in _LIKE_A_YES:
+        return f"{words!r} is no clear yes; type y, n, or what to do instead"
     return Deny(question=question.id, digest=digest, why=why)
 
 

@@ -1,6 +1,6 @@
 """Goal files: from a path to a checked `Goal`. Owns reading them; spawns nothing, imports no plugin.
 
-The schema stands in `goal_schema`, the YAML in `goal_yaml`; `goal_english` says a goal back.
+The schema stands in `schema`, the YAML in `yaml`; `english` says a goal back.
 """
 
 from __future__ import annotations
@@ -18,12 +18,13 @@ from autoagent.goal.autogpt import convert, is_autogpt
 from autoagent.goal.command import files_named
 from autoagent.goal.schema import read_goal, said_goal
 from autoagent.goal.values import said
-from autoagent.goal.writer import dump, template
+from autoagent.goal.writer import PLACEHOLDER, dump, template
 from autoagent.goal.yaml import Fields, Text, parse
 from autoagent.ids import digest
 
 __all__ = [
     "FILE_NAME",
+    "PLACEHOLDER",
     "LoadedGoal",
     "dump",
     "from_text",
@@ -69,6 +70,8 @@ def load(path: Path) -> LoadedGoal:
         goal, notes = understand(source)
     except GoalError as error:
         raise GoalError(error.problem, path=file, line=error.line) from None
+    if goal.goal.strip() == PLACEHOLDER:
+        raise GoalError(f"the goal is still what 'autoagent init' wrote: {PLACEHOLDER!r}", path=file)
     if file.name != FILE_NAME and file.name not in goal.protect:
         goal = goal.model_copy(update={"protect": (*goal.protect, file.name)})
     return LoadedGoal(goal, source, file, notes)

@@ -67,13 +67,17 @@ _TEMPLATE = """\
 """
 
 
+PLACEHOLDER = "Say here what shall be true at the end."
+"""What a template says where nobody has said anything yet; no run begins with it."""
+
+
 def template(text: str) -> str:
     """A goal file that loads to `text` with the defaults, and shows everything else that it may hold."""
     return _TEMPLATE.format(goal="\n".join(_lines({"goal": text.strip()})))
 
 
 def dump(goal: Goal) -> str:
-    """YAML that `goal_file.load` reads as the same goal; defaults are left out."""
+    """YAML that `file.load` reads as the same goal; defaults are left out."""
     fields = goal.model_dump(mode="json", exclude_defaults=True, exclude_none=True)
     for limit, value in fields.get("limits", {}).items():
         fields["limits"][limit] = _Number(format(abs(Decimal(str(value))), "f"))

@@ -47,7 +47,11 @@ def cpu_s(command: list[str], home: Path) -> float:
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(
-        command, stdout=subprocess.DEVNULL, check=True, env={**kept, "AUTOAGENT_HOME": str(home / "home")}
+        command,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        env={**kept, "AUTOAGENT_HOME": str(home / "home")},
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
