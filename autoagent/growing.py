@@ -31,6 +31,10 @@ class Log(Sequence[T]):
         grown._length = self._length + len(items)
         return grown
 
+    def goes_on(self, earlier: Log[T]) -> bool:
+        """Whether it was made from `earlier` by adding to it, which is known without looking at an item."""
+        return self._items is earlier._items and len(self) >= len(earlier)
+
     def __len__(self) -> int:
         return self._length
 

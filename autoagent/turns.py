@@ -12,9 +12,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal
 
+from autoagent.growing import Log
 from autoagent.messages import Message, Reply, RequestedCall, user
 
 Style = Literal["tools", "code"]
@@ -175,10 +176,40 @@ def messages_of(turns: Sequence[Turn]) -> tuple[Message, ...]:
     (a person's, or about a conflict) follows.
     """
     turns = list(turns)
-    # following every call to its result costs 1.5 ms a step at 800 steps: only a note can stand wrong
+    # only a note can stand wrong, so that no call need be followed to its result
     for index in reversed([n for n, turn in enumerate(turns) if turn.kind == "note"]):
         _move_behind_results(turns, index)
     return tuple([turn.message for turn in turns])
+
+
+class Transcript:
+    """The turns of one lane as a model reads them, each step's at the cost of what is new in it.
+
+    Going through 800 turns that other work has pushed out of the processor's cache takes 1 ms.
+    """
+
+    def __init__(self) -> None:
+        self._turns: Log[Turn] = Log()
+        self._compacted = 0
+        self._settled: list[Message] = []
+        """Those before the last reply: a note never moves past a reply."""
+
+    def messages(self, turns: Log[Turn], compacted: int = 0) -> Iterator[Message]:
+        """All turns, the first `compacted` of them shortened; good until the next call."""
+        if not turns.goes_on(self._turns) or compacted < self._compacted:
+            self._settled = []
+        elif compacted > self._compacted:
+            del self._settled[_last_reply(turns, self._compacted) :]
+        self._turns, self._compacted = turns, compacted
+        known, last = len(self._settled), _last_reply(turns, len(turns))
+        new = [turn.shortened if n < compacted else turn for n, turn in enumerate(turns[known:], known)]
+        self._settled += messages_of(new[: last - known])
+        return chain(self._settled, messages_of(new[last - known :]))
+
+
+def _last_reply(turns: Log[Turn], end: int) -> int:
+    """Where the last reply stands before `end`; 0 where there is none."""
+    return next((n for n in reversed(range(end)) if turns[n].kind == "reply"), 0)
 
 
 def _move_behind_results(turns: list[Turn], index: int) -> None:

@@ -359,6 +359,35 @@ async def plain_server(bench: Bench, body: str, kind: str = "application/json") 
     return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
 
 
+async def test_a_stream_that_stays_open_after_its_end_is_over(bench: Bench) -> None:
+    """The last word is `[DONE]`: what a server holds open behind it is closed."""
+    closed = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n")
+        writer.write(f"data: {json.dumps(delta('stop', content='ok'))}\n\ndata: [DONE]\n\n".encode())
+        while await reader.read(1 << 16):
+            pass
+        writer.close()
+        closed.set()
+
+    server = await bench.stack.enter_async_context(await asyncio.start_server(answer, "127.0.0.1", 0))
+    model = bench.at(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+
+    assert (await model.reply(a_request())).text == "ok"
+    await closed.wait()
+
+
+async def test_replies_share_a_connection(bench: Bench) -> None:
+    """A reply is read to its end, so that the next request needs no connection of its own."""
+    model = await bench.model(says("a"), says("b"), says("c"))
+    for _ in range(3):
+        await model.reply(a_request())
+
+    assert bench.server.open_connections == 1
+
+
 async def test_a_call_written_as_text_is_a_call(bench: Bench) -> None:
     """A JSON tool call in the text is rescued, with an id that stays the same."""
     text = '```json\n{"name": "files_read", "arguments": {"path": "a.txt"}}\n```'

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoagent.growing import Log
 from autoagent.messages import Message, Reply, RequestedCall
-from autoagent.turns import SCRIPT, Style, Turn, messages_of, requested_calls, script_in
+from autoagent.turns import SCRIPT, Style, Transcript, Turn, messages_of, requested_calls, script_in
 
 
 def fenced(code: str, language: str = "python", fence: str = "```") -> str:
@@ -220,6 +221,36 @@ class TestMessages:
         for at, message in enumerate(told):
             behind = told[at + 1 : at + 1 + len(message.calls)]
             assert [m.call_id for m in behind] == [c.id for c in message.calls]
+
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from(["reply", "result", "note", "reset"]), st.integers(0, 12)), max_size=20
+        )
+    )
+    def test_a_transcript_that_grew_is_one_made_at_once(self, steps: list[tuple[str, int]]) -> None:
+        """Whatever was added, shortened or begun anew since its messages were last asked for."""
+        grown, turns, compacted = Transcript(), Log[Turn](), 0
+        for number, (kind, upto) in enumerate(steps):
+            match kind:
+                case "reply":
+                    made = reply("a", "b", text=f"{number} " + "long " * 200)
+                case "result":
+                    made = result(f"r.{number % 2 + 1}", text=f"{number} " + "long " * 200)
+                case _:
+                    made = note(str(number))
+            turns = Log([made]) if kind == "reset" else turns.plus(made)
+            compacted = max(compacted if kind != "reset" else 0, min(upto, len(turns)))
+
+            told = [(m.role, m.text) for m in grown.messages(turns, compacted)]
+            assert told == [(m.role, m.text) for m in Transcript().messages(turns, compacted)]
+
+    def test_a_transcript_shortens_the_first_turns(self) -> None:
+        """As many as it is told to; the others stay whole."""
+        turns = Log([result(text="x" * 1000), result(text="y" * 1000)])
+        first, second = Transcript().messages(turns, 1)
+
+        assert "read_again" in first.text
+        assert second.text == "y" * 1000
 
     @pytest.mark.parametrize("arguments", ["", "not json", "[1]", "3", '{"a": ', "[" * 100_000])
     def test_arguments_that_are_no_object_are_not_sent_back(self, arguments: str) -> None:

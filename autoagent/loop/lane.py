@@ -38,7 +38,7 @@ from autoagent.redact import cut
 from autoagent.state import LaneState, RunState
 from autoagent.tools import Tool
 from autoagent.trees import diff
-from autoagent.turns import SCRIPT
+from autoagent.turns import SCRIPT, Transcript
 
 Merge = Callable[[str], Awaitable[bool]]
 """Bring a forked lane's files into `main`; `False` where they conflict and the lane must go on."""
@@ -65,6 +65,7 @@ class Lane:
         self.calls = Calls(ctx, name)
         self.scripts = Scripts(self.calls)
         self.prover = Prover(ctx)
+        self.transcript = Transcript()
         self.reply: Reply | None = None
         """The last one that this process has seen."""
 
@@ -120,7 +121,7 @@ class Lane:
             self.ctx,
             "worker",
             self.name,
-            worker_messages(self.state, self.me, self.ctx.tools, abilities),
+            worker_messages(self.state, self.me, self.ctx.tools, abilities, self.transcript),
             tools if self.me.style == "tools" else (),
             model=self.model,
             # the same words at temperature 0 give the same mistake

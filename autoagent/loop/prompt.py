@@ -18,7 +18,7 @@ from autoagent.messages import Message, system, user
 from autoagent.ports import Abilities, ToolSchema
 from autoagent.state import LaneState, RunState
 from autoagent.tools import Tool
-from autoagent.turns import Style, messages_of
+from autoagent.turns import Style, Transcript
 
 _FOLDER = Path(__file__).parent / "prompts"
 
@@ -40,9 +40,13 @@ def offered(state: RunState, lane: LaneState, tools: Mapping[str, Tool]) -> tupl
 
 
 def worker_messages(
-    state: RunState, lane: LaneState, tools: Mapping[str, Tool], abilities: Abilities | None
+    state: RunState,
+    lane: LaneState,
+    tools: Mapping[str, Tool],
+    abilities: Abilities | None,
+    transcript: Transcript | None = None,
 ) -> tuple[Message, ...]:
-    """The whole conversation of a lane."""
+    """The whole conversation of a lane. A `transcript` that is given each time makes it cheap."""
     told = _Told(
         style=lane.style,
         task=lane.task,
@@ -54,9 +58,7 @@ def worker_messages(
         functions=script_functions(lane, tools) if lane.style == "code" else "",
         abilities=_said(abilities, lane),
     )
-    turns = list(lane.turns)
-    turns[: lane.compacted] = [turn.shortened for turn in turns[: lane.compacted]]
-    return (*_head(told), *messages_of(turns))
+    return (*_head(told), *(transcript or Transcript()).messages(lane.turns, lane.compacted))
 
 
 @dataclass(frozen=True)
