@@ -11,7 +11,16 @@ from autoagent.state import RunState
 from autoagent.trees import Tree, diff
 
 EndingName = Literal[
-    "proved", "finished", "unproved", "limit", "cancelled", "parked", "interrupted", "running", "unavailable"
+    "proved",
+    "finished",
+    "unproved",
+    "limit",
+    "cancelled",
+    "parked",
+    "interrupted",
+    "stopped",
+    "running",
+    "unavailable",
 ]
 
 EXIT_CODES: dict[str, int] = {
@@ -19,6 +28,7 @@ EXIT_CODES: dict[str, int] = {
     "parked": 3,
     "limit": 4,
     "interrupted": 130,
+    "stopped": 130,
     "unavailable": 5,
 }
 """All other endings are 1: ended unproved."""
@@ -57,9 +67,11 @@ class Outcome(Frozen):
         return sum(c.verdict == "proved" for c in self.criteria)
 
 
-def outcome(state: RunState, start: Tree, main: Tree, *, problem: str | None = None) -> Outcome:
+def outcome(
+    state: RunState, start: Tree, main: Tree, *, problem: str | None = None, is_carried: bool = True
+) -> Outcome:
     """The record of the run as it stands; `problem` is what made it stop without an ending."""
-    ending, reason = _ending(state, problem)
+    ending, reason = _ending(state, problem, is_carried)
     return Outcome(
         run=state.run_id,
         ending=ending,
@@ -77,12 +89,12 @@ def outcome(state: RunState, start: Tree, main: Tree, *, problem: str | None = N
     )
 
 
-def ending_of(state: RunState) -> EndingName:
-    """The run's ending as the journal has it; `running` where it has none."""
-    return _ending(state, None)[0]
+def ending_of(state: RunState, is_carried: bool = True) -> EndingName:
+    """The run's ending as the journal has it; where it has none, `running` while a process carries it."""
+    return _ending(state, None, is_carried)[0]
 
 
-def _ending(state: RunState, problem: str | None) -> tuple[EndingName, str]:
+def _ending(state: RunState, problem: str | None, is_carried: bool) -> tuple[EndingName, str]:
     if state.ended is not None:
         since = "" if state.undone is None else f"; undone to entry {state.undone.to} since"
         return state.ended.ending, state.ended.reason + since
@@ -94,7 +106,7 @@ def _ending(state: RunState, problem: str | None) -> tuple[EndingName, str]:
         return "interrupted", "stopped; 'resume' goes on from here"
     if state.parked is not None:
         return "parked", "it waits for a person"
-    return "running", ""
+    return ("running", "") if is_carried else ("stopped", "its process died; 'resume' goes on from here")
 
 
 def _result(state: RunState) -> str:

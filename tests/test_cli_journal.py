@@ -11,16 +11,19 @@ from typing import Any
 
 import pytest
 from loops import finish, plan, write
+from states import entries, started
 from worlds import World
 
 from autoagent.cli.app import status_of
 from autoagent.cli.finding import opened
 from autoagent.commands import Approve, Deny
+from autoagent.events import Forked
 from autoagent.goal.file import understand
 from autoagent.loop.context import Models
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
 from autoagent.testing.model import ScriptedModel, call
+from autoagent.trees import EMPTY, store_tree
 from autoagent.wiring import Hooks, Parts, resume, start
 
 Capture = pytest.CaptureFixture[str]
@@ -91,16 +94,54 @@ def test_runs_lists_state_proof_and_spend(desk: Desk) -> None:
     proved = desk.start(PROVED, write("a.txt", "x"), finish())
     parked = desk.parked()
 
-    first, second = desk("runs").splitlines()
+    heading, first, second = desk("runs").splitlines()
 
+    assert heading.split() == ["run", "state", "last", "spent", "goal"]
     assert re.match(
-        rf"!  {parked.run}  parked 0 of 1, waits for you  now  \$0\.00 of \$3\.00  Tell bob\.$", first
+        rf"!  {parked.run}  parked 0 of 1, waits for you  now +\$0\.00 of \$3\.00  Tell bob\.$", first
     )
     assert re.match(rf"✓  {proved.run}  proved 1 of 1 +now", second)
     assert [(run["id"], run["state"]) for run in desk.json("runs")] == [
         (parked.run, "parked"),
         (proved.run, "proved"),
     ]
+
+
+def test_a_run_that_nobody_carries_is_stopped(desk: Desk) -> None:
+    """Its process died: everything that shows it says so, and that `resume` goes on."""
+    with opened() as journal:
+        begun = started().model_copy(update={"tree": store_tree(EMPTY, journal.objects)})
+        journal.create("dead", str(desk.folder))
+        lease = journal.acquire("dead", "host:1")
+        journal.append(lease, entries([begun]))
+        assert "running · carried by" in desk("show", "dead")
+        assert "running" in desk("runs")
+        assert desk.json("show", "dead")["ending"] == "running"
+        journal.release(lease)
+
+    shown = desk("show", "dead")
+
+    assert "running" not in shown
+    assert "its process died; 'resume' goes on from here" in shown
+    assert "dead stopped" in shown
+    assert "exit 130" in shown
+    assert "next: autoagent resume dead" in shown
+    record = desk.json("show", "dead")
+    assert (record["ending"], record["state"], record["exit_code"]) == ("stopped", "stopped", 130)
+    assert desk.json("runs")[0]["state"] == "stopped"
+
+
+def test_show_says_where_a_history_left_another(desk: Desk) -> None:
+    """A fork names its source, and stands in a folder of its own."""
+    run = desk.start(PROVED, write("a.txt", "x"), finish()).run
+    with opened() as journal:
+        journal.fork(run, 3, "fork", Forked(source=run, at=3, workspace=str(desk.folder / "f")))
+
+    shown = desk("show", "fork").splitlines()
+
+    assert f"fork of run {run} at entry 3" in shown
+    assert any(text.startswith(str(desk.folder / "f")) for text in shown)
+    assert desk.json("show", "fork")["forked"] == run
 
 
 def test_approvals_have_exactly_these_keys(desk: Desk) -> None:

@@ -67,6 +67,11 @@ class TestEnding:
         if problem is None:
             assert ending_of(folded(*events, goal=GOAL)) == ending
 
+    def test_without_a_process_it_is_stopped(self) -> None:
+        """What the journal says of an end comes first."""
+        assert ending_of(folded(goal=GOAL), is_carried=False) == "stopped"
+        assert ending_of(folded(ended("limit"), goal=GOAL), is_carried=False) == "limit"
+
     def test_every_ending_has_an_exit_code_of_the_contract(self) -> None:
         """Those that aren't listed are 1: ended unproved."""
         assert {EXIT_CODES.get(name, 1) for name in get_args(EndingName)} == {0, 1, 3, 4, 5, 130}

@@ -73,7 +73,8 @@ def find_question(journal: SqliteJournal, prefix: str) -> tuple[RunState, Questi
 def outcome_of(journal: SqliteJournal, state: RunState, problem: str | None = None) -> Outcome:
     """The run's record as it stands; without its files where they can't be read."""
     start, main = _tree(journal, state.start_tree), _tree(journal, state.main)
-    return outcome(state, start, main, problem=problem)
+    is_carried = journal.holder(state.run_id) is not None
+    return outcome(state, start, main, problem=problem, is_carried=is_carried)
 
 
 def _tree(journal: SqliteJournal, id: str) -> Tree:

@@ -55,8 +55,7 @@ def listed(journal: SqliteJournal, head: RunHead) -> ListedRun:
 
 def state_name(journal: SqliteJournal, state: RunState) -> str:
     """The ending as the journal has it; a run without one is `running` only while a process carries it."""
-    name = ending_of(state)
-    return "stopped" if name == "running" and journal.holder(state.run_id) is None else name
+    return ending_of(state, journal.holder(state.run_id) is not None)
 
 
 _PLAIN: tuple[str, Tone] = ("-", "plain")
@@ -70,11 +69,11 @@ _MARKS: dict[str, tuple[str, Tone]] = {
 
 
 def rows(runs: Sequence[ListedRun]) -> Iterator[Line]:
-    """A row a run."""
+    """A heading, and a row a run."""
     from decimal import Decimal
 
     now = datetime.now(UTC)
-    table = []
+    table = [tuple(Part(name, "dim") for name in ("", "run", "state", "last", "spent", "goal"))]
     for run in runs:
         mark, tone = _WAITS if run.waiting else _MARKS.get(run.state, _PLAIN)
         proof = f" {run.proved} of {run.criteria}" if run.criteria else ""

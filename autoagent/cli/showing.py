@@ -51,7 +51,9 @@ class Shown:
             "state": self.state_name,
             "holder": self.holder,
             "goal": started.goal.goal,
-            "workspace": started.workspace,
+            "workspace": self.state.workspace,
+            "forked": None if self.state.forked is None else self.state.forked.source,
+            "undone": None if self.state.undone is None else self.state.undone.to,
             "model": self.state.model,
             "sandbox": self.state.sandbox,
             "limits": {**self.state.limits.model_dump(mode="json"), "usd": float(self.state.limits.usd)},
@@ -84,7 +86,8 @@ def shown_lines(run: Shown) -> Iterator[Line]:
     yield line("")
     who = f"carried by {run.holder}" if run.holder else None
     yield dotted(run.state_name, who, f"model {run.state.model}", f"sandbox {run.state.sandbox}")
-    yield dotted(started.workspace, f"since {started_at(run)}")
+    yield dotted(run.state.workspace, f"since {started_at(run)}")
+    yield from _turns(run.state)
     yield from _plan(run.state)
     yield from _questions(run)
     yield from _files(run)
@@ -94,6 +97,14 @@ def shown_lines(run: Shown) -> Iterator[Line]:
         yield from _section("The agent reports, in its own words", block(run.outcome.result, before="  │ "))
     yield line("")
     yield from ending(run.outcome, run.state, is_shown=True)
+
+
+def _turns(state: RunState) -> Iterator[Line]:
+    """Where its history left another run's, or was taken back."""
+    if state.forked is not None:
+        yield line(f"fork of run {state.forked.source} at entry {state.forked.at}")
+    if state.undone is not None:
+        yield line(f"undone to entry {state.undone.to}: the files are as they were then")
 
 
 def started_at(run: Shown) -> str:

@@ -61,7 +61,7 @@ def _sum(outcome: Outcome, state: RunState) -> Line:
         several(outcome.steps, "step"),
         clock(outcome.seconds),
         line(", ".join([f"{several(len(outcome.files), 'file')} changed", *_left(state)])),
-        f"exit {outcome.exit_code}",
+        None if outcome.ending == "running" else f"exit {outcome.exit_code}",
     )
 
 
@@ -74,10 +74,12 @@ def _left(state: RunState) -> Iterator[str]:
 def _next(outcome: Outcome, state: RunState) -> list[str]:
     """Commands that make sense now."""
     match outcome.ending:
-        case "parked" | "running":
+        case "running":
+            return [f"autoagent tail {outcome.run} --follow"]
+        case "parked":
             ask = ["autoagent approvals"] if outcome.waiting else []
             return [*ask, f"autoagent resume {outcome.run}"]
-        case "interrupted" | "unavailable":
+        case "interrupted" | "stopped" | "unavailable":
             return [f"autoagent resume {outcome.run}"]
         case "limit":
             return [f"autoagent resume {outcome.run} {_raised(outcome, state)}"]
