@@ -89,9 +89,17 @@ class RunOwned(AutoagentError):
 
     exit_code = 2
 
-    def __init__(self, what: str, holder: str) -> None:
+    def __init__(
+        self, what: str, holder: str, silent_s: float | None = None, free_in_s: float | None = None
+    ) -> None:
+        """`silent_s`: since when it wasn't heard of. `free_in_s`: when it counts as dead if it stays so."""
+        heard = ""
+        if silent_s is not None and free_in_s is not None:
+            heard = (
+                f", last heard of {silent_s:.0f} s ago (if it hangs, you can take over in {free_in_s:.0f} s)"
+            )
         super().__init__(
-            f"{what} is being worked on by {holder}; wait for it, or stop it with 'autoagent cancel'"
+            f"{what} is being worked on by {holder}{heard}; wait for it, or stop it with 'autoagent cancel'"
         )
 
 

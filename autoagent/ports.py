@@ -126,6 +126,14 @@ class Journal(Protocol):
         """A new, empty run. Raises `UsageError` where the id is taken or isn't printable."""
         ...
 
+    def remove(self, run_id: str) -> None:
+        """Forget a run, its entries and commands, for good; objects stay.
+
+        Raises `UsageError` for an unknown run and for one that another was forked from, `RunOwned` where a
+        living process carries it.
+        """
+        ...
+
     def head(self, run_id: str) -> RunHead:
         """Raises `UsageError` for an unknown run."""
         ...
@@ -163,8 +171,13 @@ class Journal(Protocol):
     def acquire(self, run_id: str, holder: str) -> Lease:
         """The lease of the run and of its folder, with the next epoch.
 
-        A living holder's lease isn't taken: raises `RunOwned`. A dead holder's is.
+        A living holder's lease isn't taken: raises `RunOwned`. A dead holder's is, and that of one who wasn't
+        heard of for long.
         """
+        ...
+
+    def holds(self, lease: Lease) -> bool:
+        """Whether the lease holds at this moment, as every process sees it; quick, on any thread."""
         ...
 
     def renew(self, lease: Lease) -> None:
@@ -219,8 +232,12 @@ class Folder(Protocol):
         """The folder as it is, its contents stored as objects. Cheap where nothing changed."""
         ...
 
-    def project(self, old: Tree, new: Tree) -> Projection:
-        """Make the folder hold `new` where it held `old`. Idempotent; never overwrites a person's change."""
+    def project(self, old: Tree, new: Tree, check: Callable[[], None] = lambda: None) -> Projection:
+        """Make the folder hold `new` where it held `old`. Idempotent; never overwrites a person's change.
+
+        `check` is called before each change of a path; what it raises ends the projection, and the next one
+        goes on from there.
+        """
         ...
 
 

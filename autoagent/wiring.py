@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from autoagent import __version__
 from autoagent.clock import SystemClock
 from autoagent.commands import Cancel, RaiseLimits
-from autoagent.errors import AutoagentError, JournalConflict, UsageError
+from autoagent.errors import AutoagentError, JournalConflict, RunOwned, UsageError
 from autoagent.events import CommandTaken, LimitsRaised, OwnerChanged, RunStarted
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.folder.local import LocalFolder
@@ -161,7 +161,7 @@ class _Wires:
         means = await self.picker.means(goal, run_id, folder, tree, choices, hooks.on_note)
         self.journal.create(run_id, str(folder))
         self.parts.faults.reached("run created")
-        with _held(self.journal, run_id, self.parts.faults) as lease:
+        with _held(self.journal, run_id, self.parts.faults, is_new=True) as lease:
             history = History(self.journal, lease, self.parts.clock, hooks.on_entry, self.parts.faults)
             history.record(
                 RunStarted(
@@ -296,9 +296,16 @@ class _Wires:
 
 
 @contextmanager
-def _held(journal: Journal, run_id: str, faults: Faults = NO_FAULTS) -> Iterator[Lease]:
-    """The run's lease, given back at the end. Raises `RunOwned`."""
-    lease = journal.acquire(run_id, f"{socket.gethostname()}:{os.getpid()}")
+def _held(
+    journal: Journal, run_id: str, faults: Faults = NO_FAULTS, *, is_new: bool = False
+) -> Iterator[Lease]:
+    """The run's lease, given back at the end. Raises `RunOwned`; a run that is new is gone again then."""
+    try:
+        lease = journal.acquire(run_id, f"{socket.gethostname()}:{os.getpid()}")
+    except RunOwned:
+        if is_new:
+            journal.remove(run_id)
+        raise
     faults.reached("lease taken")
     try:
         yield lease

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -24,6 +25,7 @@ START = """
 import asyncio, itertools, sys
 from pathlib import Path
 from autoagent.commands import Cancel
+from autoagent.errors import LeaseLost
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.journal.turnstile import Turnstile
 from autoagent.testing.contracts.journal_entries import entries, entry, owned
@@ -157,23 +159,89 @@ def test_another_living_process_is_named(tmp_path: Path) -> None:
         assert child.line() == "held"
         journal = SqliteJournal(tmp_path)
 
-        expected = f"run 'r' is being worked on by process {child.process.pid} on {os.uname().nodename};"
+        expected = f"run 'r' is being worked on by process {child.process.pid} on {os.uname().nodename}, last"
         with pytest.raises(RunOwned, match=expected):
             journal.acquire("r", "here:1")
         journal.close()
 
 
-def test_a_stopped_process_is_alive(tmp_path: Path) -> None:
-    """A process that was stopped may go on at any time, so its run isn't taken."""
+def stopped(child: Child) -> None:
+    """Stop a process, and return once it is."""
+    child.process.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, child.process.pid, os.WSTOPPED | os.WNOWAIT)
+
+
+def test_a_stopped_process_keeps_its_run_for_a_while(tmp_path: Path) -> None:
+    """Who stops a process for a moment loses nothing; the refusal says when it can be taken over."""
     with children(HOLD, tmp_path, "r") as (child,):
         assert child.line() == "held"
-        child.process.send_signal(signal.SIGSTOP)
-        os.waitid(os.P_PID, child.process.pid, os.WSTOPPED | os.WNOWAIT)
+        stopped(child)
         journal = SqliteJournal(tmp_path)
 
-        with pytest.raises(RunOwned):
+        with pytest.raises(
+            RunOwned, match=r"last heard of \d s ago \(if it hangs, you can take over in \d+ s\)"
+        ):
             journal.acquire("r", "here:1")
         journal.close()
+
+
+WRITE_LATER = """
+async def main():
+    journal = SqliteJournal(home)
+    lease = owned(journal, name)
+    journal.append(lease, [entry(1)])
+    await journal.durable()
+    say("held")
+    sys.stdin.readline()
+    try:
+        say("holds" if journal.holds(lease) else "lost")
+        journal.append(lease, [entry(2)])
+        await journal.durable()
+    except LeaseLost as error:
+        say(error)
+
+asyncio.run(main())
+"""
+
+
+def test_a_stopped_process_is_taken_over_and_writes_nothing(tmp_path: Path) -> None:
+    """After the stated silence its run passes on; when it goes on it finds its lease lost."""
+    with children(WRITE_LATER, tmp_path, "r") as (child,):
+        assert child.line() == "held"
+        stopped(child)
+        journal = SqliteJournal(tmp_path, stale_after_s=0.0)
+        lease = journal.acquire("r", "here:1")
+        child.process.send_signal(signal.SIGCONT)
+        child.input.write("go on\n")
+        child.input.flush()
+
+        assert lease.epoch == 2
+        assert child.line() == "lost"
+        assert child.line().startswith("run 'r': the lease of epoch 1 is over")
+        assert journal.read("r") == [entry(1)]
+        journal.close()
+
+
+def test_a_hearts_beat_needs_no_loop(tmp_path: Path) -> None:
+    """While the main thread does nothing but wait, its lease stays fresh."""
+    program = """
+journal = SqliteJournal(home, stale_after_s=0.6)
+owned(journal, name)
+say("held")
+sys.stdin.read()
+"""
+    with children(program, tmp_path, "r") as (child,):
+        assert child.line() == "held"
+        first = beats(tmp_path)
+        while (later := beats(tmp_path)) == first:
+            pass
+
+        assert later > first
+
+
+def beats(home: Path) -> int:
+    with closing(sqlite3.connect(home / "journal.db")) as connection:
+        return int(connection.execute("SELECT beat_ns FROM leases").fetchone()[0])
 
 
 def test_a_dead_process_that_nobody_waited_for_is_dead(tmp_path: Path) -> None:

@@ -222,7 +222,7 @@ def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
     connection.close()
 
     with pytest.raises(
-        NewerVersion, match=r"journal '.*' is of version 99, .* up to 2; .* upgrade autoagent"
+        NewerVersion, match=r"journal '.*' is of version 99, .* up to 3; .* upgrade autoagent"
     ):
         SqliteJournal(tmp_path)
 
@@ -369,6 +369,61 @@ def test_another_hosts_holder_lives_while_its_heart_beats(tmp_path: Path) -> Non
     times.at += timedelta(seconds=11)
     assert journal.acquire("r", "here:1").epoch == 2
     far.close()
+    journal.close()
+
+
+@pytest.mark.parametrize("wall", [timedelta(hours=-1), timedelta(0), timedelta(hours=1)])
+@pytest.mark.parametrize(("seconds", "is_free"), [(0, False), (59, False), (61, True)])
+def test_on_one_machine_the_wall_clock_counts_for_nothing(
+    tmp_path: Path, wall: timedelta, seconds: float, is_free: bool
+) -> None:
+    """A clock that is set between two beats, or a sleep of the machine, neither ends nor prolongs a lease."""
+    times, ns = Times(), [0]
+    old = SqliteJournal(tmp_path, now=times, monotonic_ns=lambda: ns[0])
+    owned(old)
+    times.at += wall
+    ns[0] = int(seconds * 1e9)
+    journal = SqliteJournal(tmp_path, now=times, monotonic_ns=lambda: ns[0])
+
+    assert (journal.holder("r") is None) is is_free
+    if is_free:
+        assert journal.acquire("r", "here:1").epoch == 2
+    else:
+        with pytest.raises(RunOwned, match=f"last heard of {seconds} s ago .* in {60 - seconds} s"):
+            journal.acquire("r", "here:1")
+    old.close()
+    journal.close()
+
+
+def test_a_removed_runs_number_is_never_used_again(tmp_path: Path) -> None:
+    """A process that thaws finds no new run where its own was, though both are in their first epoch."""
+    times = Times()
+    frozen, journal = SqliteJournal(tmp_path, process=FAR, now=times), SqliteJournal(tmp_path, now=times)
+    lease = owned(frozen, "old")
+    times.at += timedelta(minutes=2)
+    journal.remove("old")
+    owned(journal, "new")
+    frozen.append(lease, [entry(1)])
+
+    with pytest.raises(LeaseLost):
+        frozen.close()
+    assert journal.read("new") == []
+    journal.close()
+
+
+def test_a_folder_that_was_taken_over_ends_the_lease(tmp_path: Path) -> None:
+    """Where another run took a silent one's folder, that one writes nothing more either."""
+    times = Times()
+    frozen, journal = SqliteJournal(tmp_path, process=FAR, now=times), SqliteJournal(tmp_path, now=times)
+    lease = owned(frozen, "old")
+    times.at += timedelta(minutes=2)
+    owned(journal, "new")
+    frozen.append(lease, [entry(1)])
+
+    with pytest.raises(LeaseLost, match="run 'old': the lease of epoch 1 is over"):
+        frozen.close()
+    assert not journal.holds(lease)
+    assert journal.read("old") == []
     journal.close()
 
 

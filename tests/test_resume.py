@@ -229,6 +229,7 @@ async def test_second_process_on_a_run_or_folder_is_refused(tmp_path: Path) -> N
         await other.resume(ScriptedModel())
     with pytest.raises(RunOwned, match=str(stage.folder)):
         await other.start(GOAL, ScriptedModel())
+    assert [head.id for head in other.journal.runs()] == [stage.run]
 
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from autoagent.errors import Unavailable
@@ -63,16 +64,16 @@ class LocalFolder:
         self._known, self._last, self._left = found.rows, tree, found.temps
         return tree
 
-    def project(self, old: Tree, new: Tree) -> Projection:
+    def project(self, old: Tree, new: Tree, check: Callable[[], None] = lambda: None) -> Projection:
         """Make the folder hold `new` where it held `old`; durable when it returns.
 
         Path by path, each at once: what holds `new` stays, what holds `old` is replaced, anything else is a
         person's and stays (`foreign`). A folder is removed when it is empty. A mode that only a person
-        changed stays. Killed half-way, it goes on when called again.
+        changed stays. Killed half-way, it goes on when called again. `check` is the last thing before each.
         """
         with self._root() as root:
             known = self._known or {}
-            projector = Projector(root, self._objects, self._temps, known, old, new, self._faults)
+            projector = Projector(root, self._objects, self._temps, known, old, new, check, self._faults)
             projection = projector.run(self._left)
         self._left = set()
         return projection

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from autoagent.faults import NO_FAULTS, Faults
@@ -41,14 +41,15 @@ class Projector:
         known: Mapping[Key, TreeEntry],
         old: Tree,
         new: Tree,
+        check: Callable[[], None] = lambda: None,
         faults: Faults = NO_FAULTS,
     ) -> None:
-        """`known`: what the last scan learned of files."""
+        """`known`: what the last scan learned of files. `check` raises where nothing may be written."""
         self._root, self._known, self._old, self._new = root, known, old.entries, new.entries
         self._paths = diff(old, new).paths
         self._temps = temps
-        self._staging = Staging(root, objects, temps, len(self._paths), faults)
-        self._faults = faults
+        self._staging = Staging(root, objects, temps, len(self._paths), check, faults)
+        self._check, self._faults = check, faults
         self._written: set[str] = set()
         self._foreign: set[str] = set()
         self._late_modes: dict[str, int] = {}
@@ -106,6 +107,7 @@ class Projector:
         if folder is None or not held.is_still_in(folder, name):
             self._foreign.add(path)
         else:
+            self._check()
             os.unlink(name, dir_fd=folder)
             self._written.add(path)
             self._faults.reached("between two paths")
@@ -114,6 +116,7 @@ class Projector:
         """What a person put into it keeps it; the next scan shows both."""
         if (folder := self._folder(_folder_of(path))) is None:
             return
+        self._check()
         try:
             os.rmdir(raw(_name_of(path)), dir_fd=folder)
         except OSError as error:
@@ -149,6 +152,7 @@ class Projector:
 
     def _set_mode(self, path: str, mode: int) -> None:
         if (folder := self._folder(_folder_of(path))) is not None:
+            self._check()
             set_folder_mode(folder, raw(_name_of(path)), mode)
 
     # --- looking

@@ -10,7 +10,7 @@ import ctypes
 import errno
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256 as new_sha256
 
@@ -52,9 +52,17 @@ class Staging:
     """Yields each path once it has its name, with whether it could be given. `discard` at the end."""
 
     def __init__(
-        self, root: Root, objects: Objects, temps: TempNames, paths: int, faults: Faults = NO_FAULTS
+        self,
+        root: Root,
+        objects: Objects,
+        temps: TempNames,
+        paths: int,
+        check: Callable[[], None] = lambda: None,
+        faults: Faults = NO_FAULTS,
     ) -> None:
-        self._root, self._objects, self._temps, self._faults = root, objects, temps, faults
+        """`check`: the last thing before a name is given."""
+        self._root, self._objects, self._temps = root, objects, temps
+        self._check, self._faults = check, faults
         self._in_bulk = paths >= MANY and sys.platform.startswith("linux")
         self._staged: list[Staged] = []
 
@@ -63,6 +71,7 @@ class Staging:
         folder, _, name = path.rpartition("/")
         fd = self._root.folder(folder)
         if new.kind == "folder":
+            self._check()
             yield path, _make_folder(fd, raw(name), mode | OWN_BITS)
             return
         staged = Staged(folder, name, self._temps.new(), held)
@@ -132,6 +141,7 @@ class Staging:
         if fd is None:
             return False
         try:
+            self._check()
             return staged.held.is_still_in(fd, raw(staged.name)) and _give_name(fd, staged)
         finally:
             remove_temp(fd, staged.temp)

@@ -11,13 +11,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from autoagent.errors import RunOwned, StoreUnavailable
-from autoagent.journal import leases
+from autoagent.errors import StoreUnavailable
 from autoagent.journal.chain import digest_of
 from autoagent.journal.codec import COMMANDS, EVENTS, Stored
 from autoagent.journal.database import connect, transaction, unavailable
 from autoagent.journal.entries import Part
-from autoagent.journal.leases import Claim
+from autoagent.journal.leases import Claim, refuse_if_held
 from autoagent.journal.masking import forms_of, masked
 from autoagent.ports import Blanked
 
@@ -25,13 +24,11 @@ _READERS_MS = 1_000
 """How long the log waits to be emptied for those who read; a look takes milliseconds."""
 
 
-def blank(path: Path, run_id: str, parts: Sequence[Part], secret: str, claim: Claim) -> Blanked:
+def blank(path: Path, parts: Sequence[Part], secret: str, claim: Claim) -> Blanked:
     """Mask `secret` in the rows of a run. Raises `RunOwned`, `UsageError`, `StoreUnavailable`."""
     forms = forms_of(secret)
     with scrubbing(path) as connection:
-        own = parts[-1]
-        if holder := leases.living(_holder(connection, own.run), claim.process, claim.now):
-            raise RunOwned(f"run {run_id!r}", holder)
+        refuse_if_held(connection, "leases.run=?", (parts[-1].run,), claim)
         entries = [seq for part in parts for seq in _entries(connection, part, forms)]
         commands = [number for part in parts for number in _commands(connection, part.run, forms)]
     return Blanked(entries=tuple(entries), commands=tuple(commands))
@@ -57,11 +54,6 @@ def scrubbing(path: Path) -> Iterator[sqlite3.Connection]:
             f"journal {str(path)!r}: the secret is masked, but the log still holds the old bytes while "
             "another process reads it; end that process, then do the same again"
         )
-
-
-def _holder(connection: sqlite3.Connection, run: int) -> tuple[object, ...] | None:
-    row: tuple[object, ...] | None = connection.execute(leases.HOLDER, (run,)).fetchone()
-    return row
 
 
 def _entries(connection: sqlite3.Connection, part: Part, forms: Sequence[str]) -> Iterator[int]:

@@ -77,7 +77,18 @@ SCHEMA: tuple[tuple[str, ...], ...] = (
         "UPDATE runs SET unchained=entries",
         "CREATE TABLE blanked_objects (sha256 BLOB PRIMARY KEY, at_us INTEGER NOT NULL)",
     ),
+    # 3: the beat on the boot's clock (`leases`), removed runs (`removing`)
+    (
+        "ALTER TABLE leases ADD COLUMN clock TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE leases ADD COLUMN beat_ns INTEGER NOT NULL DEFAULT 0",
+        # a number is never used again, or a process that thaws would take another run for its own
+        "CREATE TABLE removed (last_number INTEGER NOT NULL)",
+        "INSERT INTO removed VALUES (0)",
+    ),
 )
+
+NEXT_NUMBER = "max((SELECT coalesce(max(number), 0) FROM runs), (SELECT last_number FROM removed)) + 1"
+"""SQL: the number of a new run."""
 
 _ADVICE = {
     sqlite3.SQLITE_FULL: "the disk is full; free some space, then resume",

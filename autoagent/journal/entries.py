@@ -17,7 +17,7 @@ from autoagent.errors import JournalConflict, LeaseLost, StoreDamaged
 from autoagent.events import Entry
 from autoagent.journal.chain import NOTHING, StoredEntry, Stretch, chained, digest_of, link_of
 from autoagent.journal.codec import EVENTS, Stored, from_us, to_us
-from autoagent.journal.database import Reader
+from autoagent.journal.database import NEXT_NUMBER, Reader
 from autoagent.ports import Lease
 
 _CHUNK = 2_000
@@ -152,11 +152,13 @@ def _stored(reader: Reader, part: Part, upto: int) -> Iterator[StoredEntry]:
 
 def insert(connection: sqlite3.Connection, run: int, lease: Lease, rows: list[StoredEntry]) -> None:
     """Add entries to their run. Raises `LeaseLost`, `JournalConflict`."""
-    entries, epoch, link = connection.execute(
-        "SELECT entries, epoch, link FROM runs WHERE number=?", (run,)
+    found = connection.execute(
+        "SELECT entries, link FROM runs JOIN leases ON leases.run=number WHERE number=? AND leases.epoch=?",
+        (run, lease.epoch),
     ).fetchone()
-    if epoch != lease.epoch:
+    if found is None:
         raise LeaseLost(lease.run_id, lease.epoch)
+    entries, link = found
     if entries != rows[0].seq - 1:
         raise JournalConflict(lease.run_id, rows[0].seq, entries)
     if link is None and entries:
@@ -205,8 +207,8 @@ class NewFork:
 def insert_fork(connection: sqlite3.Connection, fork: NewFork) -> None:
     """The whole fork: its row, and its first own entry."""
     cursor = connection.execute(
-        "INSERT INTO runs (id, workspace, created_us, epoch, entries, parent, parent_at, anchor)"
-        " VALUES (?,?,?,?,?,?,?,?)",
+        "INSERT INTO runs (number, id, workspace, created_us, epoch, entries, parent, parent_at, anchor)"
+        f" VALUES ({NEXT_NUMBER},?,?,?,?,?,?,?,?)",
         (
             fork.run_id,
             fork.workspace,

@@ -5,12 +5,33 @@ from __future__ import annotations
 import os
 import subprocess
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 
-STALE_AFTER = timedelta(seconds=60)
-"""A holder that can't be looked at (on another host) counts as dead when its heartbeat is older than this."""
+STALE_AFTER_S = 60.0
+"""A holder that wasn't heard of for so long counts as dead: stopped, hung, or on a host that is gone.
+
+Its heart beats every twelfth of that, on a thread that needs the interpreter for microseconds: a process that
+does not get those within a minute does not get on with its run either.
+"""
+
+
+@dataclass(frozen=True)
+class Instant:
+    """A moment on the wall's clock, and on that of a boot, which no person sets and which sleeps with it."""
+
+    now: datetime
+    clock: str
+    """Names the boot's clock; empty where the platform doesn't say."""
+    ns: int
+    """On that clock."""
+
+    def since_s(self, earlier: Instant) -> float:
+        """Seconds from `earlier` to here; by the wall where the two have no clock in common."""
+        if self.clock and self.clock == earlier.clock:
+            return (self.ns - earlier.ns) / 1e9
+        return (self.now - earlier.now).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -26,6 +47,11 @@ class Process:
     started: str
     """When it started, as the platform counts."""
 
+    @property
+    def clock(self) -> str:
+        """Names the clock of its boot; a container can have one of its own, in a time namespace."""
+        return f"{self.boot} {_time_space()}" if self.boot else ""
+
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
 
@@ -36,13 +62,12 @@ def this_process() -> Process:
     return Process(os.uname().nodename, _boot(), _pid_space(), pid, _start_of(pid) or "")
 
 
-def is_alive(holder: Process, here: Process, heartbeat: datetime, now: datetime) -> bool:
-    """Whether `holder` may still write, as seen from `here`."""
+def is_there(holder: Process, here: Process) -> bool:
+    """Whether `holder` still exists, as far as `here` can see; in doubt it does."""
     if _sees(here, holder):
         return _start_of(holder.pid) == holder.started
-    if holder.host == here.host and holder.boot != here.boot:
-        return False  # the machine was started again since
-    return now - heartbeat < STALE_AFTER
+    # another boot of this host: the machine was started again since
+    return not (holder.host == here.host and holder.boot != here.boot)
 
 
 def _sees(here: Process, holder: Process) -> bool:
@@ -62,7 +87,16 @@ def _boot() -> str:
 
 @lru_cache(maxsize=1)
 def _pid_space() -> str:
-    linux = Path("/proc/self/ns/pid")
+    return _namespace("pid")
+
+
+@lru_cache(maxsize=1)
+def _time_space() -> str:
+    return _namespace("time")
+
+
+def _namespace(kind: str) -> str:
+    linux = Path("/proc/self/ns") / kind
     return str(linux.readlink()) if linux.is_symlink() else ""
 
 

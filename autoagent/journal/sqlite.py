@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
@@ -23,10 +24,12 @@ from autoagent.faults import NO_FAULTS, Faults
 from autoagent.journal import blanking, chain, leases
 from autoagent.journal import entries as rows
 from autoagent.journal.codec import COMMANDS, Stored, from_us, to_us
-from autoagent.journal.database import Reader, prepare
+from autoagent.journal.database import NEXT_NUMBER, Reader, prepare
+from autoagent.journal.heart import Heart
 from autoagent.journal.leases import to_bytes, to_path
 from autoagent.journal.objects import SqliteObjects
-from autoagent.journal.process import Process, this_process
+from autoagent.journal.process import STALE_AFTER_S, Instant, Process, this_process
+from autoagent.journal.removing import remove
 from autoagent.journal.writer import Writer
 from autoagent.ports import Blanked, Lease, RunHead, SentCommand, Verification
 
@@ -58,8 +61,9 @@ class _Held:
 class SqliteJournal:
     """Implements `autoagent.ports.Journal` on `home`/journal.db.
 
-    Cheap to open. Write on one thread; objects, reading and sending may be used on any. `close` releases the
-    leases that are still held, and raises what could not be written.
+    Cheap to open. Write on one thread; objects, reading, `holds` and sending may be used on any. While it
+    holds leases a thread keeps them alive. `close` releases those that are still held, and raises what could
+    not be written.
     """
 
     def __init__(
@@ -68,19 +72,23 @@ class SqliteJournal:
         *,
         process: Process | None = None,
         now: Callable[[], datetime] = utc_now,
+        monotonic_ns: Callable[[], int] = time.monotonic_ns,
+        stale_after_s: float = STALE_AFTER_S,
         faults: Faults = NO_FAULTS,
     ) -> None:
+        """`stale_after_s`: how long a holder may be silent before its runs are taken over."""
         path = prepare(home)
-        self._process, self._now, self._faults = process, now, faults
+        self._known_process, self._now, self._monotonic_ns = process, now, monotonic_ns
+        self._stale_after_s, self._faults = stale_after_s, faults
         self._reader, self._writer = Reader(path), Writer(path, faults)
         self._objects = SqliteObjects(home / "objects", self._reader, self._writer, faults)
         self._lock = threading.Lock()
-        self._numbers: dict[str, int] = {}
         self._parts: dict[int, tuple[rows.Part, ...]] = {}
         self._held: dict[str, _Held] = {}
         self._pending: dict[str, deque[Entry]] = {}
+        self._heart = Heart(_beating(weakref.ref(self)), stale_after_s / 12)
         # runs at the interpreter's exit too: what was queued is written though nobody called `close`
-        self._let_go = weakref.finalize(self, _let_go, self._writer, self._reader)
+        self._let_go = weakref.finalize(self, _let_go, self._heart, self._writer, self._reader)
 
     @property
     def objects(self) -> SqliteObjects:
@@ -99,9 +107,15 @@ class SqliteJournal:
 
         def insert(connection: sqlite3.Connection) -> None:
             _refuse_taken(connection, run_id)
-            connection.execute("INSERT INTO runs (id, workspace, created_us) VALUES (?,?,?)", row)
+            connection.execute(
+                f"INSERT INTO runs (number, id, workspace, created_us) VALUES ({NEXT_NUMBER},?,?,?)", row
+            )
 
         self._writer.call(insert)
+
+    def remove(self, run_id: str) -> None:
+        number, claim = self._number(run_id), self._claim("")
+        self._writer.call(lambda connection: remove(connection, number, claim))
 
     def head(self, run_id: str) -> RunHead:
         number, pending = self._number(run_id), self._last_pending()
@@ -109,14 +123,12 @@ class SqliteJournal:
         return _head(row, pending.get(run_id))
 
     def _number(self, run_id: str) -> int:
-        """The row of a run; rows never go away. Raises `UsageError`."""
-        if run_id not in self._numbers:
-            # what isn't printable may not even be text to SQLite, and names no run
-            found = run_id.isprintable() and self._reader.rows("SELECT number FROM runs WHERE id=?", run_id)
-            if not found:
-                raise UsageError(f"there is no run {run_id!r}; 'autoagent runs' lists them")
-            self._numbers[run_id] = int(found[0][0])
-        return self._numbers[run_id]
+        """The row of a run, which any process may have removed. Raises `UsageError`."""
+        # what isn't printable may not even be text to SQLite, and names no run
+        found = run_id.isprintable() and self._reader.rows("SELECT number FROM runs WHERE id=?", run_id)
+        if not found:
+            raise UsageError(f"there is no run {run_id!r}; 'autoagent runs' lists them")
+        return int(found[0][0])
 
     def _last_pending(self) -> dict[str, Entry]:
         with self._lock:
@@ -194,9 +206,8 @@ class SqliteJournal:
 
     def blank(self, run_id: str, secret: str) -> Blanked:
         self._await_queued(run_id)
-        self._process = self._process or this_process()
-        claim = leases.Claim("", self._process, self._now())
-        return blanking.blank(self._reader.path, run_id, self._parts_of(run_id), secret, claim)
+        parts = self._parts_of(run_id)
+        return blanking.blank(self._reader.path, parts, secret, self._claim(""))
 
     def _good_prefix(self, run_id: str, at: int) -> Verification:
         """The entries up to `at`, checked."""
@@ -218,29 +229,54 @@ class SqliteJournal:
     # --- the lease ------------------------------------------------------------------------------------------
 
     def acquire(self, run_id: str, holder: str) -> Lease:
-        number = self._number(run_id)
-        self._process = self._process or this_process()
-        claim = leases.Claim(holder, self._process, self._now())
+        number, claim = self._number(run_id), self._claim(holder)
         lease, entries = self._writer.call(lambda connection: leases.acquire(connection, number, claim))
         self._held[run_id] = _Held(lease, number, entries)
+        self._heart.start()
         return lease
 
+    def holds(self, lease: Lease) -> bool:
+        found = self._reader.row(
+            "SELECT 1 FROM leases JOIN runs ON runs.number=leases.run WHERE runs.id=? AND leases.epoch=?",
+            lease.run_id,
+            lease.epoch,
+        )
+        return found is not None
+
     def renew(self, lease: Lease) -> None:
-        number, now = self._number(lease.run_id), self._now()
-        self._writer.call(lambda connection: leases.renew(connection, number, lease, now), sync=False)
+        number, at = self._number(lease.run_id), self._instant()
+        self._writer.call(lambda connection: leases.renew(connection, number, lease, at), sync=False)
 
     def release(self, lease: Lease) -> None:
-        number = self._number(lease.run_id)
-        self._writer.call(lambda connection: leases.release(connection, number, lease))
         held = self._held.get(lease.run_id)
+        number = self._number(lease.run_id) if held is None else held.run
+        self._writer.call(lambda connection: leases.release(connection, number, lease))
         if held is not None and held.lease.epoch == lease.epoch:
             del self._held[lease.run_id]
 
     def holder(self, run_id: str) -> str | None:
         """The living process that carries the run, for people; `None` where there is none."""
-        self._process = self._process or this_process()
-        row = self._reader.row(leases.HOLDER, self._number(run_id))
-        return leases.living(row, self._process, self._now())
+        row = self._reader.row(f"{leases.HOLDER} WHERE run=?", self._number(run_id))
+        holder = leases.Holder.of(row) if row is not None else None
+        return str(holder.process) if holder is not None and holder.lives(self._claim("")) else None
+
+    def _beat(self) -> None:
+        """Renew what is held; a lease that was lost is so for good, and the next `append` says it."""
+        for held in list(self._held.values()):
+            try:
+                self.renew(held.lease)
+            except (LeaseLost, UsageError):  # taken over; or released meanwhile, and even removed
+                held.error = held.error or LeaseLost(held.lease.run_id, held.lease.epoch)
+
+    def _instant(self) -> Instant:
+        return Instant(self._now(), self._process().clock, self._monotonic_ns())
+
+    def _claim(self, holder: str) -> leases.Claim:
+        return leases.Claim(holder, self._process(), self._instant(), self._stale_after_s)
+
+    def _process(self) -> Process:
+        self._known_process = self._known_process or this_process()
+        return self._known_process
 
     # --- writing --------------------------------------------------------------------------------------------
 
@@ -331,7 +367,7 @@ class SqliteJournal:
         return [_command(run_id, *row) for row in found]
 
     def close(self) -> None:
-        held, self._held = list(self._held.values()), {}
+        held = list(self._held.values())
         try:
             for each in held:
                 self.release(each.lease)
@@ -340,7 +376,18 @@ class SqliteJournal:
             self._let_go()
 
 
-def _let_go(writer: Writer, reader: Reader) -> None:
+def _beating(journal: weakref.ref[SqliteJournal]) -> Callable[[], None]:
+    """A heartbeat that keeps no journal alive that nobody uses any more."""
+
+    def beat() -> None:
+        if (alive := journal()) is not None:
+            alive._beat()
+
+    return beat
+
+
+def _let_go(heart: Heart, writer: Writer, reader: Reader) -> None:
+    heart.stop()
     try:
         writer.close()
     finally:

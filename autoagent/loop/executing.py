@@ -24,9 +24,10 @@ class Executor:
 
     async def run(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> tuple[ToolOutcome, float]:
         """How it went, and seconds. Raises what the operator must know."""
-        began = time.monotonic()
+        began, history = time.monotonic(), self.ctx.history
         context = self._context(tool, decided, copy)
-        outcome = await self._thread.run(tool, context, decided.args, decided.files)
+        at_last = history.assert_owned if decided.effect == "external" else _go_on
+        outcome = await self._thread.run(tool, context, decided.args, decided.files, at_last)
         return _without_secrets(outcome, tool), time.monotonic() - began
 
     def close(self) -> None:
@@ -57,6 +58,10 @@ class Executor:
             settings=tool.settings,
             secrets=tool.secrets,
         )
+
+
+def _go_on() -> None:
+    """Before what changes nothing outside: done by two processes, it is as if done by one."""
 
 
 def _without_secrets(outcome: ToolOutcome, tool: Tool) -> ToolOutcome:

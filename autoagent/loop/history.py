@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from autoagent.clock import Clock
+from autoagent.errors import LeaseLost
 from autoagent.events import Entry, Event
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.ports import Journal, Lease, OnEntry
@@ -60,6 +61,14 @@ class History:
         self.state = state
         self._tell(entries)
         return state
+
+    def assert_owned(self) -> None:
+        """The last thing before anything outside is touched; on any thread. Raises `LeaseLost`.
+
+        A process that was frozen must not go on where it stopped: another may carry the run by now.
+        """
+        if not self.journal.holds(self.lease):
+            raise LeaseLost(self.lease.run_id, self.lease.epoch)
 
     async def durable(self) -> None:
         """Everything recorded so far is on disk."""

@@ -21,6 +21,7 @@ async def remember(history: History, memory: Memory | None) -> None:
         return
     for lane in list(forgotten(history.state)):
         point = _point(history, lane)
+        history.assert_owned()
         try:
             await memory.store([point])
         except StoreUnavailable as error:

@@ -39,7 +39,7 @@ from autoagent.ports import SentCommand
 from autoagent.state import RunState
 
 _COMMANDS_EVERY_S = 0.1
-_HEARTBEAT_S = 5.0
+_LOOK_EVERY_S = 5.0
 
 
 class Runtime:
@@ -61,7 +61,7 @@ class Runtime:
         """
         self._obey()
         self.ctx.asking.expire(at_start=True)
-        tasks = [self._task(self._main()), self._task(self._beat()), self._task(self._listen())]
+        tasks = [self._task(self._main()), self._task(self._watch()), self._task(self._listen())]
         if self.ctx.asking.approver is not None:
             tasks.append(self._task(self.ctx.asking.attend()))
         ended = self._task(self.ctx.history.until(lambda s: s.ended is not None))
@@ -237,10 +237,11 @@ class Runtime:
                 ended = () if self.state.ended is not None else (cancelled(sent.by, why),)
                 self.ctx.history.record(taken, *ended, sync=True)
 
-    async def _beat(self) -> None:
+    async def _watch(self) -> None:
+        """End where the run was taken over; the journal itself keeps the lease alive."""
         while True:
-            await asyncio.sleep(_HEARTBEAT_S)
-            self.ctx.history.journal.renew(self.ctx.history.lease)
+            await asyncio.sleep(_LOOK_EVERY_S)
+            self.ctx.history.assert_owned()
 
 
 def cancelled(by: str, why: str) -> RunEnded:

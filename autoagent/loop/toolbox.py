@@ -43,12 +43,18 @@ class ToolThread:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def run(
-        self, tool: Tool, context: ToolContext, args: Mapping[str, JsonValue], files: Mapping[str, str]
+        self,
+        tool: Tool,
+        context: ToolContext,
+        args: Mapping[str, JsonValue],
+        files: Mapping[str, str],
+        at_last: Callable[[], None] = lambda: None,
     ) -> ToolOutcome:
         """Call the tool with checked arguments; `files` gives the hash of each path to be sent.
 
-        Raises only `AutoagentError`, for the operator, and `CancelledError`: the tool has ended then, or its
-        thread is left behind.
+        `at_last` is called in the tool's thread, and nothing but the tool after it; what it raises ends the
+        call. Raises only `AutoagentError`, for the operator, and `CancelledError`: the tool has ended then,
+        or its thread is left behind.
         """
         home, over = asyncio.get_running_loop(), asyncio.Event()
 
@@ -56,7 +62,7 @@ class ToolThread:
             with suppress(RuntimeError):  # the run is over and its loop closed: nobody listens any more
                 home.call_soon_threadsafe(over.set)
 
-        carried = _carried(tool, context, args, files, tell)
+        carried = _carried(tool, context, args, files, at_last, tell)
         future = asyncio.run_coroutine_threadsafe(carried, self._running())
         try:
             async with asyncio.timeout(tool.timeout_s):
@@ -94,11 +100,14 @@ async def _carried(
     context: ToolContext,
     args: Mapping[str, JsonValue],
     files: Mapping[str, str],
+    at_last: Callable[[], None],
     tell: Callable[[], None],
 ) -> ToolOutcome:
     """The call, in the tool's thread. Raises `AutoagentError`; `CancelledError` only when cancelled."""
     try:
-        return _outcome(tool, await tool.function(context, **tool.typed(args, files)))
+        typed = tool.typed(args, files)
+        at_last()
+        return _outcome(tool, await tool.function(context, **typed))
     except ToolError as error:
         text = _message(error) or f"{tool.name} failed and didn't say why"
         return _failed(tool, text, is_not_done=isinstance(error, NotDone))

@@ -156,7 +156,8 @@ class Workspace:
         wanted = self.history.state.main
         if self.projected == wanted:
             return ()
-        done = await _whole(lambda: self.folder.project(self.tree(self.projected), self.tree(wanted)))
+        old, new, check = self.tree(self.projected), self.tree(wanted), self.history.assert_owned
+        done = await _whole(lambda: self.folder.project(old, new, check))
         self.history.faults.reached("projected")
         if not done.foreign:
             self.projected = wanted

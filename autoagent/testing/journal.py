@@ -114,6 +114,14 @@ class MemoryJournal:
         if run_id in self._runs:
             raise UsageError(f"there is already a run {run_id!r}; choose another id")
 
+    def remove(self, run_id: str) -> None:
+        run = self._run(run_id)
+        if run.lease is not None:
+            raise RunOwned(f"run {run_id!r}", run.lease.holder)
+        if fork := next((each.id for each in self._runs.values() if each.parent is run), None):
+            raise UsageError(f"run {fork!r} was forked from it and shares its entries; remove that one first")
+        del self._runs[run_id]
+
     def head(self, run_id: str) -> RunHead:
         return _head(self._run(run_id))
 
@@ -214,6 +222,10 @@ class MemoryJournal:
         run.epoch += 1
         run.lease = Lease(run_id=run_id, workspace=run.workspace, epoch=run.epoch, holder=holder)
         return run.lease
+
+    def holds(self, lease: Lease) -> bool:
+        run = self._runs.get(lease.run_id)
+        return run is not None and run.lease is not None and run.lease.epoch == lease.epoch
 
     def renew(self, lease: Lease) -> None:
         self._held(lease)

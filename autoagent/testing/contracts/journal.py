@@ -94,6 +94,42 @@ class LeaseContract:
         await journal.durable()
         assert journal.read("r") == [entry(1)]
 
+    def test_a_lease_holds_until_it_is_released(self, journal: Journal) -> None:
+        """`holds` is true from `acquire` to `release`, of the present epoch only."""
+        old = owned(journal)
+
+        assert journal.holds(old)
+        journal.release(old)
+        assert not journal.holds(old)
+        new = journal.acquire("r", "here:1")
+        assert (journal.holds(old), journal.holds(new)) == (False, True)
+
+    def test_a_removed_run_is_unknown(self, journal: Journal) -> None:
+        """Nothing is left of it, its folder is free, and its id may be used again."""
+        lease = owned(journal)
+        journal.append(lease, [entry(1)])
+        journal.send("r", Cancel(), "terminal")
+        journal.release(lease)
+        journal.remove("r")
+
+        assert list(journal.runs()) == []
+        with pytest.raises(UsageError, match="there is no run 'r'"):
+            journal.read("r")
+        assert not journal.holds(lease)
+        again = owned(journal)
+        assert (again.epoch, journal.read("r"), journal.commands("r")) == (1, [], [])
+
+    def test_a_run_that_is_worked_on_stays(self, journal: Journal) -> None:
+        """`remove` takes nothing away from a living process."""
+        lease = owned(journal)
+        journal.append(lease, [entry(1)])
+
+        with pytest.raises(RunOwned, match="run 'r' is being worked on by"):
+            journal.remove("r")
+        assert journal.read("r") == [entry(1)]
+        with pytest.raises(UsageError, match="there is no run 'none'"):
+            journal.remove("none")
+
     def test_releasing_an_old_lease_leaves_the_new_one(self, journal: Journal) -> None:
         """`release` gives up that lease only, and may be called twice."""
         old = owned(journal)

@@ -103,6 +103,19 @@ class TamperedContract:
         assert (found.first_bad, found.entries) == (bad, bad - 1)
         assert why in found.why
 
+    def test_a_run_with_forks_stays(self, journal: Journal) -> None:
+        """A fork reads its first entries where they are, so they are removed after it."""
+        lease = owned(journal)
+        journal.append(lease, entries(1, 5))
+        journal.release(lease)
+        journal.fork("r", 4, "f", _forked(4))
+
+        with pytest.raises(UsageError, match="run 'f' was forked from it"):
+            journal.remove("r")
+        journal.remove("f")
+        journal.remove("r")
+        assert list(journal.runs()) == []
+
     async def test_the_prefix_of_a_broken_run_is_whole(self, journal: Journal) -> None:
         """What stands before the first bad entry can be checked, and forked, by itself."""
         journal.append(owned(journal), entries(1, 9))
