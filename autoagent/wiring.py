@@ -119,7 +119,7 @@ def cancel(journal: Journal, run_id: str, why: str = "", *, by: str = "command")
     the run or its folder: it has been told then, and the run ends as soon as somebody reads that.
     """
     if (ended := fold(run_id, journal.read(run_id)).ended) is not None:
-        raise UsageError(f"run {run_id} has ended already: {ended.ending}, {ended.reason}")
+        raise UsageError(f"run {run_id} has ended already: {ended.reason}")
     sent = journal.send(run_id, Cancel(why=why), by=by)
     with _held(journal, run_id) as lease:
         history = History(journal, lease, SystemClock())

@@ -13,7 +13,7 @@ from test_console_screen import Tty
 
 from autoagent import events as e
 from autoagent.console.events import told
-from autoagent.console.progress import Progress
+from autoagent.console.progress import Progress, _between
 from autoagent.console.screen import Screen
 from autoagent.goal import Goal, Limits, SubTask
 from autoagent.messages import Reply, RequestedCall
@@ -145,6 +145,18 @@ def test_progress_says_times_and_takes_up_a_run_in_the_middle() -> None:
     assert progress.state.seq == 3
     assert stream.getvalue().endswith(" ▸ 2/2 Write\n")
     assert stream.getvalue()[2] == ":"
+
+
+def test_a_run_that_plans_anew_says_so() -> None:
+    """Between sub-tasks too, while the planner is asked."""
+    asked = e.ModelCalled(call="plan.2", lane="plan", role="planner", model="m", number=2)
+    over = e.SubTaskEnded(sub_task="2", lane="2", outcome="failed", result="no")
+    approved = e.PlanApproved(version=1)
+    recalled = e.MemoryRecalled(texts=())
+    begun = (recalled, lane()[0], approved, lane()[1], over)
+
+    assert _between(folded(*begun)) == "checking"
+    assert _between(folded(*begun, asked)) == "planning"
 
 
 async def test_a_silent_run_shows_that_it_is_alive() -> None:

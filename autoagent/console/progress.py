@@ -123,7 +123,11 @@ def _between(state: RunState) -> str:
     """What a run does while no sub-task is at work."""
     if state.recalled is None:
         return "remembering"
-    if state.plan is None or not state.plan.approved:
+    if (
+        state.plan is None
+        or not state.plan.approved
+        or any(held.role == "planner" for held in state.held.values())
+    ):
         return "planning"
     return "checking" if state.lanes else "starting"
 
