@@ -178,6 +178,8 @@ def test_a_yes_is_sent_and_the_resumed_run_takes_it(desk: Desk) -> None:
     said = desk("approve", id[:4], "--covers", "2")
     assert said == f"answered {id} · next: autoagent resume {parked.run}\n"
     assert desk("approvals") == "Nobody waits for you.\n"
+    assert desk("show", parked.run).endswith(f"next: autoagent resume {parked.run}\n")
+    assert desk.json("show", parked.run)["waiting"] == []
 
     done = desk.resume(parked.run, call("post_send", to="bob", text="again"), write("a.txt", "x"), finish())
     assert (done.ending, desk.world.sent) == ("proved", ["bob: hi\n\x1b[31mred", "bob: again"])
@@ -214,6 +216,7 @@ def test_an_answer_that_does_not_fit_is_refused_at_once(desk: Desk) -> None:
     assert "is a yes or no; use 'autoagent approve'" in desk("answer", id, "blue", status=2)
     assert "there is no question 'zzz'" in desk("approve", "zzz", status=2)
     assert "--edit is no JSON" in desk("approve", id, "--edit", "{", status=2)
+    assert "nix can't be read: No such file" in desk("approve", id, "--edit", "@nix", status=2)
     with opened() as journal:
         assert journal.commands(parked.run) == []
 

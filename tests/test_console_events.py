@@ -77,6 +77,18 @@ def test_new_limits_are_said_with_what_they_were() -> None:
     assert lines(folded(), e.LimitsRaised(limits=Limits())) == ["new limits: as they were"]
 
 
+def test_an_answer_says_who_gave_it_and_that_it_was_edited() -> None:
+    """In this order, framed before the words."""
+    answered = e.QuestionAnswered(question="q", digest="d", verdict="yes", edit={"to": "bob"}, by="command")
+
+    assert lines(_asked(), answered) == ["q answered by command, edited │ yes"]
+
+
+def _asked() -> RunState:
+    question = Question(id="q", subject=Subject(run="r", kind="call", tool="post_send", args={}), why="rules")
+    return folded(*lane(), e.QuestionAsked(question=question, asked_at=AT))
+
+
 def test_controls_say_nothing_themselves() -> None:
     """`finish` and its like are told by what they bring about."""
     state = folded(*lane(), called("finish", text="done"))

@@ -110,8 +110,10 @@ def _json(text: str) -> JsonValue:
         where = text[1:]
         try:
             text = Path(where).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{where} can't be read: {error}") from None
+        except OSError as error:
+            raise UsageError(f"{where} can't be read: {error.strerror}") from None
+        except UnicodeDecodeError as error:
+            raise UsageError(f"{where} isn't UTF-8 ({error.reason}); save it as UTF-8") from None
     try:
         found: JsonValue = json.loads(text)
     except (ValueError, RecursionError) as error:

@@ -35,7 +35,6 @@ class Shown:
     outcome: Outcome
     state_name: str
     holder: str | None
-    waiting: tuple[str, ...]
     files: tuple[tuple[str, str], ...]
     """(`+`, `~` or `-`, path)."""
 
@@ -67,13 +66,13 @@ def shown(journal: SqliteJournal, run_id: str) -> Shown:
     state = state_of(journal, run_id)
     changes = diff(load_tree(state.start_tree, journal.objects), load_tree(state.main, journal.objects))
     signs = {"+": changes.added, "~": changes.changed, "-": changes.removed}
-    waiting = () if state.ended is not None else open_questions(journal, state)
+    asked = () if state.ended is not None else open_questions(journal, state)
+    waiting = tuple(each.question.id for each in asked)
     return Shown(
         state=state,
-        outcome=outcome_of(journal, state),
+        outcome=outcome_of(journal, state).model_copy(update={"waiting": waiting}),
         state_name=state_name(journal, state),
         holder=journal.holder(run_id),
-        waiting=tuple(asked.question.id for asked in waiting),
         files=tuple((sign, path) for sign, paths in signs.items() for path in paths),
     )
 
@@ -135,7 +134,7 @@ def _plan(state: RunState) -> Iterator[Line]:
 
 
 def _questions(run: Shown) -> Iterator[Line]:
-    for id in run.waiting:
+    for id in run.outcome.waiting:
         question = run.state.questions[id].question
         yield from _section("Waits for you", whole(question, run.state))
         yield line(answers(question))

@@ -136,7 +136,7 @@ def _question(
             said = event.text if event.verdict == "text" else event.verdict
             why = f": {event.text}" if event.verdict == "no" and event.text else ""
             edited = ", edited" if event.edit is not None else ""
-            yield line(f"{event.question} answered {edited}by {event.by} │ ", short(said + why, 100))
+            yield line(f"{event.question} answered by {event.by}{edited} │ ", short(said + why, 100))
         case e.QuestionVoided():
             yield line(f"{event.question} no longer stands: ", short(event.why, 100))
         case _:
