@@ -44,24 +44,11 @@ class Subject(Frozen):
     """Of a recovery: the entry of the start that was never reported back."""
 
 
-class Versions(Frozen):
-    """One path that a person and the agent both changed."""
-
-    path: str
-    yours: str
-    """What it is in the person's version, in words: `4.1 KB`, `not there`."""
-    agents: str
-    lines: tuple[str, ...] = ()
-    """How the two differ, a unified diff; empty where they are no small texts."""
-
-
 class Explained(Frozen):
     """What a person is told about a subject so that they can judge it. Follows from its hashes."""
 
     sizes: dict[str, int] = Field(default_factory=dict)
     """Path -> bytes, of files to be sent."""
-    versions: tuple[Versions, ...] = ()
-    """Of a folder question."""
 
 
 class Question(Frozen):

@@ -19,6 +19,7 @@ from autoagent.cli.finding import opened
 from autoagent.commands import Approve, Deny
 from autoagent.events import Forked
 from autoagent.goal.file import understand
+from autoagent.journal.home import home
 from autoagent.loop.context import Models
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
@@ -340,3 +341,38 @@ def test_doctor_without_a_model_names_the_recorded_way(desk: Desk) -> None:
     assert re.search(r"^missing +model +none is set: set OPENAI_API_KEY", out, re.MULTILINE)
     assert re.search(r"^ok +memory ", out, re.MULTILINE)
     assert out.endswith("recorded replies can be played: autoagent run PATH --recorded FILE\n")
+
+
+def test_an_answer_that_no_run_has_taken_yet_is_shown(desk: Desk) -> None:
+    """What was answered, and the command that goes on with it."""
+    parked = desk.parked()
+    desk("deny", parked.waiting[0], "--why", "not today")
+
+    shown = desk("show", parked.run)
+
+    assert re.search(
+        rf"Answered, and not taken yet\n  {parked.waiting[0]}  post_send  no: not today  ", shown
+    )
+    assert f"autoagent resume {parked.run} goes on with it" in shown
+    assert "Waits for you" not in shown
+
+
+def test_approvals_say_how_old_a_question_is_and_whose(desk: Desk) -> None:
+    """Run, age, and the goal's first line alone."""
+    parked = desk.parked()
+
+    assert desk("approvals").startswith(f"run {parked.run} · asked just now · Tell bob.\n")
+
+
+def test_an_expired_question_takes_no_answer(desk: Desk) -> None:
+    """`approvals` says so, and an answer is refused with what to do instead."""
+    home().mkdir(parents=True, exist_ok=True)
+    (home() / "config.toml").write_text("[questions]\nexpire_hours = 0.0000001\n")
+    parked = desk.parked()
+
+    shown = desk("approvals")
+    refused = desk("approve", parked.waiting[0], status=2)
+
+    assert f"expired: autoagent resume {parked.run} asks again" in shown
+    assert "autoagent approve" not in shown
+    assert re.search(r"expired at .* UTC, unanswered; 'autoagent resume", refused)

@@ -336,3 +336,38 @@ async def noise_make(ctx: ToolContext) -> str:
 
 plugin = Plugin(name="noisy", tools=[noise_make])
 """
+
+
+async def test_an_answer_can_go_on_with_the_run_by_itself(cli: Cli) -> None:
+    """`approve --resume`: one command instead of two, with the run's exit status."""
+    async with served(cli, *WRITES):
+        parked = await cli("run", cli.workspace(GOAL + "ask: [plan]\n"), "--json", status=3)
+        (id,) = parked.records[1]["waiting"]
+
+        done = await cli("approve", id, "--resume")
+
+    assert done.out.startswith(f"answered {id} · going on here\n")
+    assert "1 of 1" in done.out
+
+
+async def test_a_no_that_goes_on_ends_as_the_run_does(cli: Cli) -> None:
+    """The exit status is the run's: a refused sub-task ends it unproved."""
+    async with served(cli, *WRITES):
+        parked = await cli("run", cli.workspace(GOAL + "ask: [task]\n"), "--json", status=3)
+        (id,) = parked.records[1]["waiting"]
+
+        await cli("deny", id, "--resume", status=1)
+
+
+async def test_an_answer_to_a_run_at_work_leaves_it_to_its_process(cli: Cli) -> None:
+    """`--resume` carries nothing that a living process carries, and says who that is."""
+    async with served(cli, *WRITES):
+        run = await cli.start("run", cli.workspace(GOAL + "ask: [plan]\n"), "--wait", "60")
+        assert run.stderr is not None
+        while b" ! " not in (shown := await run.stderr.readline()):
+            assert shown
+        answered = await cli("approve", shown.split()[2].decode(), "--resume")
+        done = await finished(run)
+
+    assert f"carried by process {run.pid}" in answered.out
+    assert done.status == 0

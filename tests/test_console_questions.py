@@ -11,7 +11,7 @@ from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.person import _prompt, understood
 from autoagent.console.question import headline, whole
 from autoagent.events import CallDecided
-from autoagent.questions import Question, Subject
+from autoagent.questions import Explained, Question, Subject
 
 
 def asks(kind: str = "call", choices: tuple[str, ...] | None = None, **subject: Any) -> Question:
@@ -192,3 +192,37 @@ def test_y_minus_n_is_for_somebody_known() -> None:
     assert isinstance(understood(unknown, "y -3"), str)
     assert "y -N" not in str(_prompt(unknown))
     assert "y -N" in str(_prompt(MAIL))
+
+
+def test_a_recovery_is_understood_without_the_manual() -> None:
+    """What was about to be sent, that it may have happened, and what each answer brings about."""
+    question = asks(
+        "recovery",
+        ("done", "run again", "skip"),
+        call="c",
+        tool="mail_send",
+        destination="anna@example.org",
+        args={"to": ["anna@example.org"]},
+        files={"a.pdf": "f" * 64},
+    )
+    question = question.model_copy(
+        update={
+            "why": "mail_send was started at 2026-11-22 14:02:00 UTC and never reported back, "
+            "so it may have happened; only you can find out",
+            "explained": Explained(sizes={"a.pdf": 12_345}),
+        }
+    )
+
+    assert page(question)[:-1] == [
+        "DID THIS HAPPEN? · mail_send · sub-task 1",
+        "TO     anna@example.org",
+        "ASKED  because mail_send was started at 2026-11-22 14:02:00 UTC and never reported back, "
+        "so it may have happened; only you can find out",
+        "to         │ [",
+        '           │   "anna@example.org"',
+        "           │ ]",
+        "file   a.pdf  12.3 KB  sha256 ffffffffffff",
+        "done       it did happen: the agent is told so, and nothing is sent",
+        "run again  send it now; if it did happen, it happens twice",
+        "skip       leave it: nothing is sent, and the agent is told that it was skipped",
+    ]

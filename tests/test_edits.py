@@ -8,6 +8,7 @@ import pytest
 from loops import Stage, Together, finish, plan, write
 
 from autoagent.commands import Answer
+from autoagent.console.question import whole
 from autoagent.events import CallEnded, FolderChanged, LaneConflicted, QuestionAsked, QuestionVoided
 from autoagent.loop.versions import DELETED, place_beside, resolved
 from autoagent.messages import Reply
@@ -299,3 +300,38 @@ def test_kept_versions_are_named() -> None:
     kept = place_beside(copy, ["a", "b"], tree(a="t"), "lane")
 
     assert kept == {"a": "a.lane", "b": DELETED}
+
+
+async def test_choice_of_both_is_told_once_and_as_what_it_is(tmp_path: Path) -> None:
+    """The person changed one path; the other one is the agent's version, put beside it."""
+    stage = meddled(tmp_path, {"a.txt": "old"})
+    await both_changed(stage, [write("a.txt", "theirs"), finish()])
+    stage.answer("both")
+
+    await stage.resume(ScriptedModel(worker={"a": [finish()] * 3}))
+
+    changed = [(e.paths, e.chosen) for e in stage.events(FolderChanged)]
+    assert changed == [(("a.txt",), ""), (("a.txt.agent",), "both")]
+
+
+async def test_question_shows_what_differs(tmp_path: Path) -> None:
+    """Path, sizes, the differing lines of both, and what each choice brings about."""
+    stage = meddled(tmp_path, {"a.txt": "old"})
+    await both_changed(stage, [write("a.txt", "same\ntheirs, longer\n"), finish()])
+    stage.write("a.txt", "same\nmine\n")
+    await stage.resume(ScriptedModel())
+
+    shown = [str(x) for x in whole(stage.question(), stage.state, stage.journal.objects)]
+
+    assert shown[2:] == [
+        "path   a.txt · yours 10 B · the agent's 20 B",
+        "│ @@ -1,2 +1,2 @@",
+        "│  same",
+        "│ -mine",
+        "│ +theirs, longer",
+        "lines with - are yours, lines with + the agent's",
+        "mine       yours stays; the agent's version is dropped",
+        "theirs     the agent's version takes its place; yours is dropped",
+        "both       yours stays, and the agent's is put beside it under a name of its own",
+        f"question {stage.question().id} · digest {stage.question().digest[:12]}",
+    ]

@@ -139,6 +139,9 @@ async def test_covering_yes_answers_the_next_ones_of_the_same_kind(tmp_path: Pat
         "terminal",
         "terminal",
     ]
+    ruled = [a.text for a in stage.events(QuestionAnswered) if a.by == "rule"]
+    first = stage.events(QuestionAsked)[0].question.id
+    assert ruled == [f"covered by your yes to question {first}, which was for 3 of post_send to ben"] * 2
 
 
 async def test_edited_arguments_are_carried_out(tmp_path: Path) -> None:

@@ -8,6 +8,10 @@ import typer
 
 from autoagent.cli import options
 
+Resume = Annotated[
+    bool, typer.Option("--resume", help="Then go on with the run here, if no process carries it.")
+]
+
 
 def add_to(app: typer.Typer) -> None:
     app.command()(approvals)
@@ -21,13 +25,14 @@ def approvals(as_json: options.AsJson = False) -> None:
     from autoagent.cli.answers import waiting, waiting_lines
     from autoagent.cli.finding import opened
     from autoagent.cli.output import out, out_json
+    from autoagent.clock import SystemClock
 
     with opened() as journal:
         found = waiting(journal)
-    if as_json:
-        out_json([each.record() for each in found])
-    else:
-        out(*waiting_lines(found))
+        if as_json:
+            out_json([each.record() for each in found])
+        else:
+            out(*waiting_lines(found, journal.objects, SystemClock().now()))
 
 
 def approve(
@@ -51,21 +56,23 @@ def approve(
             show_default=False,
         ),
     ] = None,
-) -> None:
+    resume: Resume = False,
+) -> int:
     """Say yes to a question."""
     from autoagent.cli.answers import approve as say_yes
 
-    say_yes(question, covers, edit)
+    return say_yes(question, covers, edit, resume=resume)
 
 
 def deny(
     question: options.Question,
     why: Annotated[str, typer.Option("--why", metavar="TEXT", help="The agent reads it.")] = "",
-) -> None:
+    resume: Resume = False,
+) -> int:
     """Say no to a question."""
     from autoagent.cli.answers import deny as say_no
 
-    say_no(question, why)
+    return say_no(question, why, resume=resume)
 
 
 def answer(
@@ -74,8 +81,9 @@ def answer(
         str,
         typer.Argument(metavar="CHOICE|TEXT", help="One of its choices, or any text.", show_default=False),
     ],
-) -> None:
+    resume: Resume = False,
+) -> int:
     """Answer a question that isn't yes or no."""
     from autoagent.cli.answers import answer as say
 
-    say(question, text)
+    return say(question, text, resume=resume)

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from autoagent.cli.finding import answered_on_the_way, find_question, open_questions, opened, unfinished
+from autoagent.cli.finding import answers_on_the_way, find_question, open_questions, opened, unfinished
 from autoagent.cli.output import out
 from autoagent.clock import SystemClock
 from autoagent.commands import Answer, Approve, Deny
+from autoagent.console.figures import age
 from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.console.question import answers, whole
 from autoagent.errors import UsageError
@@ -20,6 +23,7 @@ from autoagent.journal.sqlite import SqliteJournal
 from autoagent.loop.asking import refusal
 from autoagent.questions import Question
 from autoagent.state import QuestionState, RunState
+from autoagent.trees import ObjectSource
 
 
 @dataclass(frozen=True)
@@ -57,50 +61,80 @@ def waiting(journal: SqliteJournal) -> list[Waiting]:
     return sorted(found, key=lambda each: each.asked.asked_at)
 
 
-def waiting_lines(found: Sequence[Waiting]) -> Iterator[Line]:
-    """Each question whole: run, record, exact arguments, and the commands that answer."""
+def waiting_lines(found: Sequence[Waiting], objects: ObjectSource, now: datetime) -> Iterator[Line]:
+    """Each question whole: run, age, record, exact arguments, and the commands that answer."""
     if not found:
         yield line("Nobody waits for you.")
     for number, each in enumerate(found):
         if number:
             yield line("")
-        yield dotted(Part(f"run {each.state.run_id}", "accent"), short(each.state.goal.goal, 80))
-        yield from whole(each.asked.question, each.state)
-        yield line(answers(each.asked.question))
+        question, state = each.asked.question, each.state
+        goal = state.goal.goal.strip().partition("\n")[0]
+        since = f"asked {_ago(each.asked.asked_at, now)}"
+        yield dotted(Part(f"run {state.run_id}", "accent"), since, short(goal, 80))
+        yield from whole(question, state, objects)
+        if question.is_expired(now):
+            yield line(Part("expired: ", "bad"), f"autoagent resume {state.run_id} asks again")
+        else:
+            yield line(answers(question))
 
 
-def approve(prefix: str, covers: int, edit: str | None) -> None:
-    """Send a yes. Raises `UsageError` where the question doesn't take it."""
+def _ago(then: datetime, now: datetime) -> str:
+    passed = age(then, now)
+    return "just now" if passed == "now" else f"{passed} ago"
+
+
+def approve(prefix: str, covers: int, edit: str | None, *, resume: bool = False) -> int:
+    """Send a yes; the exit status. Raises `UsageError` where the question doesn't take it."""
     wanted = None if edit is None else _json(edit)
-    _send(prefix, lambda q: Approve(question=q.id, digest=q.digest, covers=covers, edit=wanted))
+    made = partial(Approve, covers=covers, edit=wanted)
+    return _answered(prefix, lambda q: made(question=q.id, digest=q.digest), resume)
 
 
-def deny(prefix: str, why: str) -> None:
-    """Send a no. Raises `UsageError` where the question doesn't take it."""
-    _send(prefix, lambda q: Deny(question=q.id, digest=q.digest, why=why))
+def deny(prefix: str, why: str, *, resume: bool = False) -> int:
+    """Send a no; the exit status. Raises `UsageError` where the question doesn't take it."""
+    return _answered(prefix, lambda q: Deny(question=q.id, digest=q.digest, why=why), resume)
 
 
-def answer(prefix: str, text: str) -> None:
-    """Send a choice or a text. Raises `UsageError` where the question doesn't take it."""
-    _send(prefix, lambda q: Answer(question=q.id, digest=q.digest, text=text))
+def answer(prefix: str, text: str, *, resume: bool = False) -> int:
+    """Send a choice or a text; the exit status. Raises `UsageError` where the question doesn't take it."""
+    return _answered(prefix, lambda q: Answer(question=q.id, digest=q.digest, text=text), resume)
 
 
-def _send(prefix: str, made: Callable[[Question], Approve | Deny | Answer]) -> None:
+def _answered(prefix: str, made: Callable[[Question], Approve | Deny | Answer], resume: bool) -> int:
+    """Send an answer; with `resume` this process carries the run from there, if no other does."""
     with opened() as journal:
-        state, asked = find_question(journal, prefix)
-        question = asked.question
-        command = made(question)
-        if why := refusal(state, command, SystemClock().now()):
-            raise UsageError(why)
-        if question.id in answered_on_the_way(journal, state):
-            taken = f"'autoagent resume {state.run_id}' takes the answer"
-            raise UsageError(f"question {question.id} was answered already; {taken}")
-        if isinstance(command, Approve) and command.covers > 1 and question.subject.kind != "call":
-            raise UsageError(f"question {question.id} is about no call; --covers is for calls")
-        journal.send(state.run_id, command, by="command")
-        holder = journal.holder(state.run_id)
-    said = f"run {state.run_id} goes on" if holder else f"next: autoagent resume {state.run_id}"
-    out(dotted(f"answered {question.id}", said))
+        run_id, question = _send(journal, prefix, made)
+        holder = journal.holder(run_id)
+    if holder is not None:
+        next_step = f"run {run_id} goes on, carried by {holder}"
+    else:
+        next_step = "going on here" if resume else f"next: autoagent resume {run_id}"
+    out(dotted(f"answered {question}", next_step))
+    if holder is not None or not resume:
+        return 0
+    from autoagent.cli.starting import resume as go_on
+    from autoagent.wiring import Choices
+
+    return go_on(run_id, Choices(), as_json=False, wait_s=0)
+
+
+def _send(
+    journal: SqliteJournal, prefix: str, made: Callable[[Question], Approve | Deny | Answer]
+) -> tuple[str, str]:
+    """The run that was asking, and the question. Raises `UsageError` where the answer doesn't fit."""
+    state, asked = find_question(journal, prefix)
+    question = asked.question
+    command = made(question)
+    if why := refusal(state, command, SystemClock().now()):
+        raise UsageError(why)
+    if question.id in answers_on_the_way(journal, state):
+        taken = f"'autoagent resume {state.run_id}' takes the answer"
+        raise UsageError(f"question {question.id} was answered already; {taken}")
+    if isinstance(command, Approve) and command.covers > 1 and question.subject.kind != "call":
+        raise UsageError(f"question {question.id} is about no call; --covers is for calls")
+    journal.send(state.run_id, command, by="command")
+    return state.run_id, question.id
 
 
 def _json(text: str) -> JsonValue:

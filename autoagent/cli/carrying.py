@@ -66,7 +66,7 @@ class _Front:
 
     def __post_init__(self) -> None:
         self.progress = Progress(self.screen, self.journal.read, is_attended=self.is_attended)
-        self.person = Person(self.screen, 0, self._is_open)
+        self.person = Person(self.screen, 0, self._is_open, self.journal.objects)
 
     async def carry(self, begin: Begin, wait_s: float) -> int:
         hooks = Hooks(

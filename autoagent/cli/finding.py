@@ -10,6 +10,7 @@ from autoagent.errors import StoreUnavailable, UsageError
 from autoagent.journal.home import home
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import Outcome, outcome
+from autoagent.ports import SentCommand
 from autoagent.state import QuestionState, RunState, fold
 from autoagent.trees import EMPTY, Tree, load_tree
 
@@ -47,15 +48,18 @@ def unfinished(journal: SqliteJournal) -> Iterator[RunState]:
                 yield state
 
 
-def answered_on_the_way(journal: SqliteJournal, state: RunState) -> frozenset[str]:
-    """The questions whose answers were sent, and not taken by the run yet."""
-    sent = (each.command for each in journal.commands(state.run_id, state.commands))
-    return frozenset(c.question for c in sent if isinstance(c, Approve | Deny | Answer))
+def answers_on_the_way(journal: SqliteJournal, state: RunState) -> dict[str, SentCommand]:
+    """Question -> the first answer that was sent to it, where the run has taken none yet."""
+    found: dict[str, SentCommand] = {}
+    for sent in journal.commands(state.run_id, state.commands):
+        if isinstance(sent.command, Approve | Deny | Answer):
+            found.setdefault(sent.command.question, sent)
+    return found
 
 
 def open_questions(journal: SqliteJournal, state: RunState) -> tuple[QuestionState, ...]:
     """What waits for a person, oldest first."""
-    on_the_way = answered_on_the_way(journal, state)
+    on_the_way = answers_on_the_way(journal, state)
     return tuple(asked for asked in state.waiting if asked.question.id not in on_the_way)
 
 

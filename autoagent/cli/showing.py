@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from autoagent.cli.finding import open_questions, outcome_of, state_of
+from autoagent.cli.finding import answers_on_the_way, open_questions, outcome_of, state_of
 from autoagent.cli.listing import state_name
+from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.ending import ending
 from autoagent.console.line import Line, Part, Tone, block, columns, dotted, line, short
 from autoagent.console.question import answers, whole
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import Outcome
+from autoagent.ports import SentCommand
 from autoagent.state import RunState
-from autoagent.trees import diff, load_tree
+from autoagent.trees import ObjectSource, diff, load_tree
 
 _OUTCOMES: dict[str, tuple[str, Tone]] = {
     "done": ("✓", "plain"),
@@ -37,6 +39,9 @@ class Shown:
     holder: str | None
     files: tuple[tuple[str, str], ...]
     """(`+`, `~` or `-`, path)."""
+    on_the_way: tuple[SentCommand, ...] = ()
+    """Answers that were given, and that the run hasn't taken yet."""
+    objects: ObjectSource | None = None
 
     def record(self) -> dict[str, JsonValue]:
         """The final record with what led there."""
@@ -68,12 +73,15 @@ def shown(journal: SqliteJournal, run_id: str) -> Shown:
     signs = {"+": changes.added, "~": changes.changed, "-": changes.removed}
     asked = () if state.ended is not None else open_questions(journal, state)
     waiting = tuple(each.question.id for each in asked)
+    on_the_way = {} if state.ended is not None else answers_on_the_way(journal, state)
     return Shown(
         state=state,
         outcome=outcome_of(journal, state).model_copy(update={"waiting": waiting}),
         state_name=state_name(journal, state),
         holder=journal.holder(run_id),
         files=tuple((sign, path) for sign, paths in signs.items() for path in paths),
+        on_the_way=tuple(sent for id, sent in on_the_way.items() if id in state.questions),
+        objects=journal.objects,
     )
 
 
@@ -136,8 +144,12 @@ def _plan(state: RunState) -> Iterator[Line]:
 def _questions(run: Shown) -> Iterator[Line]:
     for id in run.outcome.waiting:
         question = run.state.questions[id].question
-        yield from _section("Waits for you", whole(question, run.state))
+        yield from _section("Waits for you", whole(question, run.state, run.objects))
         yield line(answers(question))
+    if run.on_the_way:
+        yield from _section("Answered, and not taken yet", columns(_sent(run)))
+        taken = "the run takes it" if run.holder else f"autoagent resume {run.state.run_id} goes on with it"
+        yield line("  ", taken)
     asked = [q for q in run.state.questions.values() if q.answer is not None]
     if asked:
         rows = []
@@ -145,10 +157,27 @@ def _questions(run: Shown) -> Iterator[Line]:
             assert each.answer is not None
             said = each.answer.text if each.answer.verdict == "text" else each.answer.verdict
             what = each.question.subject.tool or each.question.subject.kind
-            rows.append(
-                (Part(f"  {each.question.id}"), Part(what), short(said, 60), Part(f"by {each.answer.by}"))
-            )
+            by = f"by {each.answer.by}" if each.voided is None else "void: asked again, since it has changed"
+            rows.append((Part(f"  {each.question.id}"), Part(what), short(said, 60), Part(by)))
         yield from _section("Answered", columns(rows))
+
+
+def _sent(run: Shown) -> Iterator[tuple[Part, ...]]:
+    """Question, what it is about, the answer, and when it was given."""
+    for sent in run.on_the_way:
+        command = sent.command
+        assert isinstance(command, Approve | Deny | Answer)
+        subject = run.state.questions[command.question].question.subject
+        match command:
+            case Approve():
+                said = "yes" if command.edit is None else "yes, edited"
+            case Deny(why=why):
+                said = f"no: {why}" if why else "no"
+            case Answer(text=text):
+                said = text
+        what = subject.tool or subject.kind
+        at = f"{sent.at.astimezone():%Y-%m-%d %H:%M}"
+        yield Part(f"  {command.question}"), Part(what), short(said, 60), Part(at)
 
 
 def _files(run: Shown) -> Iterator[Line]:

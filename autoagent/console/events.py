@@ -266,6 +266,10 @@ _RunEvent = (
 )
 
 
+_CHOSEN = {"theirs": "the agent's version stays", "both": "the agent's version is beside yours"}
+"""After a question about a file that both changed; with `mine` nothing moves."""
+
+
 def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
     run = after.run_id
     match event:
@@ -289,7 +293,9 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             yield line("new limits: ", changed_limits(before.limits, event.limits) or "as they were")
         case e.CommandRefused():
             yield line("a command was refused: ", short(event.why, 120))
-        case e.FolderChanged(paths=paths):
+        case e.FolderChanged(paths=paths, chosen=chosen) if chosen:
+            yield line(_CHOSEN.get(chosen, chosen), ": ", short(", ".join(paths), 100))
+        case e.FolderChanged(paths=paths) if paths:
             yield line(f"you changed {several(len(paths), 'path')}: ", short(", ".join(paths), 100))
         case e.Undone(projected=False):
             paths = event.paths
@@ -305,7 +311,7 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             yield line("✗ ", short(why, 200)) if why else stopped
         case e.RunEnded():
             yield dotted(event.ending, short(event.reason, 120), money(after.usd), clock(after.seconds))
-        case e.OwnerChanged() | e.CommandTaken() | e.TimeSpent() | e.Undone():
+        case e.OwnerChanged() | e.CommandTaken() | e.TimeSpent() | e.Undone() | e.FolderChanged():
             return
         case _:
             assert_never(event)

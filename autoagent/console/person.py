@@ -25,6 +25,7 @@ from autoagent.console.question import exactly_json, whole
 from autoagent.console.screen import Screen
 from autoagent.questions import Question
 from autoagent.state import RunState
+from autoagent.trees import ObjectSource
 
 _YES_TO_MANY = re.compile(r"(?:y|yes)\s*-?\s*(\d{1,4})", re.IGNORECASE)
 _EDITABLE = ("call", "plan")
@@ -42,6 +43,8 @@ class Person:
     """Of the terminal, to read from."""
     is_open: Callable[[str], bool]
     """Whether a question still waits."""
+    objects: ObjectSource | None = None
+    """Where the versions of files are, for a question about two of them."""
     is_editing: bool = False
     """An editor has the terminal, and its keys, ^C too."""
 
@@ -49,10 +52,13 @@ class Person:
         """The person's answer; `None`: they leave it for later. Cancelled when answered elsewhere."""
         self.screen.hold()
         try:
-            self.screen.ask(line(""), *whole(question, state))
+            self.screen.ask(line(""), *whole(question, state, self.objects))
             return await self._answer(question)
         except asyncio.CancelledError:
-            self.screen.ask(line("" if self.is_open(question.id) else "  (answered elsewhere)"))
+            over = (
+                "(answered elsewhere)" if question.expires_at is None else "(answered elsewhere, or expired)"
+            )
+            self.screen.ask(line("" if self.is_open(question.id) else f"  {over}"))
             raise
         finally:
             self.screen.release()

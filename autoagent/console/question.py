@@ -10,11 +10,17 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
+from autoagent.console.figures import several, size
 from autoagent.console.line import Line, Part, block, dotted, line, short
+from autoagent.errors import StoreUnavailable
 from autoagent.goal import SubTask, described
-from autoagent.questions import Question
+from autoagent.past.changes import PathChange
+from autoagent.questions import Question, Subject
 from autoagent.state import RunState
+from autoagent.trees import ObjectSource, TreeEntry, load_tree
 
+_LONGEST_LINE = 300
+"""Characters of one line of a file."""
 _SUBJECTS = {
     "plan": "THE PLAN, before anything starts",
     "task": "START A SUB-TASK",
@@ -26,6 +32,17 @@ _SUBJECTS = {
     "folder": "YOUR FILES AND THE AGENT'S DIFFER",
 }
 _EFFECTS = {"read": "FETCH", "write": "CHANGE FILES", "external": "SEND"}
+_MEANINGS = {
+    ("recovery", "done"): "it did happen: the agent is told so, and nothing is sent",
+    ("recovery", "run again"): "send it now; if it did happen, it happens twice",
+    ("recovery", "skip"): "leave it: nothing is sent, and the agent is told that it was skipped",
+    ("folder", "mine"): "yours stays; the agent's version is dropped",
+    ("folder", "theirs"): "the agent's version takes its place; yours is dropped",
+    ("folder", "both"): "yours stays, and the agent's is put beside it under a name of its own",
+}
+"""(kind, choice) -> what it brings about."""
+_DIFFERING_LINES = 20
+"""Shown of one path."""
 _NAME_COLUMNS = 10
 _LONGEST_DESTINATION = 120
 """On one line; the question itself shows it whole."""
@@ -66,10 +83,12 @@ def head(question: Question, state: RunState) -> Iterator[Line]:
     yield _field("ASKED", "because ", short(question.why, 300), *_labels(question))
 
 
-def exactly(question: Question) -> Iterator[Line]:
-    """The exact arguments, all of them: what an answer authorises."""
+def exactly(question: Question, objects: ObjectSource | None = None) -> Iterator[Line]:
+    """The exact arguments, all of them: what an answer authorises. With `objects`, what in them differs."""
     subject = question.subject
-    if subject.kind in ("plan", "task"):
+    if subject.kind == "folder":
+        yield from _versions(subject, objects)
+    elif subject.kind in ("plan", "task"):
         yield from _sub_tasks(subject.args)
     elif isinstance(subject.args, Mapping):
         for name, value in subject.args.items():
@@ -77,7 +96,9 @@ def exactly(question: Question) -> Iterator[Line]:
     elif subject.args is not None:
         yield from block(subject.args if isinstance(subject.args, str) else _json(subject.args))
     for path, sha256 in subject.files.items():
-        yield _field("file", path, Part(f"  sha256 {sha256[:12]}", "dim"))
+        length = question.explained.sizes.get(path)
+        amount = f"  {size(length)}" if length is not None else ""
+        yield _field("file", path, amount, Part(f"  sha256 {sha256[:12]}", "dim"))
 
 
 def exactly_json(question: Question) -> str:
@@ -85,10 +106,15 @@ def exactly_json(question: Question) -> str:
     return _json(question.subject.args)
 
 
-def whole(question: Question, state: RunState) -> Iterator[Line]:
-    """Head, arguments and digest: everything that stands before the answers."""
+def whole(question: Question, state: RunState, objects: ObjectSource | None = None) -> Iterator[Line]:
+    """Head, arguments, what each choice means, and digest: everything that stands before the answers."""
     yield from head(question, state)
-    yield from exactly(question)
+    yield from exactly(question, objects)
+    for choice in question.choices:
+        if meaning := _MEANINGS.get((question.subject.kind, choice)):
+            yield line(Part(f"{choice:<{_NAME_COLUMNS}} ", "accent"), meaning)
+    if question.expires_at is not None:
+        yield line(f"can be answered until {question.expires_at.astimezone():%Y-%m-%d %H:%M}")
     yield line(Part(f"question {question.id} · digest {question.digest[:12]}", "dim"))
 
 
@@ -133,6 +159,42 @@ def _argument(name: str, value: JsonValue) -> Iterator[Line]:
     yield line(Part(f"{Part(name).shown:<{_NAME_COLUMNS}} ", "dim"), frame, first)
     for more in rest:
         yield line(" " * (_NAME_COLUMNS + 1), frame, more)
+
+
+def _versions(subject: Subject, objects: ObjectSource | None) -> Iterator[Line]:
+    """Each path that both changed: how large the two are, and the lines that differ."""
+    args = subject.args if isinstance(subject.args, Mapping) else {}
+    found = args.get("paths")
+    paths = [str(path) for path in found] if isinstance(found, list) else []
+    if objects is None:
+        yield from (_field("path", path) for path in paths)
+        return
+    try:
+        yours, agents = load_tree(str(args.get("yours")), objects), load_tree(subject.tree or "", objects)
+        for path in paths:
+            yield from _compared(PathChange(path, yours.entries.get(path), agents.entries.get(path)), objects)
+    except StoreUnavailable as error:
+        yield line(f"the two versions can't be read: {error}")
+    else:
+        yield line(Part("lines with - are yours, lines with + the agent's", "dim"))
+
+
+def _compared(change: PathChange, objects: ObjectSource) -> Iterator[Line]:
+    from autoagent.past.patch import patch  # 4 ms, and most questions compare nothing
+
+    sizes = f" · yours {_held(change.was)} · the agent's {_held(change.now)}"
+    yield _field("path", change.path, Part(sizes, "dim"))
+    lines = patch(change, objects).lines
+    for text in lines[:_DIFFERING_LINES]:
+        yield line(Part("│ ", "dim"), text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…")
+    if (left := len(lines) - _DIFFERING_LINES) > 0:
+        yield line(Part(f"│ … {several(left, 'more line')}", "dim"))
+
+
+def _held(entry: TreeEntry | None) -> str:
+    if entry is None:
+        return "is not there"
+    return size(entry.size) if entry.kind == "file" else f"is a {entry.kind}"
 
 
 def _sub_tasks(args: JsonValue) -> Iterator[Line]:

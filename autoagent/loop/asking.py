@@ -136,6 +136,7 @@ class Asking:
                     await self.history.until(is_over)
             except TimeoutError:
                 self.give_up(question)
+        self.expire()
         if self.history.state.questions[question.id].is_open and not _has_changed(subject, question):
             raise Parked(question.id)
 

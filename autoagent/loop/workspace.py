@@ -170,15 +170,14 @@ class Workspace:
         self._scan_s = time.monotonic() - began
         return found
 
-    def _adopt(self, found: Tree, target: Tree | None = None) -> None:
-        """The folder as it is becomes `main`; or `target` does, which the folder is then made to hold."""
-        new = target or found
-        paths = diff(self.tree(self.projected), new).paths
+    def _adopt(self, found: Tree, target: Tree | None = None, chosen: str = "") -> None:
+        """The folder as it is becomes `main`; or `target`, what a person has `chosen`, which then follows."""
+        before, new = self.tree(self.projected), target or found
         self.history.faults.reached("person's edit found")
-        events = [FolderChanged(tree=found.id, paths=paths)]
+        events = [FolderChanged(tree=found.id, paths=diff(before, found).paths)]
         if new.id != found.id:
-            events.append(FolderChanged(tree=new.id, paths=paths))
-        self.history.record(*events, *self._tell(paths))
+            events.append(FolderChanged(tree=new.id, paths=diff(found, new).paths, chosen=chosen))
+        self.history.record(*events, *self._tell(diff(before, new).paths))
         self.projected = found.id
 
     def _tell(self, paths: tuple[str, ...], what: str = _CHANGED) -> list[Event]:
@@ -205,7 +204,7 @@ class Workspace:
         if choice is None:
             return question
         self.projected = wanted.id
-        self._adopt(found, self.keep(resolved(choice, paths, found, wanted, self.objects)))
+        self._adopt(found, self.keep(resolved(choice, paths, found, wanted, self.objects)), choice)
         await self.history.durable()
         await self._project()
         return None
