@@ -255,6 +255,27 @@ def test_a_damaged_cache_is_dropped(workspace: Path, tmp_path: Path, damage: obj
     assert b"content" in objects.puts
 
 
+def test_the_cache_on_disk_is_written_again_once_that_saves_time(workspace: Path, tmp_path: Path) -> None:
+    """A file or two are read again faster than it is written at each step; many are not."""
+    objects = CountingObjects()
+    cache = tmp_path / "cache"
+    folder = LocalFolder(workspace, objects, cache)
+
+    def add(*names: str) -> bytes:
+        for name in names:
+            (workspace / name).write_text(f"content of {name}")
+        age(*(workspace / name for name in names))
+        folder.scan()
+        return cache.read_bytes()
+
+    first, with_one, with_many = add("a"), add("b"), add(*(f"c{n}" for n in range(70)))
+    objects.puts.clear()
+
+    assert first == with_one != with_many
+    assert LocalFolder(workspace, objects, cache).scan() == folder.scan()
+    assert not any(data.startswith(b"content") for data in objects.puts)
+
+
 def test_a_cache_of_another_store_is_dropped(workspace: Path, tmp_path: Path) -> None:
     """A store that was removed gets every content again."""
     (workspace / "a").write_text("content")

@@ -19,6 +19,10 @@ from autoagent.trees import EMPTY, Tree, TreeEntry, store_tree
 
 TRIES = 5
 PAUSE_S = 0.02
+SAVED_FROM_BYTES = 16 * 1024 * 1024
+"""What must have been read for the cache on disk to be written again, which takes 0.3 ms and more."""
+OPENING_BYTES = 256 * 1024
+"""What opening a file to read it counts."""
 
 
 class LocalFolder:
@@ -44,6 +48,8 @@ class LocalFolder:
         self._known: dict[cache.Key, TreeEntry] | None = None
         self._last: Tree | None = None
         """The tree of the last scan, stored."""
+        self._unsaved_bytes = SAVED_FROM_BYTES
+        """What another process would have to read again; the first scan is worth a cache, however small."""
         key_path = cache_path and cache_path.with_name(f"{cache_path.name}.key")
         self._temps = temp_names(key_path)
         self._left: set[str] = set()
@@ -53,16 +59,23 @@ class LocalFolder:
         """The folder as it is, stored. Unchanged files are known by their status and not read."""
         if self._known is None:
             self._known = {} if self._cache_path is None else cache.load(self._cache_path, self._objects)
-        known_before = len(self._known)
         found = self._settled(self._known)
         tree = tree_of(found, self._last or EMPTY)
         # a root is put last, so one that is there has all its folders there
         if tree is not self._last and not self._objects.has(tree.id):
             store_tree(tree, self._objects, self._last)
-        if len(self._known) > known_before and self._cache_path is not None:
-            cache.save(self._cache_path, tree.id, found.rows)
+        self._save(tree, found)
         self._known, self._last, self._left = found.rows, tree, found.temps
         return tree
+
+    def _save(self, tree: Tree, found: Found) -> None:
+        """Keep on disk what took some time to learn."""
+        if self._cache_path is None or not found.learned:
+            return
+        self._unsaved_bytes += sum(OPENING_BYTES + size for size in found.learned)
+        if self._unsaved_bytes >= SAVED_FROM_BYTES:
+            cache.save(self._cache_path, tree.id, found.rows)
+            self._unsaved_bytes = 0
 
     def project(self, old: Tree, new: Tree, check: Callable[[], None] = lambda: None) -> Projection:
         """Make the folder hold `new` where it held `old`; durable when it returns.

@@ -45,6 +45,8 @@ class Found:
     names: dict[str, list[str]] = field(default_factory=dict)
     rows: dict[Key, TreeEntry] = field(default_factory=dict)
     """Rows for the cache."""
+    learned: list[int] = field(default_factory=list)
+    """Sizes of the files and links that were read for a row."""
     changed: set[str] = field(default_factory=set)
     """Folders that are not as in the last tree."""
     temps: set[str] = field(default_factory=set)
@@ -136,6 +138,7 @@ class Scan:
             return None
         if is_trusted(key, now_ns):
             self._known[key] = self._found.rows[key] = entry
+            self._found.learned.append(entry.size)
         return entry
 
     def _read_file(self, folder: int, name: str, path: str) -> tuple[TreeEntry, Key]:
