@@ -376,3 +376,63 @@ def test_an_expired_question_takes_no_answer(desk: Desk) -> None:
     assert f"expired: autoagent resume {parked.run} asks again" in shown
     assert "autoagent approve" not in shown
     assert re.search(r"expired at .* UTC, unanswered; 'autoagent resume", refused)
+
+
+# --- clearing up --------------------------------------------------------------------------------------------
+
+
+def test_a_removed_run_is_gone_and_its_space_comes_back(desk: Desk) -> None:
+    """`runs rm` says what goes; `gc` then deletes what only that run needed, and says how much."""
+    gone = desk.start(PROVED, write("a.txt", "x" * 100_000), finish()).run
+    kept = desk.start(PROVED, write("a.txt", "y"), finish()).run
+
+    said = desk("runs", "rm", gone, "--yes")
+    assert said.splitlines()[-1] == f"run {gone} removed"
+    assert "Write a.txt" in said
+    assert [run["id"] for run in desk.json("runs")] == [kept]
+    assert f"there is no run '{gone}'" in desk("show", gone, status=2)
+    would = json.loads(desk("gc", "--dry-run", "--json"))
+    assert would["bytes"] > 100_000
+    assert re.match(r"2 objects deleted, 100\.\d KB; 5 are needed\n1 leftover of dead", desk("gc"))
+    assert desk.json("gc")["objects"] == 0
+    assert "a.txt" in desk("show", kept)
+
+
+def test_a_run_goes_on_after_its_neighbours_are_gone(desk: Desk) -> None:
+    """What waits for a person has all that it needs when the answer comes."""
+    parked = desk.start(
+        POST,
+        write("b.txt", "b" * 100_000),
+        call("post_send", to="bob", text="hi"),
+        write("a.txt", "x"),
+        finish(),
+    )
+    gone = desk.start(PROVED, write("a.txt", "y"), finish())
+    desk("runs", "rm", gone.run, "--yes")
+    desk("gc")
+    desk("deny", parked.waiting[0])
+    (desk.folder / "w0" / "b.txt").unlink()
+
+    assert desk.resume(parked.run, write("a.txt", "x"), finish()).ending == "proved"
+    with opened() as journal:
+        assert journal.verify(parked.run).first_bad is None
+
+
+def test_removing_needs_a_yes(desk: Desk) -> None:
+    """Where nobody can be asked, nothing is removed without `--yes`."""
+    run = desk.start(PROVED, write("a.txt", "x"), finish()).run
+
+    assert "add --yes" in desk("runs", "rm", run, status=2)
+    assert "there is no run 'none'" in desk("runs", "rm", run, "none", "--yes", status=2)
+    assert [each["id"] for each in desk.json("runs")] == [run]
+
+
+def test_a_fork_goes_before_what_it_shares(desk: Desk) -> None:
+    """A run that another was forked from stays alone; together both go."""
+    run = desk.start(PROVED, write("a.txt", "x"), finish()).run
+    with opened() as journal:
+        journal.fork(run, 2, "f", Forked(source=run, at=2, workspace="/tmp/f"))
+
+    assert "run 'f' was forked from it" in desk("runs", "rm", run, "--yes", status=2)
+    desk("runs", "rm", run, "f", "--yes")
+    assert desk.json("runs") == []

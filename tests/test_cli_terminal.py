@@ -181,3 +181,17 @@ async def test_a_dumb_terminal_gets_plain_lines(cli: Cli) -> None:
         assert await terminal.end() == 0
 
     assert "\x1b" not in terminal.shown
+
+
+async def test_removing_a_run_is_asked_about(cli: Cli) -> None:
+    """Anything but a yes removes nothing."""
+    async with served(cli, PLANS, *WRITES):
+        await cli("run", cli.workspace(ASKING), status=3)
+    (run,) = (await cli("runs", "--json")).json
+    for answer, left in (("n", 1), ("y", 0)):
+        terminal = await Terminal.start(cli, "runs", "rm", run["id"])
+        await terminal.until("remove 1 run for good? [y/N]:")
+        terminal.type(f"{answer}\n")
+
+        assert await terminal.end() == 0
+        assert len((await cli("runs", "--json")).json) == left

@@ -22,6 +22,7 @@ app = typer.Typer(
 for group in (writing, running, looking, reviewing, answering, machine):
     group.add_to(app)
 app.add_typer(keeping.app, name="runs")
+app.command()(keeping.gc)
 app.add_typer(remembering.app, name="memory")
 app.add_typer(machine.plugins, name="plugins")
 

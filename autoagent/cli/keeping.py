@@ -36,3 +36,33 @@ def runs(
         out(*rows(found))
     else:
         out("Nothing has run yet. 'autoagent init' writes a goal, 'autoagent run' carries it out.")
+
+
+@app.command("rm")
+def remove(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their starts.", show_default=False)
+    ],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")] = False,
+) -> None:
+    """Remove runs for good: their entries, questions and logs.
+
+    Workspaces stay as they are, and so does what memory knows. A run that a process carries stays, and one
+    that another was forked from.
+    """
+    from autoagent.cli.clearing import remove as remove_runs
+
+    remove_runs(runs, yes=yes)
+
+
+def gc(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; delete nothing.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Delete stored files that no run needs, and what dead processes left.
+
+    Refused while a run goes on.
+    """
+    from autoagent.cli.clearing import collect
+
+    collect(dry_run=dry_run, as_json=as_json)

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.journal.database import Reader
 from autoagent.journal.large_objects import LargeObjects, unreadable
+from autoagent.journal.usage import Usage
 from autoagent.journal.writer import Writer
 
 SMALL_BYTES = 64 * 1024
@@ -32,10 +33,12 @@ class SqliteObjects:
     def __init__(self, folder: Path, reader: Reader, writer: Writer, faults: Faults = NO_FAULTS) -> None:
         self._large = LargeObjects(folder, faults)
         self._reader, self._writer = reader, writer
+        self._usage = Usage(folder.parent)
         self._lock = threading.Lock()
         self._pending: dict[str, bytes] = {}
 
     def put(self, data: bytes) -> str:
+        self._usage.share()
         sha256 = hashlib.sha256(data).hexdigest()
         if len(data) <= SMALL_BYTES:
             # one that is only pending is queued again: the first job may come after the caller's entries
@@ -46,6 +49,7 @@ class SqliteObjects:
         return sha256
 
     def put_stream(self, stream: BinaryIO) -> tuple[str, int]:
+        self._usage.share()
         start = _read_up_to(SMALL_BYTES + 1, stream)
         if len(start) <= SMALL_BYTES:
             return self.put(start), len(start)
@@ -63,10 +67,15 @@ class SqliteObjects:
         return self._large.open(sha256) if data is None else io.BytesIO(data)
 
     def has(self, sha256: str) -> bool:
+        self._usage.share()  # who asks may count on it
         with self._lock:
             if sha256 in self._pending:
                 return True
         return bool(_NAME.fullmatch(sha256)) and (self._is_committed(sha256) or self._large.has(sha256))
+
+    def close(self) -> None:
+        """Let others delete what nothing names."""
+        self._usage.close()
 
     def _is_committed(self, sha256: str) -> bool:
         return self._reader.row("SELECT 1 FROM objects WHERE sha256=?", _key(sha256)) is not None

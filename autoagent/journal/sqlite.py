@@ -88,7 +88,7 @@ class SqliteJournal:
         self._pending: dict[str, deque[Entry]] = {}
         self._heart = Heart(_beating(weakref.ref(self)), stale_after_s / 12)
         # runs at the interpreter's exit too: what was queued is written though nobody called `close`
-        self._let_go = weakref.finalize(self, _let_go, self._heart, self._writer, self._reader)
+        self._let_go = weakref.finalize(self, _let_go, self._heart, self._writer, self._reader, self._objects)
 
     @property
     def objects(self) -> SqliteObjects:
@@ -386,12 +386,13 @@ def _beating(journal: weakref.ref[SqliteJournal]) -> Callable[[], None]:
     return beat
 
 
-def _let_go(heart: Heart, writer: Writer, reader: Reader) -> None:
+def _let_go(heart: Heart, writer: Writer, reader: Reader, objects: SqliteObjects) -> None:
     heart.stop()
     try:
         writer.close()
     finally:
         reader.close()
+        objects.close()
 
 
 def _check_id(run_id: str) -> None:
