@@ -1,4 +1,4 @@
-"""Commands that read what an agent did, and take it back: `diff`, `undo`."""
+"""Commands that read what an agent did, and take it back: `diff`, `undo`, `why`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from autoagent.cli import options
 def add_to(app: typer.Typer) -> None:
     app.command()(diff)
     app.command()(undo)
+    app.command()(why)
 
 
 def diff(
@@ -62,3 +63,22 @@ def undo(
     from autoagent.cli.undoing import undo as take_back
 
     return take_back(run, Wish(to, keep_of(keep), dry_run, yes, as_json))
+
+
+def why(
+    run: options.Run,
+    what: Annotated[
+        str,
+        typer.Argument(
+            metavar="WHAT",
+            help="A path, an entry's number, a call's or a question's id, a destination or URL, or usd.",
+            show_default=False,
+        ),
+    ],
+    every: Annotated[bool, typer.Option("--all", help="Each time, not only the last.")] = False,
+    as_json: options.AsJson = False,
+) -> None:
+    """Show what led to something: who changed a file, who allowed a call, what had been read before."""
+    from autoagent.cli.explaining import explain
+
+    explain(run, what, every=every, as_json=as_json)

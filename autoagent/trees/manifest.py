@@ -56,6 +56,20 @@ def load_tree(id: str, objects: ObjectSource) -> Tree:
     return Tree(entries, id, folders)
 
 
+def entry_in(id: str, path: str, objects: ObjectSource) -> TreeEntry | None:
+    """What a stored tree holds at one path; reads only the manifests on the way to it.
+
+    A folder's entry has the SHA-256 of its manifest, so that it differs where anything beneath does.
+    """
+    entry: TreeEntry | None = TreeEntry("folder", 0o755, 0, id)
+    for name in path.split("/"):
+        if entry is None or entry.kind != "folder":
+            return None
+        rows = _decode(objects.get(entry.sha256), entry.sha256)
+        entry = next((found for known, found in rows if known == name), None)
+    return entry
+
+
 def _decode(data: bytes, sha256: str) -> list[tuple[str, TreeEntry]]:
     if not data.startswith(HEADER):
         raise _bad(sha256, f"it begins with {data[: len(HEADER)]!r} instead of {HEADER!r}")

@@ -1,0 +1,130 @@
+"""Who changed a path of the workspace: found by comparing the trees that `main` and its forks held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoagent import events as e
+from autoagent.past.heads import Head
+from autoagent.past.ledger import Ledger
+from autoagent.past.reasons import answer_step, call_step, sub_task_step
+from autoagent.past.step import Step, step
+from autoagent.paths import spelled
+from autoagent.state import MAIN
+from autoagent.trees import ObjectSource, TreeEntry, entry_in
+
+_TEXT_LIMIT_BYTES = 256 * 1024
+
+
+class Changed:
+    """The changes of one path in one run."""
+
+    def __init__(self, ledger: Ledger, path: str, objects: ObjectSource) -> None:
+        self._ledger, self._path, self._objects = ledger, path, objects
+
+    def is_known(self) -> bool:
+        """Whether the path was ever there."""
+        trees = {tree for head in self._ledger.moves for tree in (head.before, head.after)}
+        return any(self._at(tree) is not None for tree in trees)
+
+    def steps(self, every: bool = False) -> list[Step]:
+        """The last change, or each, last first; where there is none, that it was there from the start."""
+        found = (self._step(head) for head in self._moves(MAIN, len(self._ledger.entries)))
+        steps = list(found) if every else [x for x in [next(found, None)] if x is not None]
+        return steps or [self._untouched()]
+
+    def _moves(self, lane: str, until: int, since: int = 0) -> Iterator[Head]:
+        """The moves that changed the path in `main` or a fork, last first."""
+        for head in reversed(self._ledger.moves):
+            if (
+                head.lane == lane
+                and since < head.seq <= until
+                and self._at(head.before) != self._at(head.after)
+            ):
+                yield head
+
+    def _at(self, tree: str) -> TreeEntry | None:
+        return entry_in(tree, self._path, self._objects)
+
+    # --- one change -----------------------------------------------------------------------------------------
+
+    def _step(self, head: Head) -> Step:
+        """One move, and what led to it."""
+        what = self._what(head)
+        match head.entry.event:
+            case e.CallEnded(call=call):
+                led = call_step(self._ledger, call, self._text(head))
+                return step("change", head.entry, f"{what} by {self._ledger.calls[call].decision.tool}", led)
+            case e.LaneMerged(lane=lane):
+                return step(
+                    "merge", head.entry, f"{what}: lane {lane} came into main", *self._in_fork(lane, head.seq)
+                )
+            case e.FolderChanged():
+                return step("person", head.entry, f"{what} in the folder, by you", self._choice(head))
+            case e.Undone(to=to):
+                return step("undo", head.entry, f"{what}: you took it back to entry {to}", self._before(to))
+            case e.LaneReset(why=why):
+                return step("reset", head.entry, f"{what}: back to the sub-task's start", quote=why)
+            case e.LaneConflicted() as event:
+                return self._beside(head, event, what)
+            case _:
+                return step("event", head.entry, f"{what} ({head.entry.event.kind})")
+
+    def _what(self, head: Head) -> str:
+        was, now = self._at(head.before), self._at(head.after)
+        name = spelled(self._path)
+        if was is None:
+            return f"{name} was made"
+        if now is None:
+            return f"{name} was removed"
+        if (was.kind, was.sha256) == (now.kind, now.sha256):
+            return f"{name} got mode {now.mode:03o}"
+        return f"{name} was changed"
+
+    def _text(self, head: Head) -> str:
+        """What stands there now, as far as it is text: code writes what its arguments don't show."""
+        now = self._at(head.after)
+        if now is None or now.kind != "file" or now.size > _TEXT_LIMIT_BYTES:
+            return ""
+        return self._objects.get(now.sha256).decode("utf-8", "replace")
+
+    def _in_fork(self, lane: str, until: int) -> Iterator[Step]:
+        """The lane's own last change, and the sub-task that it worked on."""
+        own = next((self._step(head) for head in self._moves(lane, until)), None)
+        if own is not None:
+            yield own
+        elif (work := sub_task_step(self._ledger, lane, until)) is not None:
+            yield work
+
+    def _choice(self, head: Head) -> Step | None:
+        """The answer to the question whose version of the path stays, where that is what was recorded."""
+        for asked in reversed([*self._ledger.questions.values()]):
+            subject = asked.question.question.subject
+            if subject.kind != "folder" or asked.answered is None or asked.answered.seq > head.seq:
+                continue
+            paths = subject.args.get("paths") if isinstance(subject.args, dict) else None
+            if isinstance(paths, list) and self._path in paths:
+                return answer_step(asked.answered)
+        return None
+
+    def _before(self, to: int) -> Step | None:
+        """What had made it what it was after an earlier entry."""
+        return next((self._step(head) for head in self._moves(MAIN, to)), None)
+
+    def _beside(self, head: Head, event: e.LaneConflicted, what: str) -> Step:
+        """A conflict moved the lane: this path holds `main`'s version, or one of the lane's own beside it."""
+        origin = next((path for path, beside in event.kept.items() if beside == self._path), None)
+        if origin is not None:
+            own = Changed(self._ledger, origin, self._objects)
+            led = next((own._step(x) for x in own._moves(event.lane, head.seq - 1)), None)
+            text = f"{what}: lane {event.lane}'s version of {spelled(origin)}, kept beside main's"
+            return step("merge", head.entry, text, led)
+        return step(
+            "merge", head.entry, f"{what}: lane {event.lane} went on from main", self._before(head.seq)
+        )
+
+    def _untouched(self) -> Step:
+        first = self._ledger.moves[0].entry
+        return step(
+            "start", first, f"{spelled(self._path)} was there when the run began; nobody changed it since"
+        )
