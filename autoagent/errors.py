@@ -13,7 +13,8 @@ journal, never exceptions; an ``assert`` is a bug of ours.
         │   ├── ModelUnavailable
         │   ├── SandboxUnavailable
         │   ├── StoreUnavailable   journal, objects or memory
-        │   │   └── StoreDamaged   what is there isn't what was written
+        │   │   ├── StoreDamaged   what is there isn't what was written
+        │   │   └── ObjectBlanked  its bytes were removed, since they held a secret
         │   └── RecordingMiss      a recording has no reply for what happened
         ├── RunOwned        (2)    another process carries this run or folder
         ├── JournalConflict (5)    another writer appended first
@@ -78,6 +79,15 @@ class StoreUnavailable(Unavailable):
 
 class StoreDamaged(StoreUnavailable):
     """What a store holds can't be what was written to it."""
+
+
+class ObjectBlanked(StoreUnavailable):
+    """The bytes of an object were removed on purpose."""
+
+    def __init__(self, sha256: str) -> None:
+        super().__init__(
+            f"object {sha256} was blanked: it held a secret, so 'autoagent runs blank' removed its bytes"
+        )
 
 
 class RecordingMiss(Unavailable):

@@ -60,7 +60,8 @@ class Outcome(Frozen):
     tokens: int
     steps: int
     seconds: float
-    journal_head: int
+    journal_head: str
+    """Link of the journal's last entry, hex: stands for all entries up to it."""
 
     @property
     def proved(self) -> int:
@@ -68,7 +69,13 @@ class Outcome(Frozen):
 
 
 def outcome(
-    state: RunState, start: Tree, main: Tree, *, problem: str | None = None, is_carried: bool = True
+    state: RunState,
+    start: Tree,
+    main: Tree,
+    *,
+    journal_head: str,
+    problem: str | None = None,
+    is_carried: bool = True,
 ) -> Outcome:
     """The record of the run as it stands; `problem` is what made it stop without an ending."""
     ending, reason = _ending(state, problem, is_carried)
@@ -85,7 +92,7 @@ def outcome(
         tokens=state.tokens,
         steps=state.steps,
         seconds=round(state.seconds, 1),
-        journal_head=state.seq,
+        journal_head=journal_head,
     )
 
 

@@ -97,7 +97,9 @@ class Objects(Protocol):
         ...
 
     def get(self, sha256: str) -> bytes:
-        """Raises `StoreUnavailable` where it isn't there or its bytes don't match its name."""
+        """Raises `StoreUnavailable` where it isn't there or its bytes don't match its name; `ObjectBlanked`
+        where they were removed on purpose.
+        """
         ...
 
     def open(self, sha256: str) -> BinaryIO:
@@ -138,8 +140,11 @@ class Journal(Protocol):
         """Raises `UsageError` for an unknown run."""
         ...
 
-    def read(self, run_id: str, after: int = 0) -> list[Entry]:
-        """Entries with `seq > after`, in order. Raises `NewerVersion`; `UsageError` for an unknown run."""
+    def read(self, run_id: str, after: int = 0, upto: int | None = None) -> list[Entry]:
+        """Entries with `seq > after`, and `seq <= upto` where it is given, in order.
+
+        Raises `NewerVersion`; `StoreDamaged`; `UsageError` for an unknown run.
+        """
         ...
 
     def link(self, run_id: str) -> str:
@@ -159,12 +164,14 @@ class Journal(Protocol):
         """
         ...
 
-    def blank(self, run_id: str, secret: str) -> Blanked:
+    def blank(self, run_id: str, secret: str, objects: Sequence[str] = ()) -> Blanked:
         """Replace `secret` by `MASK` in what the run's entries and commands say, however JSON escapes it.
 
-        The entries keep their digests and are marked, so that the chain still holds. Where the journal is on
-        disk the bytes are gone from its files when it returns. Raises `RunOwned` where a process carries the
-        run; `UsageError` for a secret without which an entry couldn't be read; nothing is changed then.
+        The entries keep their digests and are marked, so that the chain still holds. The bytes of `objects`,
+        which can't change without another name, are removed: `get` says that they were blanked. Where the
+        journal is on disk the secret is gone from its files when it returns. Raises `RunOwned` where a
+        process carries the run; `UsageError` for a secret without which an entry couldn't be read; nothing
+        is changed then.
         """
         ...
 

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from autoagent import __version__
 from autoagent.clock import SystemClock
 from autoagent.commands import Cancel, RaiseLimits
-from autoagent.errors import AutoagentError, JournalConflict, RunOwned, UsageError
+from autoagent.errors import AutoagentError, JournalConflict, RunOwned, StoreDamaged, UsageError
 from autoagent.events import CommandTaken, LimitsRaised, OwnerChanged, RunStarted
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.folder.local import LocalFolder
@@ -106,7 +106,8 @@ async def resume(
 ) -> Outcome:
     """Go on with a run after a crash, a park, an interruption, or a limit that `choices` raises.
 
-    A run that has ended for good gives its outcome again. Raises `UsageError`, `RunOwned`.
+    A run that has ended for good gives its outcome again. Raises `UsageError`, `RunOwned`; `StoreDamaged`
+    where an entry isn't what was written.
     """
     async with _opened(parts or Parts()) as wires:
         return await wires.go_on(run_id, hooks, choices)
@@ -139,7 +140,7 @@ def held_workspace(journal: Journal, run_id: str, parts: Parts | None = None) ->
         if history.state.started is None:
             raise UsageError(f"run {run_id} never began: its journal is empty")
         home = parts.home or default_home()
-        disk = _disk(home, str(_same(lease.workspace)), journal, parts.faults)
+        disk = local_folder(home, journal, str(_same(lease.workspace)), parts.faults)
         yield Workspace(history, journal.objects, disk)
 
 
@@ -155,8 +156,8 @@ class _Wires:
     async def begin(self, goal: Goal, folder: Path, hooks: Hooks, choices: Choices) -> Outcome:
         """A new run: everything that can be refused is found out before its journal exists."""
         run_id = new_id()
-        self._keep_apart(folder)
-        disk = self._folder(str(folder))
+        keep_apart(self.home, folder)
+        disk = local_folder(self.home, self.journal, str(folder), self.parts.faults)
         tree = await asyncio.to_thread(disk.scan)
         means = await self.picker.means(goal, run_id, folder, tree, choices, hooks.on_note)
         self.journal.create(run_id, str(folder))
@@ -182,19 +183,22 @@ class _Wires:
     async def go_on(self, run_id: str, hooks: Hooks, choices: Choices) -> Outcome:
         """A run that exists: take it over and carry it on."""
         with _held(self.journal, run_id, self.parts.faults) as lease:
+            _refuse_broken(self.journal, run_id)
             history = History(self.journal, lease, self.parts.clock, hooks.on_entry, self.parts.faults)
             if history.state.started is None:
                 raise UsageError(f"run {run_id} never began: its journal is empty; start it again")
             if self._is_over(history.state, choices):
                 await self._finish_undo(history)
                 await remember(history, self.picker.memory())
+                await history.durable()
                 return self._outcome(history, None)
             start = load_tree(history.state.start_tree, self.journal.objects)
             folder = _same(lease.workspace)
-            choices = self._as_before(history.state, folder, choices)
+            choices = self._as_before(history.state, folder, _as_forked(history.state, choices))
             goal = history.state.goal
             means = await self.picker.means(goal, run_id, folder, start, choices, hooks.on_note)
-            return await self._carry(history, self._folder(lease.workspace), means, hooks, choices)
+            disk = local_folder(self.home, self.journal, lease.workspace, self.parts.faults)
+            return await self._carry(history, disk, means, hooks, choices)
 
     async def _carry(
         self, history: History, folder: LocalFolder, means: Means, hooks: Hooks, choices: Choices
@@ -269,30 +273,18 @@ class _Wires:
         raised = choices.raised is not None or any(isinstance(c, RaiseLimits) for c in sent)
         return state.ended.ending != "limit" or not raised
 
-    def _keep_apart(self, folder: Path) -> None:
-        """A run must not write journals and settings. Raises `UsageError`."""
-        home = self.home.resolve()
-        if home.is_relative_to(folder) or folder.is_relative_to(home):
-            raise UsageError(
-                f"the workspace {str(folder)!r} holds autoagent's own state in {str(self.home)!r}, or is a "
-                "part of it; work in another folder, or set AUTOAGENT_HOME to another place"
-            )
-
-    def _folder(self, workspace: str) -> LocalFolder:
-        return _disk(self.home, workspace, self.journal, self.parts.faults)
-
     async def _finish_undo(self, history: History) -> None:
         """Of a run that is over: an undo that was killed before the folder held it."""
         undone = history.state.undone
         if undone is not None and not undone.projected:
-            disk = self._folder(str(_same(history.lease.workspace)))
+            folder = str(_same(history.lease.workspace))
+            disk = local_folder(self.home, self.journal, folder, self.parts.faults)
             await Workspace(history, self.journal.objects, disk).restore()
 
     def _outcome(self, history: History, problem: str | None) -> Outcome:
         state, objects = history.state, self.journal.objects
-        return outcome(
-            state, load_tree(state.start_tree, objects), load_tree(state.main, objects), problem=problem
-        )
+        start, main = load_tree(state.start_tree, objects), load_tree(state.main, objects)
+        return outcome(state, start, main, journal_head=self.journal.link(state.run_id), problem=problem)
 
 
 @contextmanager
@@ -325,12 +317,43 @@ async def _opened(parts: Parts) -> AsyncIterator[_Wires]:
         yield _Wires(home, journal, parts, Picker(home, settings, journal, parts, stack))
 
 
-def _disk(home: Path, workspace: str, journal: Journal, faults: Faults) -> LocalFolder:
+def _expiry(hours: float) -> timedelta | None:
+    return timedelta(hours=hours) if hours > 0 else None
+
+
+def keep_apart(home: Path, folder: Path) -> None:
+    """A run must not write journals and settings. Raises `UsageError`."""
+    own = home.resolve()
+    if own.is_relative_to(folder) or folder.is_relative_to(own):
+        raise UsageError(
+            f"the workspace {str(folder)!r} holds autoagent's own state in {str(home)!r}, or is a "
+            "part of it; work in another folder, or set AUTOAGENT_HOME to another place"
+        )
+
+
+def local_folder(home: Path, journal: Journal, workspace: str, faults: Faults = NO_FAULTS) -> LocalFolder:
+    """A run's folder, with what this home knows of it."""
     return LocalFolder(Path(workspace), journal.objects, home / "scans" / hash_text(workspace), faults)
 
 
-def _expiry(hours: float) -> timedelta | None:
-    return timedelta(hours=hours) if hours > 0 else None
+def _refuse_broken(journal: Journal, run_id: str) -> None:
+    """Nothing is decided on entries that aren't what was written. Raises `StoreDamaged`."""
+    found = journal.verify(run_id)
+    if found.first_bad is None:
+        return
+    named = f" ({found.kind}, {found.at:%Y-%m-%d %H:%M:%S} UTC)" if found.at is not None else ""
+    last_good = f", or go on from the last good entry: autoagent fork {run_id} --at {found.entries}"
+    raise StoreDamaged(
+        f"run {run_id}: entry {found.first_bad}{named} is not what was written: {found.why}; "
+        f"restore the journal from a copy{last_good if found.entries else ''}"
+    )
+
+
+def _as_forked(state: RunState, choices: Choices) -> Choices:
+    """A fork goes on with the model that it was made for."""
+    if state.forked is None or not state.forked.model or choices.model or choices.recorded:
+        return choices
+    return replace(choices, model=state.forked.model)
 
 
 def _existing(workspace: Path) -> Path:

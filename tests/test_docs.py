@@ -25,13 +25,14 @@ from autoagent.cli.listing import ListedRun
 from autoagent.cli.showing import Shown
 from autoagent.cli.undoing import Shown as Undoing
 from autoagent.cli.undoing import effect_record
+from autoagent.cli.verifying import Verified
 from autoagent.errors import AutoagentError, GoalError
 from autoagent.events import Ending, Entry
 from autoagent.goal import Allow, Goal, Limits, RoleModels, SubTask
 from autoagent.goal.file import understand
 from autoagent.installed import Installed
 from autoagent.outcome import EXIT_CODES, CriterionResult, EndingName, Outcome
-from autoagent.ports import MemoryPoint
+from autoagent.ports import MemoryPoint, Verification
 from autoagent.questions import QuestionKind
 from autoagent.sandboxes.monty_hints import MODULES
 from autoagent.settings import (
@@ -163,6 +164,7 @@ def test_records_have_the_documented_fields() -> None:
     assert table["one of memory search --json"] == ["memory show --json", "score"]
     assert table["one of plugins list --json"] == [f.name for f in fields(Installed)]
     assert table["a line of export"] == [*Entry.model_fields]
+    assert table["verify --json"] == [*Verification.model_fields, *_keys(Verified)]
     assert table["show --json"] == [k for k in _keys(Shown) if k not in final]
     assert table["diff --json"] == _keys(Difference)
     assert table["undo --json"] == _keys(Undoing)

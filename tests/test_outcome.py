@@ -28,7 +28,7 @@ def tree(**files: str) -> Tree:
 
 
 def of(*events: e.Event, problem: str | None = None) -> Any:
-    return outcome(folded(*events, goal=GOAL), EMPTY, EMPTY, problem=problem)
+    return outcome(folded(*events, goal=GOAL), EMPTY, EMPTY, journal_head="", problem=problem)
 
 
 def ended(ending: str, result: str = "") -> e.RunEnded:
@@ -126,17 +126,17 @@ class TestRecord:
     def test_files_are_those_that_differ_from_the_start(self) -> None:
         """Changed, new and gone."""
         start, main = tree(same="1", changed="1", gone="1"), tree(same="1", changed="2", new="1")
-        found = outcome(RunState("r"), start, main)
+        found = outcome(RunState("r"), start, main, journal_head="")
 
         assert found.files == ("changed", "gone", "new")
 
     def test_numbers_are_those_of_the_journal(self) -> None:
         """Spent money, tokens, steps and time, and where the journal stands."""
         state = folded(e.TimeSpent(seconds=1.26), e.TimeSpent(seconds=2), goal=GOAL)
-        found = outcome(state, EMPTY, EMPTY)
+        found = outcome(state, EMPTY, EMPTY, journal_head="abc")
 
         assert (found.usd, found.tokens, found.steps) == (Decimal(0), 0, 0)
-        assert (found.seconds, found.journal_head, found.run) == (3.3, 3, "r")
+        assert (found.seconds, found.journal_head, found.run) == (3.3, "abc", "r")
 
     def test_the_record_is_json(self) -> None:
         """Money is a text, so that no digit is lost."""

@@ -117,7 +117,7 @@ class _Front:
         if self.launched is None:  # it was over before: nothing was launched
             assert state.started is not None
             assert state.started_at is not None
-            workspace, model = state.started.workspace, state.started.model
+            workspace, model = state.workspace, state.started.model
             self._launch(
                 Launch(run=outcome.run, workspace=workspace, model=model, started_at=state.started_at)
             )

@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, TyperException
 
-from autoagent.cli import answering, keeping, looking, machine, remembering, reviewing, running, writing
+from autoagent.cli import (
+    answering,
+    history,
+    keeping,
+    looking,
+    machine,
+    remembering,
+    reviewing,
+    running,
+    writing,
+)
 from autoagent.cli.options import help_unless_called
 from autoagent.errors import UsageError
 
@@ -19,7 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for group in (writing, running, looking, reviewing, answering, machine):
+for group in (writing, running, looking, reviewing, history, answering, machine):
     group.add_to(app)
 app.add_typer(keeping.app, name="runs")
 app.command()(keeping.gc)

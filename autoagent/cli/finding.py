@@ -78,7 +78,15 @@ def outcome_of(journal: SqliteJournal, state: RunState, problem: str | None = No
     """The run's record as it stands; without its files where they can't be read."""
     start, main = _tree(journal, state.start_tree), _tree(journal, state.main)
     is_carried = journal.holder(state.run_id) is not None
-    return outcome(state, start, main, problem=problem, is_carried=is_carried)
+    head = _link(journal, state.run_id)
+    return outcome(state, start, main, journal_head=head, problem=problem, is_carried=is_carried)
+
+
+def _link(journal: SqliteJournal, run_id: str) -> str:
+    try:
+        return journal.link(run_id)
+    except StoreUnavailable:
+        return ""
 
 
 def _tree(journal: SqliteJournal, id: str) -> Tree:

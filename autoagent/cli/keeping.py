@@ -55,6 +55,22 @@ def remove(
     remove_runs(runs, yes=yes)
 
 
+@app.command()
+def blank(
+    run: options.Run,
+    objects: Annotated[
+        bool, typer.Option("--objects", help="Also remove the files' contents that hold it, for all runs.")
+    ] = False,
+) -> None:
+    """Mask a leaked secret in what a run has recorded.
+
+    It is read from the terminal, or from stdin.
+    """
+    from autoagent.cli.blanking import blank as take_out
+
+    take_out(run, with_objects=objects)
+
+
 def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; delete nothing.")] = False,
     as_json: options.AsJson = False,

@@ -39,9 +39,9 @@ def size(count: int) -> str:
     return f"{count / 1e9:.1f} GB"
 
 
-def several(count: int, noun: str) -> str:
-    """`1 file`, `3 files`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def several(count: int, noun: str, plural: str = "") -> str:
+    """`1 file`, `3 files`; with a plural of its own `1 entry`, `3 entries`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {plural or noun + 's'}"
 
 
 def local(at: datetime) -> str:

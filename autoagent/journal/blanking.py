@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autoagent.errors import StoreUnavailable
 from autoagent.journal.chain import digest_of
-from autoagent.journal.codec import COMMANDS, EVENTS, Stored
+from autoagent.journal.codec import COMMANDS, EVENTS, Stored, to_us
 from autoagent.journal.database import connect, transaction, unavailable
 from autoagent.journal.entries import Part
 from autoagent.journal.leases import Claim, refuse_if_held
@@ -24,13 +24,18 @@ _READERS_MS = 1_000
 """How long the log waits to be emptied for those who read; a look takes milliseconds."""
 
 
-def blank(path: Path, parts: Sequence[Part], secret: str, claim: Claim) -> Blanked:
-    """Mask `secret` in the rows of a run. Raises `RunOwned`, `UsageError`, `StoreUnavailable`."""
+def blank(path: Path, parts: Sequence[Part], secret: str, claim: Claim, objects: Sequence[str]) -> Blanked:
+    """Mask `secret` in the rows of a run, and remove small objects.
+
+    Raises `RunOwned`, `UsageError`, `StoreUnavailable`.
+    """
     forms = forms_of(secret)
     with scrubbing(path) as connection:
         refuse_if_held(connection, "leases.run=?", (parts[-1].run,), claim)
         entries = [seq for part in parts for seq in _entries(connection, part, forms)]
-        commands = [number for part in parts for number in _commands(connection, part.run, forms)]
+        commands = [*_commands(connection, parts[-1].run, forms)]
+        for sha256 in objects:
+            _remove(connection, sha256, to_us(claim.at.now))
     return Blanked(entries=tuple(entries), commands=tuple(commands))
 
 
@@ -81,3 +86,9 @@ def _commands(connection: sqlite3.Connection, run: int, forms: Sequence[str]) ->
         if new is not None:
             connection.execute("UPDATE commands SET body=? WHERE run=? AND number=?", (new.body, run, number))
             yield number
+
+
+def _remove(connection: sqlite3.Connection, sha256: str, now_us: int) -> None:
+    key = bytes.fromhex(sha256)
+    connection.execute("DELETE FROM objects WHERE sha256=?", (key,))
+    connection.execute("INSERT OR REPLACE INTO blanked_objects VALUES (?, ?)", (key, now_us))

@@ -22,6 +22,8 @@ from autoagent.ports import Lease
 
 _CHUNK = 2_000
 """Rows that are checked at once: some megabytes."""
+_LAST = 2**62
+"""More than any entry's number."""
 # as a blob: bytes that are no UTF-8 any more must be an error about their entry, not about the query
 _ROWS = (
     "SELECT seq, at_us, epoch, kind, version, CAST(body AS BLOB), digest, link, blanked FROM entries"
@@ -82,15 +84,17 @@ def parts_of(reader: Reader, run: int) -> tuple[Part, ...]:
     return tuple(reversed(found))
 
 
-def read(reader: Reader, parts: Sequence[Part], after: int, limit: int = -1) -> list[Entry]:
-    """Entries with `seq > after`, at most `limit`."""
+def read(
+    reader: Reader, parts: Sequence[Part], after: int, limit: int = -1, upto: int | None = None
+) -> list[Entry]:
+    """Entries with `seq > after`, up to `upto` and at most `limit`."""
     found: list[Entry] = []
     for part in parts:
         if part.upto is not None and part.upto <= after:
             continue
-        upto = part.upto if part.upto is not None else 2**62
+        last = min(_LAST if end is None else end for end in (part.upto, upto))
         left = limit if limit < 0 else limit - len(found)
-        rows = reader.rows(_ROWS, part.run, max(after, part.after), upto, left)
+        rows = reader.rows(_ROWS, part.run, max(after, part.after), last, left)
         with no_gc():
             found += [loaded_entry(parts[-1].run_id, StoredEntry._make(row)) for row in rows]
         if len(found) == limit:
@@ -182,7 +186,7 @@ def put(
 def _anchor(connection: sqlite3.Connection, run: int, run_id: str) -> bytes:
     """Begin the chain of a run that was written before there was one: once, behind what is there."""
     link = NOTHING
-    for row in map(StoredEntry._make, connection.execute(_ROWS, (run, 0, 2**62, -1))):
+    for row in map(StoredEntry._make, connection.execute(_ROWS, (run, 0, _LAST, -1))):
         digest = row.digest or digest_of(row.kind, row.version, row.body)  # one that was blanked has its own
         link = link_of(link, run_id, row, digest)
     connection.execute("UPDATE runs SET anchor=? WHERE number=?", (link, run))

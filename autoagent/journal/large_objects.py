@@ -63,6 +63,23 @@ class LargeObjects:
             ) from error
         return sha256, size_bytes
 
+    def remove(self, sha256: str) -> None:
+        """Overwrite the bytes and unlink the file, where there is one. Raises `StoreUnavailable`."""
+        path = self._path(sha256)
+        try:
+            with path.open("r+b") as file:
+                left = path.stat().st_size
+                while left > 0:
+                    left -= file.write(bytes(min(left, CHUNK_BYTES)))
+                file.flush()
+                os.fsync(file.fileno())
+            path.unlink()
+            _fsync_folder(path.parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise StoreUnavailable(f"object {str(path)!r} can't be removed: {error.strerror}") from error
+
     def open(self, sha256: str) -> BinaryIO:
         """The file, from its start, its bytes checked. Raises `StoreUnavailable`."""
         try:

@@ -11,9 +11,11 @@ import io
 import re
 import sqlite3
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO
 
+from autoagent.errors import ObjectBlanked
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.journal.database import Reader
 from autoagent.journal.large_objects import LargeObjects, unreadable
@@ -86,10 +88,21 @@ class SqliteObjects:
                 return data
         row = self._reader.row("SELECT data FROM objects WHERE sha256=?", _key(sha256))
         if row is None:
+            if self._is_blanked(sha256) and not self._large.has(sha256):
+                raise ObjectBlanked(sha256)
             return None
         if hashlib.sha256(row[0]).hexdigest() != sha256:
             raise unreadable(sha256, "its bytes don't match its name")
         return bytes(row[0])
+
+    def _is_blanked(self, sha256: str) -> bool:
+        found = self._reader.row("SELECT 1 FROM blanked_objects WHERE sha256=?", _key(sha256))
+        return found is not None
+
+    def remove_large(self, names: Iterable[str]) -> None:
+        """Remove the files of objects that were blanked. Raises `StoreUnavailable`."""
+        for sha256 in names:
+            self._large.remove(sha256)
 
     def _queue(self, sha256: str, data: bytes) -> None:
         def insert(connection: sqlite3.Connection) -> None:

@@ -136,12 +136,12 @@ class SqliteJournal:
 
     # --- reading --------------------------------------------------------------------------------------------
 
-    def read(self, run_id: str, after: int = 0) -> list[Entry]:
+    def read(self, run_id: str, after: int = 0, upto: int | None = None) -> list[Entry]:
         with self._lock:  # before the committed ones: an entry is taken from here once it is there
             pending = list(self._pending.get(run_id, ()))
-        entries = self._committed(run_id, after)
+        entries = rows.read(self._reader, self._parts_of(run_id), after, upto=upto)
         last = entries[-1].seq if entries else after
-        return entries + [entry for entry in pending if entry.seq > last]
+        return entries + [e for e in pending if e.seq > last and (upto is None or e.seq <= upto)]
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Entry]:
         """Yields what is committed, so that nothing shown is ever taken back."""
@@ -150,16 +150,13 @@ class SqliteJournal:
         seen = None
         while True:
             if (version := self._reader.version()) != seen:
-                while entries := self._committed(run_id, after, CHUNK):
+                while entries := rows.read(self._reader, self._parts_of(run_id), after, CHUNK):
                     for entry in entries:
                         yield entry
                     after = entries[-1].seq
                     await asyncio.sleep(0)
                 seen = version
             await asyncio.sleep(POLL_S)
-
-    def _committed(self, run_id: str, after: int, limit: int = -1) -> list[Entry]:
-        return rows.read(self._reader, self._parts_of(run_id), after, limit)
 
     def _parts_of(self, run_id: str) -> tuple[rows.Part, ...]:
         number = self._number(run_id)
@@ -204,10 +201,12 @@ class SqliteJournal:
 
         self._writer.call(insert)
 
-    def blank(self, run_id: str, secret: str) -> Blanked:
+    def blank(self, run_id: str, secret: str, objects: Sequence[str] = ()) -> Blanked:
         self._await_queued(run_id)
         parts = self._parts_of(run_id)
-        return blanking.blank(self._reader.path, parts, secret, self._claim(""))
+        blanked = blanking.blank(self._reader.path, parts, secret, self._claim(""), objects)
+        self._objects.remove_large(objects)
+        return blanked
 
     def _good_prefix(self, run_id: str, at: int) -> Verification:
         """The entries up to `at`, checked."""

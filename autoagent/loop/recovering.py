@@ -57,10 +57,14 @@ class Recovery:
                 return "done"
             case "not_done":
                 return "again"
-            case "unknown" if tool.idempotency_key is not None:
+            case "unknown" if tool.idempotency_key is not None and not self._is_inherited(decided):
                 return "again"  # with the same key: the receiver drops a second one
             case _:
                 return await self._ask(decided, subject, said)
+
+    def _is_inherited(self, decided: CallDecided) -> bool:
+        """Whether another run began it, which may have gone on with it since: no key makes it this run's."""
+        return self.ctx.history.state.calls[decided.call].is_inherited
 
     async def _look_up(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> tuple[str, str]:
         """What the probe found, and that in words; a probe that fails, hangs or babbles knows nothing."""
@@ -81,9 +85,10 @@ class Recovery:
     ) -> Verdict:
         """The answer is about this very start: when the call is lost again, it is asked again."""
         begun = _last_start(self.ctx.history.journal.read(self.ctx.history.run_id), decided.call)
-        why = (
-            f"{decided.tool} was started at {begun.at:%Y-%m-%d %H:%M:%S} UTC and never reported back, so it "
-        )
+        lost, forked = "and never reported back, so it", self.ctx.history.state.forked
+        if self._is_inherited(decided) and forked is not None:
+            lost = f"by run {forked.source}, which this one was forked from, so it"
+        why = f"{decided.tool} was started at {begun.at:%Y-%m-%d %H:%M:%S} UTC {lost} "
         answer = await self.ctx.asking.ask(
             lambda: subject(decided).model_copy(update={"kind": "recovery", "start": begun.seq}),
             why + "may have happened; only you can find out" + (said and f" ({said})"),

@@ -227,6 +227,7 @@ def _forked(state: RunState, event: e.Forked) -> RunState:
         standing=(),
         commands=0,
         ended=None,
+        undone=None,
         parked=None,
         interrupted=False,
         unavailable="",

@@ -85,6 +85,7 @@ class MemoryJournal:
         """
         copy = MemoryJournal(self._clock)
         copy._objects.data.update(self._objects.data)
+        copy._objects.blanked |= self._objects.blanked
         for run in self._runs.values():  # a parent stands before its forks
             kept = [row for row in run.rows if keep is None or row.seq <= keep]
             copy._runs[run.id] = replace(
@@ -132,8 +133,8 @@ class MemoryJournal:
 
     # --- entries --------------------------------------------------------------------------------------------
 
-    def read(self, run_id: str, after: int = 0) -> list[Entry]:
-        return [loaded_entry(run_id, row) for row in self._run(run_id).all_rows()[after:]]
+    def read(self, run_id: str, after: int = 0, upto: int | None = None) -> list[Entry]:
+        return [loaded_entry(run_id, row) for row in self._run(run_id).all_rows()[after:upto]]
 
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Entry]:
         """Woken by `append`; never polls."""
@@ -183,7 +184,7 @@ class MemoryJournal:
         fork.put([stored_entry(Entry(seq=at + 1, at=now, epoch=epoch, event=forked))])
         self._runs[new_id] = fork
 
-    def blank(self, run_id: str, secret: str) -> Blanked:
+    def blank(self, run_id: str, secret: str, objects: Sequence[str] = ()) -> Blanked:
         run, forms = self._run(run_id), forms_of(secret)
         if run.lease is not None:
             raise RunOwned(f"run {run_id!r}", run.lease.holder)
@@ -198,6 +199,7 @@ class MemoryJournal:
             sent.model_copy(update={"command": changed.get(sent.number, sent.command)})
             for sent in run.commands
         ]
+        self._objects.blank(objects)
         return Blanked(entries=tuple(new), commands=tuple(changed))
 
     def rewrite(self, run_id: str, change: Callable[[list[StoredEntry]], list[StoredEntry]]) -> None:

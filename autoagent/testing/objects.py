@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Iterable
 from typing import BinaryIO
 
-from autoagent.errors import StoreUnavailable
+from autoagent.errors import ObjectBlanked, StoreUnavailable
 
 
 class MemoryObjects:
@@ -14,6 +15,7 @@ class MemoryObjects:
 
     def __init__(self) -> None:
         self.data: dict[str, bytes] = {}
+        self.blanked: set[str] = set()
 
     def put(self, data: bytes) -> str:
         sha256 = hashlib.sha256(data).hexdigest()
@@ -26,11 +28,18 @@ class MemoryObjects:
 
     def get(self, sha256: str) -> bytes:
         data = self.data.get(sha256)
+        if data is None and sha256 in self.blanked:
+            raise ObjectBlanked(sha256)
         if data is None:
             raise StoreUnavailable(f"the object {sha256} is not in the store")
         if hashlib.sha256(data).hexdigest() != sha256:
             raise StoreUnavailable(f"the object {sha256} is damaged: its bytes don't match its name")
         return data
+
+    def blank(self, names: Iterable[str]) -> None:
+        for sha256 in names:
+            self.data.pop(sha256, None)
+            self.blanked.add(sha256)
 
     def open(self, sha256: str) -> BinaryIO:
         return io.BytesIO(self.get(sha256))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from autoagent.trees.changes import Changes, Conflict, diff, merge, restrict
 from autoagent.trees.listing import listing
-from autoagent.trees.manifest import ObjectSource, entry_in, load_tree, store_tree
+from autoagent.trees.manifest import ObjectSource, entry_in, load_tree, manifest_rows, store_tree
 from autoagent.trees.tree import EMPTY, Tree, TreeEntry, build_tree, make_tree
 from autoagent.trees.working import WorkingCopy
 
@@ -30,6 +30,7 @@ __all__ = [
     "listing",
     "load_tree",
     "make_tree",
+    "manifest_rows",
     "merge",
     "restrict",
     "store_tree",

@@ -46,7 +46,7 @@ def load_tree(id: str, objects: ObjectSource) -> Tree:
     while pending:
         folder, sha256 = pending.pop()
         prefix = f"{folder}/" if folder else ""
-        rows = _decode(objects.get(sha256), sha256)
+        rows = manifest_rows(objects.get(sha256), sha256)
         folders[folder] = FolderIndex(tuple(name for name, _ in rows), sha256)
         for name, entry in rows:
             if entry.kind == "folder":
@@ -65,12 +65,16 @@ def entry_in(id: str, path: str, objects: ObjectSource) -> TreeEntry | None:
     for name in path.split("/"):
         if entry is None or entry.kind != "folder":
             return None
-        rows = _decode(objects.get(entry.sha256), entry.sha256)
+        rows = manifest_rows(objects.get(entry.sha256), entry.sha256)
         entry = next((found for known, found in rows if known == name), None)
     return entry
 
 
-def _decode(data: bytes, sha256: str) -> list[tuple[str, TreeEntry]]:
+def manifest_rows(data: bytes, sha256: str) -> list[tuple[str, TreeEntry]]:
+    """What one folder holds: names and entries, an inner folder's with its manifest's name.
+
+    Raises `StoreUnavailable` where `data`, the object `sha256`, is no canonical manifest.
+    """
     if not data.startswith(HEADER):
         raise _bad(sha256, f"it begins with {data[: len(HEADER)]!r} instead of {HEADER!r}")
     rows: list[tuple[str, TreeEntry]] = []

@@ -1,0 +1,70 @@
+"""`runs blank`: takes a leaked secret out of a run. The secret is read, and never an argument."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+
+from autoagent.cli.finding import find_run, opened
+from autoagent.cli.output import note, out
+from autoagent.console.figures import several
+from autoagent.console.line import Line, line, short
+from autoagent.errors import StoreUnavailable, UsageError
+from autoagent.journal.masking import forms_of
+from autoagent.journal.sqlite import SqliteJournal
+from autoagent.past.references import Reference, references
+from autoagent.ports import Blanked
+
+
+def blank(prefix: str, *, with_objects: bool) -> None:
+    """Raises `UsageError`, `RunOwned`, `StoreUnavailable`."""
+    with opened() as journal:
+        run_id = find_run(journal, prefix)
+        secret = _secret()
+        holders = [*_holders(journal, run_id, secret)]
+        removed = [each.sha256 for each in holders] if with_objects else []
+        done = journal.blank(run_id, secret, removed)
+    out(*_lines(run_id, done, holders, with_objects))
+
+
+def _secret() -> str:
+    """One text from the terminal, where nobody sees it, or all of stdin but its last line break."""
+    if sys.stdin.isatty():
+        import getpass
+
+        secret = getpass.getpass("the secret (it isn't shown): ", sys.stderr)
+    else:
+        secret = sys.stdin.read().removesuffix("\n").removesuffix("\r")
+    if not secret:
+        raise UsageError("no secret was given; type it, or give it on stdin")
+    return secret
+
+
+def _holders(journal: SqliteJournal, run_id: str, secret: str) -> Iterator[Reference]:
+    """The objects of the run that hold the secret, names of files included."""
+    forms = [form.encode("utf-8", "surrogateescape") for form in forms_of(secret) if _is_bytes(form)]
+    for each in references(journal.read(run_id), journal.objects):
+        try:
+            data = journal.objects.get(each.sha256)
+        except StoreUnavailable as error:
+            note(f"not looked at: {each}: {error}")
+            continue
+        if any(form in data for form in forms):
+            yield each
+
+
+def _is_bytes(text: str) -> bool:
+    """Whether a file can hold it: half a character is no byte of anything."""
+    return not any("\ud800" <= c <= "\udfff" and not "\udc80" <= c <= "\udcff" for c in text)
+
+
+def _lines(run: str, done: Blanked, holders: Sequence[Reference], removed: bool) -> Iterator[Line]:
+    entries, commands = several(len(done.entries), "entry", "entries"), several(len(done.commands), "command")
+    yield line(f"run {run}: masked in {entries} and {commands}; the chain holds")
+    if holders:
+        said = "removed, for all runs" if removed else "still there"
+        yield line(f"{several(len(holders), 'object')} that held it: {said}")
+        yield from (line("  ", short(str(each), 120)) for each in holders)
+    if holders and not removed:
+        yield line(f"to remove these too: autoagent runs blank {run} --objects")
+    yield line("Not looked at: other runs, your folders, long-term memory, logs, and copies of this home.")
