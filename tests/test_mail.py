@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import ssl
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import SMTP, AuthResult
 from cli_runs import Cli, finished, plans, served
 from cli_runs import calls as served_call
 from loops import Stage, finish, plan, worker_prompts, write
@@ -113,7 +115,7 @@ async def test_what_would_forge_a_header_is_refused_before_anybody_is_asked(
     said = await told(stage, mail(**arguments))  # type: ignore[arg-type]
 
     assert why in said
-    assert stage.events(CallStarted)[0].call != stage.events(CallEnded)[0].call
+    assert stage.events(CallEnded)[0].call not in {e.call for e in stage.events(CallStarted)}
     assert stage.events(QuestionAsked) == []
 
 
@@ -326,19 +328,13 @@ async def test_password_is_struck_out_of_what_the_model_reads(
     """A server that echoes it gains nothing."""
     monkeypatch.setenv("MAIL_PASSWORD", "s3cret-word")
     refused = {"anna@example.org": "550 go away, s3cret-word"}
-    login = {"auth_require_tls": False, "authenticator": lambda *_: True, "auth_exclude_mechanism": ["LOGIN"]}
-    async with serving(Post(refused=refused), **_accepting(login)) as post:
+    accept = {"authenticator": lambda *_: AuthResult(success=True), "auth_require_tls": False}
+    async with serving(Post(refused=refused), **accept) as post:
         stage = mailing(tmp_path, post.port, 'user = "agent"\npassword_env = "MAIL_PASSWORD"')
         said = await told(stage, mail())
 
     assert "550 go away, [MAIL_PASSWORD]" in said
     assert not [e for e in stage.journal.read(stage.run) if "s3cret" in e.model_dump_json()]
-
-
-def _accepting(options: dict[str, Any]) -> dict[str, Any]:
-    from aiosmtpd.smtp import AuthResult
-
-    return options | {"authenticator": lambda *_: AuthResult(success=True)}
 
 
 async def test_password_that_is_not_set_is_named(tmp_path: Path) -> None:
@@ -356,3 +352,91 @@ def test_nothing_of_mail_is_loaded_before_it_is_enabled() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert done.stdout.split() == ["False", "False"]
+
+
+# --- encryption ---------------------------------------------------------------------------------------------
+
+CERTIFICATE = Path(__file__).parent / "certificates" / "loopback.pem"
+
+
+def _trusted() -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(CERTIFICATE)
+    return context
+
+
+def encrypted(tmp_path: Path, post: Post, tls: str, more: str = "") -> Stage:
+    stage = mailing(tmp_path, post.port)
+    config(stage.home, post.port, more, tls=tls)
+    return stage
+
+
+async def test_mail_goes_over_starttls_with_a_login(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server takes neither password nor mail before the line is encrypted."""
+    monkeypatch.setenv("MAIL_PASSWORD", "s3cret-word")
+    seen: list[bytes] = []
+
+    def check(server: object, session: object, envelope: object, mechanism: str, data: Any) -> AuthResult:
+        seen.append(data.password)
+        return AuthResult(success=data.password == b"s3cret-word")
+
+    options = {
+        "tls_context": _trusted(),
+        "require_starttls": True,
+        "auth_required": True,
+        "authenticator": check,
+    }
+    more = f'ca_file = "{CERTIFICATE}"\nuser = "agent"\npassword_env = "MAIL_PASSWORD"'
+    async with serving(Post(), **options) as post:
+        said = await told(encrypted(tmp_path, post, "starttls", more), mail())
+
+    assert (len(post.taken), seen) == (1, [b"s3cret-word"])
+    assert "took the mail" in said
+
+
+async def test_refused_password_is_no_secret_and_no_riddle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is sent; the answer names the variable, and quotes nothing that the server says."""
+    monkeypatch.setenv("MAIL_PASSWORD", "wrong")
+    refuse = {"authenticator": lambda *_: AuthResult(success=False, handled=False), "auth_require_tls": False}
+    async with serving(Post(), **refuse) as post:
+        stage = mailing(tmp_path, post.port, 'user = "agent"\npassword_env = "MAIL_PASSWORD"')
+        said = await told(stage, mail())
+
+    assert said == (
+        "nothing was sent: 127.0.0.1 refuses user or password (535); "
+        "the person must correct [plugins.mail], or MAIL_PASSWORD"
+    )
+
+
+async def test_mail_goes_over_tls_from_the_first_byte(tmp_path: Path) -> None:
+    """`tls = "tls"`, as on port 465."""
+    loop = asyncio.get_running_loop()
+    post = Post()
+    made = lambda: SMTP(post, hostname="mail.example.org", loop=loop)  # noqa: E731
+    server = await loop.create_server(made, "127.0.0.1", 0, ssl=_trusted())
+    post.port = server.sockets[0].getsockname()[1]
+    said = await told(encrypted(tmp_path, post, "tls", f'ca_file = "{CERTIFICATE}"'), mail())
+    server.close()
+    await server.wait_closed()
+
+    assert len(post.taken) == 1
+    assert "took the mail" in said
+
+
+@pytest.mark.parametrize(
+    ("offers_tls", "why"),
+    [(True, "CERTIFICATE_VERIFY_FAILED"), (False, "STARTTLS extension not supported")],
+    ids=["unknown certificate", "no STARTTLS"],
+)
+async def test_line_that_can_not_be_trusted_carries_nothing(
+    tmp_path: Path, offers_tls: bool, why: str
+) -> None:
+    """Neither the mail nor the password goes over it, and it never falls back to plain text."""
+    async with serving(Post(), tls_context=_trusted() if offers_tls else None) as post:
+        said = await told(encrypted(tmp_path, post, "starttls"), mail())
+
+    assert post.taken == []
+    assert said.startswith("nothing was sent: ")
+    assert why in said
