@@ -218,11 +218,9 @@ def test_a_recovery_is_understood_without_the_manual() -> None:
         "TO     anna@example.org",
         "ASKED  because mail_send was started at 2026-11-22 14:02:00 UTC and never reported back, "
         "so it may have happened; only you can find out",
-        "to         │ [",
-        '           │   "anna@example.org"',
-        "           │ ]",
+        'to         │ ["anna@example.org"]',
         "file   a.pdf  12.3 KB  sha256 ffffffffffff",
-        "done       it did happen: the agent is told so, and nothing is sent",
-        "run again  send it now; if it did happen, it happens twice",
-        "skip       leave it: nothing is sent, and the agent is told that it was skipped",
+        "done       it did happen: it isn't done again, and the agent is told so",
+        "run again  do it now; if it did happen, it happens twice",
+        "skip       leave it: it isn't done again, and the agent is told that it was skipped",
     ]

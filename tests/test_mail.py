@@ -7,6 +7,11 @@ import os
 import signal
 import ssl
 import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from email import policy
+from email.message import EmailMessage
+from email.parser import BytesParser
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +19,8 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult
 from cli_runs import Cli, finished, plans, served
 from cli_runs import calls as served_call
+from hypothesis import given
+from hypothesis import strategies as st
 from loops import Stage, finish, plan, worker_prompts, write
 from mails import GOAL, Post, config, mailing, serving
 
@@ -22,6 +29,7 @@ from autoagent.events import CallEnded, CallStarted, QuestionAsked
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
 from autoagent.testing.model import ScriptedModel, call
+from autoagent_mail.message import Letter, media_type, one_line_only
 
 DONE = [write("done.txt", "x"), finish()]
 
@@ -56,7 +64,7 @@ async def test_mail_arrives_once_with_its_attachment(tmp_path: Path) -> None:
     ]
     assert sent.get_body().get_content() == "Hello.\r\n.\r\n"
     (file,) = sent.iter_attachments()
-    assert (file.get_filename(), file.get_content_type()) == ("table.csv", "text/csv")
+    assert (file.get_filename(), file["Content-Type"].lower()) == ("table.csv", 'text/csv; charset="utf-8"')
     assert file.get_payload(decode=True) == b"a;b\n"
     assert "127.0.0.1 took the mail to anna@example.org with out/table.csv (250 OK: queued as 7)" in said
     assert sent["Message-ID"] in said
@@ -251,6 +259,21 @@ async def test_run_again_hands_over_the_very_same_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
+async def test_refused_second_try_still_leaves_the_first_open(tmp_path: Path) -> None:
+    """Nothing was sent now; what the first try did, before the crash, stays unknown, and is told."""
+    async with serving(Post()) as post:
+        stage = mailing(tmp_path, post.port, files={"a.txt": "enclosed"})
+        await killed(stage)
+        stage.answer("run again")
+        post.answer = "554 no"
+        model = model_of()
+        await stage.resume(model)
+
+    told = next(e.output for e in stage.events(CallEnded) if not e.ok)
+    assert "nothing was sent: 127.0.0.1 refuses the message (554 no)" in told
+    assert "the first, before a restart, may have happened" in told
+
+
 async def test_settings_can_send_again_without_a_question(tmp_path: Path) -> None:
     """For those whose mailboxes drop duplicates: the same bytes, at once."""
     async with serving(Post()) as post:
@@ -440,3 +463,72 @@ async def test_line_that_can_not_be_trusted_carries_nothing(
     assert post.taken == []
     assert said.startswith("nothing was sent: ")
     assert why in said
+
+
+# --- the message itself -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "kind"),
+    [
+        ("a.pdf", b"%PDF", "application/pdf"),
+        ("report.md2", "größe".encode(), "text/plain"),
+        ("data.bin", b"\0\1", "application/octet-stream"),
+        ("mail.eml", b"From: a", "application/octet-stream"),
+        ("logs.csv.gz", b"\x1f\x8b", "application/octet-stream"),
+    ],
+)
+def test_attachments_have_the_type_of_their_name(path: str, content: bytes, kind: str) -> None:
+    """By Python's own table, so that it is the same on each machine."""
+    assert media_type(path, content) == kind
+
+
+def test_files_of_the_same_name_can_be_told_apart() -> None:
+    """Two report.md of two folders are called after their folders."""
+    letter = letter_with(("a/report.md", b"a"), ("b/report.md", b"b"), ("c.md", b"c"))
+    files = [part.get_filename() for part in parsed(letter.data).iter_attachments()]
+
+    assert files == ["a_report.md", "b_report.md", "c.md"]
+
+
+def test_no_file_can_end_its_part() -> None:
+    """The separator depends on all that is sent, so nothing in it can hold it."""
+    inner = letter_with(("a.txt", b"a"))
+    outer = letter_with(("a.txt", inner.data))
+
+    (part,) = parsed(outer.data).iter_attachments()
+    assert part.get_payload(decode=True) == inner.data
+    assert parsed(inner.data).get_boundary() != parsed(outer.data).get_boundary()
+
+
+@given(st.text(), st.text(alphabet=st.characters(codec="utf-8", exclude_characters="\0\r")))
+def test_any_subject_and_text_make_a_mail_that_reads_the_same(subject: str, body: str) -> None:
+    """Or they are refused: nothing is lost, and no header begins where none was meant."""
+    try:
+        one_line_only(subject)
+    except ValueError:
+        return
+    letter = replace(letter_with(), subject=subject, body=body)
+    sent = parsed(letter.data)
+
+    assert [name for name, _ in sent.items()] == [
+        "From",
+        "To",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "Content-Type",
+        "Content-Transfer-Encoding",
+        "MIME-Version",
+    ]
+    assert " ".join(sent["Subject"].split()) == " ".join(subject.split())
+    assert sent.get_content().replace("\r\n", "\n").rstrip("\n") == body.rstrip("\n")
+
+
+def letter_with(*attachments: tuple[str, bytes]) -> Letter:
+    at = datetime(2026, 11, 22, 14, 2, tzinfo=UTC)
+    return Letter("me@example.org", "", ("anna@example.org",), "News", "Hello.", attachments, "k3y", at)
+
+
+def parsed(data: bytes) -> Any:
+    return BytesParser(EmailMessage, policy=policy.default).parsebytes(data)

@@ -546,3 +546,21 @@ async def test_approval_is_used_up_by_the_call_that_it_allowed(tmp_path: Path) -
 
     assert (outcome.ending, world.sent) == ("parked", ["ben: hello"])
     assert len(stage.events(QuestionAsked)) == 2
+
+
+async def test_yes_to_many_ends_when_the_plugin_changes(tmp_path: Path) -> None:
+    """`y -3` was said of another program: the next letter of the changed one is asked about."""
+    world, stage = World(), Stage.at(tmp_path)
+    stage.plugins = [world.plugin()]
+    letters = [call("post_keyed", to="ben", text=str(n)) for n in range(2)]
+    model = ScriptedModel(planner=[plan("a")], worker=[*letters, *DONE], by_number=True)
+    await stage.start(POST, model)
+    stage.approve(covers=3)
+    await stage.resume(model)
+    stage.kill(seq_of(stage, CallEnded))
+    stage.plugins = [changed(world)]
+
+    outcome = await stage.resume(model)
+
+    assert (outcome.ending, world.sent[0]) == ("parked", "ben: 0")
+    assert stage.question().subject.args == {"to": "ben", "text": "1"}

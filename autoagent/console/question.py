@@ -19,6 +19,7 @@ from autoagent.questions import Question, Subject
 from autoagent.state import RunState
 from autoagent.trees import ObjectSource, TreeEntry, load_tree
 
+_SHORT_JSON = 80
 _LONGEST_LINE = 300
 """Characters of one line of a file."""
 _SUBJECTS = {
@@ -33,9 +34,9 @@ _SUBJECTS = {
 }
 _EFFECTS = {"read": "FETCH", "write": "CHANGE FILES", "external": "SEND"}
 _MEANINGS = {
-    ("recovery", "done"): "it did happen: the agent is told so, and nothing is sent",
-    ("recovery", "run again"): "send it now; if it did happen, it happens twice",
-    ("recovery", "skip"): "leave it: nothing is sent, and the agent is told that it was skipped",
+    ("recovery", "done"): "it did happen: it isn't done again, and the agent is told so",
+    ("recovery", "run again"): "do it now; if it did happen, it happens twice",
+    ("recovery", "skip"): "leave it: it isn't done again, and the agent is told that it was skipped",
     ("folder", "mine"): "yours stays; the agent's version is dropped",
     ("folder", "theirs"): "the agent's version takes its place; yours is dropped",
     ("folder", "both"): "yours stays, and the agent's is put beside it under a name of its own",
@@ -153,7 +154,7 @@ def _field(name: str, *parts: str | Part) -> Line:
 
 def _argument(name: str, value: JsonValue) -> Iterator[Line]:
     """`name  value`, further lines of the value beneath it."""
-    text = value if isinstance(value, str) else _json(value)
+    text = value if isinstance(value, str) else _briefly(value)
     first, *rest = text.expandtabs(4).split("\n")
     frame = Part("│ ", "dim")
     yield line(Part(f"{Part(name).shown:<{_NAME_COLUMNS}} ", "dim"), frame, first)
@@ -212,6 +213,12 @@ def _sub_tasks(args: JsonValue) -> Iterator[Line]:
     proposed = shown.get("criteria")
     for text in proposed if isinstance(proposed, list) else ():
         yield line(Part("the goal would count as reached when ", "dim"), str(text))
+
+
+def _briefly(value: JsonValue) -> str:
+    """JSON on one line where it is short."""
+    brief = json.dumps(value, ensure_ascii=False)
+    return brief if len(brief) <= _SHORT_JSON else _json(value)
 
 
 def _json(value: JsonValue) -> str:

@@ -29,7 +29,7 @@ from autoagent.loop.meter import Meter
 from autoagent.ports import SentCommand
 from autoagent.questions import YES_NO, Explained, Question, Subject
 from autoagent.redact import one_line
-from autoagent.state import QuestionState, RunState
+from autoagent.state import QuestionState, RunState, Standing
 
 Approver = Callable[[Question, RunState], Awaitable[Approve | Deny | Answer | None]]
 """Asks the person who is there; `None`: they leave it for later. Cancelled when answered elsewhere."""
@@ -249,26 +249,33 @@ class Asking:
     # --- where nobody is asked ----------------------------------------------------------------------------
 
     def _ruled(self, question: Question) -> tuple[Event, ...]:
-        """The answer that an earlier `y -N` gives to the same kind of call, asked for the same reason."""
+        """The answer that an earlier `y -N` gives to the same kind of call, asked for the same reason.
+
+        Not where the plugin has changed since: that yes was to another program.
+        """
         subject = question.subject
         rules = self.history.state.standing if subject.kind == "call" and subject.destination else ()
         for rule in rules:
             same = (rule.tool, rule.destination) == (subject.tool, subject.destination)
             if same and rule.why.partition(_AGAIN)[0] == question.why:
-                return (_answered(question, "yes", self._origin(rule.tool, rule.destination), "rule"),)
+                origin, covers = self._origin(rule)
+                if origin.subject.plugin_hash == subject.plugin_hash:
+                    said = (
+                        f"covered by your yes to question {origin.id}, which was for {covers} of {rule.tool}"
+                    )
+                    return (_answered(question, "yes", f"{said} to {rule.destination}", "rule"),)
         return ()
 
-    def _origin(self, tool: str, destination: str | None) -> str:
-        """Which answer covers the calls of a tool to a destination, in words."""
+    def _origin(self, rule: Standing) -> tuple[Question, int]:
+        """The question whose yes covers more of the same, and how many."""
         covering = [
-            (q.question.id, q.answer.covers)
+            (q.question, q.answer.covers)
             for q in self.history.state.questions.values()
             if q.answer is not None
             and q.answer.covers > 1
-            and (q.question.subject.tool, q.question.subject.destination) == (tool, destination)
+            and (q.question.subject.tool, q.question.subject.destination) == (rule.tool, rule.destination)
         ]
-        id, covers = covering[-1]
-        return f"covered by your yes to question {id}, which was for {covers} of {tool} to {destination}"
+        return covering[-1]
 
     def give_up(self, question: Question, why: str = "nobody was there to answer") -> None:
         """Nobody has answered: what the goal wants then. A recovery always waits for its person."""

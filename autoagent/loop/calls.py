@@ -230,8 +230,8 @@ class Calls:
         outcome, seconds = await self.executor.run(tool, decided, self.working_copy())
         self.ctx.history.faults.reached("effect done")
         text = outcome.text
-        if decided.effect == "external" and not outcome.ok and not outcome.is_not_done:
-            text += "\nIt may have happened all the same: don't repeat it without checking."
+        if decided.effect == "external" and not outcome.ok:
+            text += _doubt(outcome, is_first=known.started is None)
         self.end(decided, ok=outcome.ok, output=text, labels=self.labels(decided, outcome), seconds=seconds)
         if decided.effect == "external":
             await self.ctx.history.durable()
@@ -425,6 +425,17 @@ def _transplant(head: Tree, result: Tree, changed: tuple[str, ...], objects: Obj
         if path in result.entries:
             copy.place(path, result.entries[path])
     return copy.tree()
+
+
+def _doubt(outcome: ToolOutcome, *, is_first: bool) -> str:
+    """What the model is told of a failed external call: whether it may have happened."""
+    if not outcome.is_not_done:
+        return "\nIt may have happened all the same: don't repeat it without checking."
+    if is_first:
+        return ""
+    return (
+        "\nThis was a second try: the first, before a restart, may have happened. Check before you repeat it."
+    )
 
 
 def _who(by: str) -> str:

@@ -59,8 +59,9 @@ class Letter:
         made["Message-ID"] = self.message_id
         made.set_content(self.body, cte="quoted-printable")
         for name, (path, content) in zip(self._file_names, self.attachments, strict=True):
-            main, _, sub = media_type(path).partition("/")
-            made.add_attachment(content, maintype=main, subtype=sub, filename=name)
+            main, _, sub = media_type(path, content).partition("/")
+            params = {"charset": "utf-8"} if main == "text" and _is_text(content) else {}
+            made.add_attachment(content, maintype=main, subtype=sub, filename=name, params=params)
         if self.attachments:
             made.set_boundary(f"=_{self._fingerprint}")
         return made.as_bytes()
@@ -87,12 +88,21 @@ def _header(address: str, name: str = "") -> Address:
     return Address(name, username=user, domain=domain)
 
 
-def media_type(path: str) -> str:
-    """What a file is, by its name."""
+def media_type(path: str, content: bytes) -> str:
+    """What a file is, by its name, else by whether it is text."""
     kind, encoding = _TYPES.guess_type(PurePosixPath(path).name)
+    if kind is None and encoding is None and _is_text(content):
+        return "text/plain"
     if kind is None or encoding is not None or kind.startswith(("message/", "multipart/")):
         return "application/octet-stream"
     return kind
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        return "\0" not in content.decode()
+    except UnicodeDecodeError:
+        return False
 
 
 # --- what a header may hold: a line break in one would begin another ----------------------------------------
