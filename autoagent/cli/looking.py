@@ -42,7 +42,9 @@ def tail(
 
 def export(
     run: options.Run,
-    jsonl: Annotated[bool, typer.Option("--jsonl", help="As JSON lines, which is the only format.")] = True,
+    jsonl: Annotated[
+        bool, typer.Option("--jsonl", help="As JSON lines, the only format.", show_default=False)
+    ] = True,
 ) -> None:
     """Print a run's journal, one JSON object an entry."""
     from autoagent.cli.finding import find_run, opened

@@ -41,7 +41,9 @@ Steps = Annotated[
 ]
 Minutes = Annotated[
     float | None,
-    typer.Option("--minutes", metavar="N", min=0, help="Limit of active time.", show_default=False),
+    typer.Option(
+        "--minutes", metavar="N", min=0, help="Limit of active time, in minutes.", show_default=False
+    ),
 ]
 Tokens = Annotated[
     int | None, typer.Option("--tokens", metavar="N", min=0, help="Limit of tokens.", show_default=False)

@@ -20,7 +20,9 @@ Point = Annotated[str, typer.Argument(metavar="ID", help="As 'memory search' pri
 
 @app.command()
 def search(
-    query: Annotated[str, typer.Argument(metavar="WORDS", show_default=False)],
+    query: Annotated[
+        str, typer.Argument(metavar="WORDS", help="What to look for, in quotes.", show_default=False)
+    ],
     limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, max=100, help="At most so many.")] = 8,
     as_json: options.AsJson = False,
 ) -> None:
@@ -39,7 +41,9 @@ def show(point: Point, as_json: options.AsJson = False) -> None:
 
 
 @app.command()
-def remember(text: Annotated[str, typer.Argument(metavar="TEXT", show_default=False)]) -> None:
+def remember(
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="The note, in quotes.", show_default=False)],
+) -> None:
     """Note something for later runs."""
     from autoagent.cli import remembered
 

@@ -20,10 +20,10 @@ def add_to(app: typer.Typer) -> None:
 
 def init(
     path: Annotated[
-        str, typer.Argument(metavar="[PATH]", help="The folder; made if it isn't there.", show_default=False)
+        str, typer.Argument(metavar="PATH", help="The folder; made if it isn't there.", show_default=False)
     ] = ".",
     goal: Annotated[
-        str, typer.Argument(metavar='["TEXT"]', help="The goal, in words.", show_default=False)
+        str, typer.Argument(metavar='"TEXT"', help="The goal, in words.", show_default=False)
     ] = "",
 ) -> None:
     """Write a goal.yaml that shows everything a goal may say."""
