@@ -20,7 +20,7 @@ from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.console.question import answers, whole
 from autoagent.errors import UsageError
 from autoagent.journal.sqlite import SqliteJournal
-from autoagent.loop.asking import refusal
+from autoagent.loop.answers import refusal
 from autoagent.questions import Question
 from autoagent.state import QuestionState, RunState
 from autoagent.trees import ObjectSource

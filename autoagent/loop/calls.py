@@ -6,8 +6,6 @@ does the rest, and only the rest.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -19,18 +17,17 @@ from autoagent.events import CallDecided, CallEnded, CallStarted
 from autoagent.ids import digest
 from autoagent.loop.context import Execution, RunContext
 from autoagent.loop.executing import Executor
+from autoagent.loop.learnt import Learnt, roots_of
 from autoagent.loop.proposals import LONGEST_NAME, Proposal, propose, read
 from autoagent.loop.recovering import Recovery, explained
 from autoagent.loop.requests import LimitReached
 from autoagent.loop.toolbox import ToolOutcome
 from autoagent.messages import RequestedCall
-from autoagent.parameters import each_text
 from autoagent.paths import is_beneath, overlaps
 from autoagent.ports import Objects
 from autoagent.questions import Subject
 from autoagent.state import CallState, LaneState, RunState
-from autoagent.taint import labels_of_paths, labels_of_tree, urls_in, urls_of_files
-from autoagent.tools import Tool
+from autoagent.taint import labels_of_tree
 from autoagent.trees import Tree, WorkingCopy, diff
 
 
@@ -42,6 +39,7 @@ class Calls:
         self.lane = lane
         self.executor: Execution = Executor(ctx, lane) if ctx.execution is None else ctx.execution(lane)
         self.recovery = Recovery(ctx, lane, self.executor)
+        self.learnt = Learnt(ctx, lane)
 
     @property
     def state(self) -> RunState:
@@ -54,8 +52,7 @@ class Calls:
     @property
     def roots(self) -> tuple[str, ...]:
         """What the lane's code may see."""
-        allow = self.state.goal.allow
-        return (*allow.read, *allow.write)
+        return roots_of(self.state.goal)
 
     async def carry_out(self, call: RequestedCall) -> None:
         """Bring a requested call to its end. Raises `Parked`, `LimitReached`."""
@@ -232,7 +229,9 @@ class Calls:
         text = outcome.text
         if decided.effect == "external" and not outcome.ok:
             text += _doubt(outcome, is_first=known.started is None)
-        self.end(decided, ok=outcome.ok, output=text, labels=self.labels(decided, outcome), seconds=seconds)
+        self.end(
+            decided, ok=outcome.ok, output=text, labels=self.learnt.labels(decided, outcome), seconds=seconds
+        )
         if decided.effect == "external":
             await self.ctx.history.durable()
 
@@ -259,7 +258,7 @@ class Calls:
         queued: tuple[RequestedCall, ...] = (),
     ) -> None:
         """Record how a write ended, durably, before the folder shows it."""
-        labels = self.labels(decided, outcome)
+        labels = self.learnt.labels(decided, outcome)
         self.end(
             decided,
             ok=outcome.ok,
@@ -304,44 +303,6 @@ class Calls:
             state, outside=state.outside or "outside" in own, private=state.private or "private" in own
         )
 
-    def labels(self, decided: CallDecided, outcome: ToolOutcome) -> tuple[Any, ...]:
-        """What the model learns from the call's observation."""
-        goal, tool = self.state.goal, self.ctx.tools.get(decided.tool)
-        tree = self.ctx.workspace.tree(self.me.tree)
-        own: tuple[str, ...] = outcome.labels
-        if tool is None or tool.runs_code:
-            own = (*own, *labels_of_tree(goal, tree))
-        elif tool.paths:
-            paths = _paths_of(tool, decided)
-            if decided.effect == "read":
-                own = (*own, *labels_of_paths(goal, _files_in(tree, paths, self.ctx.workspace.objects)))
-            else:
-                own = (*own, *labels_of_paths(goal, [p for p in paths if p in tree.entries]))
-        if tool is not None and tool.destination is not None and decided.effect == "read":
-            own = (*own, "outside")
-        return tuple(x for x in ("outside", "private") if x in own)
-
-    def _urls(self, decided: CallDecided, output: str) -> tuple[str, ...]:
-        """URLs of an output that the agent can't have put there itself: see `CallEnded.urls`."""
-        tool, found = self.ctx.tools.get(decided.tool), urls_in(output)
-        if not found or tool is None or tool.runs_code or decided.effect != "read":
-            return ()
-        if tool.paths:
-            known = urls_of_files(self._unchanged(_paths_of(tool, decided)))
-            return tuple(url for url in found if url in known)
-        said = json.dumps(decided.args, ensure_ascii=False)
-        return () if decided.destination is None else tuple(url for url in found if url not in said)
-
-    def _unchanged(self, paths: Iterable[str]) -> Iterator[bytes]:
-        """The files at and beneath `paths` that still are as the run found them."""
-        assert self.state.started is not None
-        workspace = self.ctx.workspace
-        start, now = workspace.tree(self.state.started.tree), workspace.visible(self.me.tree, self.roots)
-        for path in _files_in(now, paths, workspace.objects):
-            entry = now.entries[path]
-            if entry.kind == "file" and start.entries.get(path) == entry:
-                yield workspace.objects.get(entry.sha256)
-
     def end(
         self,
         decided: CallDecided,
@@ -353,7 +314,7 @@ class Calls:
         tree: str | None = None,
         queued: tuple[RequestedCall, ...] = (),
     ) -> None:
-        urls = self._urls(decided, output) if ok and self.state.goal.allow.web else ()
+        urls = self.learnt.urls(decided, output) if ok and self.state.goal.allow.web else ()
         self.ctx.history.record(
             CallEnded(
                 call=decided.call,
@@ -399,20 +360,6 @@ class Calls:
             return None
         to = call.destination or "nobody"
         return f"the changed plugin would make it another call ({call.effect}, to {to})"
-
-
-def _files_in(tree: Tree, paths: Iterable[str], objects: Objects) -> Iterator[str]:
-    """The files and links at `paths`, and in the folders among them."""
-    copy = WorkingCopy(tree, objects)
-    for path in paths:
-        entry = copy.stat(path)
-        found = () if entry is None else copy.beneath(path) if entry.kind == "folder" else (path,)
-        yield from (p for p in found if tree.entries[p].kind != "folder")
-
-
-def _paths_of(tool: Tool, decided: CallDecided) -> tuple[str, ...]:
-    """What a call names of the workspace, without files to be sent."""
-    return tuple(path for name in tool.paths for path in each_text(decided.args.get(name)))
 
 
 def _transplant(head: Tree, result: Tree, changed: tuple[str, ...], objects: Objects) -> Tree:

@@ -190,7 +190,7 @@ class Scripts:
             decided,
             ok=outcome.ok,
             output=outcome.text,
-            labels=self.calls.labels(decided, outcome),
+            labels=self.calls.learnt.labels(decided, outcome),
             seconds=seconds,
         )
         self.ctx.history.faults.reached("script read done")

@@ -1,0 +1,94 @@
+"""What a call's result adds to what the run knows: its labels, and the URLs that may be fetched unasked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from autoagent.events import CallDecided, Label
+from autoagent.goal import Goal
+from autoagent.loop.context import RunContext
+from autoagent.loop.toolbox import ToolOutcome
+from autoagent.parameters import each_text
+from autoagent.ports import Objects
+from autoagent.state import LaneState, RunState
+from autoagent.taint import labels_of_paths, labels_of_tree, urls_in, urls_of_files
+from autoagent.tools import Tool
+from autoagent.trees import Tree, WorkingCopy
+
+
+def roots_of(goal: Goal) -> tuple[str, ...]:
+    """What a lane's code may see."""
+    return (*goal.allow.read, *goal.allow.write)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What the calls of one lane bring to light."""
+
+    ctx: RunContext
+    lane: str
+
+    @property
+    def state(self) -> RunState:
+        return self.ctx.history.state
+
+    @property
+    def me(self) -> LaneState:
+        return self.state.lanes[self.lane]
+
+    def labels(self, decided: CallDecided, outcome: ToolOutcome) -> tuple[Label, ...]:
+        """What the model learns from the call's observation."""
+        goal, tool = self.state.goal, self.ctx.tools.get(decided.tool)
+        tree = self.ctx.workspace.tree(self.me.tree)
+        own: tuple[str, ...] = outcome.labels
+        if tool is None or tool.runs_code:
+            own = (*own, *labels_of_tree(goal, tree))
+        elif tool.paths:
+            paths = _paths_of(tool, decided)
+            if decided.effect == "read":
+                own = (*own, *labels_of_paths(goal, _files_in(tree, paths, self.ctx.workspace.objects)))
+            else:
+                own = (*own, *labels_of_paths(goal, [p for p in paths if p in tree.entries]))
+        if tool is not None and tool.destination is not None and decided.effect == "read":
+            own = (*own, "outside")
+        return tuple(x for x in ("outside", "private") if x in own)
+
+    def urls(self, decided: CallDecided, output: str) -> tuple[str, ...]:
+        """URLs of an output that the agent can't have put there itself: see `CallEnded.urls`."""
+        tool, found = self.ctx.tools.get(decided.tool), urls_in(output)
+        if not found or tool is None or tool.runs_code or decided.effect != "read":
+            return ()
+        if tool.paths:
+            known = urls_of_files(self._unchanged(_paths_of(tool, decided)))
+            return tuple(url for url in found if url in known)
+        said = json.dumps(decided.args, ensure_ascii=False)
+        return () if decided.destination is None else tuple(url for url in found if url not in said)
+
+    def _unchanged(self, paths: Iterable[str]) -> Iterator[bytes]:
+        """The files at and beneath `paths` that still are as the run found them."""
+        assert self.state.started is not None
+        workspace = self.ctx.workspace
+        start, now = (
+            workspace.tree(self.state.started.tree),
+            workspace.visible(self.me.tree, roots_of(self.state.goal)),
+        )
+        for path in _files_in(now, paths, workspace.objects):
+            entry = now.entries[path]
+            if entry.kind == "file" and start.entries.get(path) == entry:
+                yield workspace.objects.get(entry.sha256)
+
+
+def _files_in(tree: Tree, paths: Iterable[str], objects: Objects) -> Iterator[str]:
+    """The files and links at `paths`, and in the folders among them."""
+    copy = WorkingCopy(tree, objects)
+    for path in paths:
+        entry = copy.stat(path)
+        found = () if entry is None else copy.beneath(path) if entry.kind == "folder" else (path,)
+        yield from (p for p in found if tree.entries[p].kind != "folder")
+
+
+def _paths_of(tool: Tool, decided: CallDecided) -> tuple[str, ...]:
+    """What a call names of the workspace, without files to be sent."""
+    return tuple(path for name in tool.paths for path in each_text(decided.args.get(name)))
