@@ -121,6 +121,7 @@ def test_a_run_that_nobody_carries_is_stopped(desk: Desk) -> None:
         journal.create("dead", str(desk.folder))
         lease = journal.acquire("dead", "host:1")
         journal.append(lease, entries([begun]))
+        asyncio.run(journal.durable())
         assert "running · carried by" in desk("show", "dead")
         assert "running" in desk("runs")
         assert desk.json("show", "dead")["ending"] == "running"
