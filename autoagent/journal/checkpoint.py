@@ -30,7 +30,10 @@ class Checkpointer:
 
     def run_if_due(self) -> None:
         """Move the log's pages where they are many; between transactions."""
-        size_bytes = self._log.stat().st_size if self._log.exists() else 0
+        try:
+            size_bytes = self._log.stat().st_size
+        except FileNotFoundError:
+            size_bytes = 0
         if size_bytes < LIMIT_BYTES:
             self._due_bytes = LIMIT_BYTES
         elif size_bytes >= self._due_bytes:

@@ -62,6 +62,8 @@ class Writer:
         self._thread: threading.Thread | None = None
         self._connection: sqlite3.Connection | None = None
         self._checkpointer: Checkpointer | None = None
+        self._level = ""
+        """The connection's durability."""
         self._failure: Exception | None = None
         self._closed = False
 
@@ -143,7 +145,9 @@ class Writer:
             self._checkpointer = Checkpointer(self._path, self._connection)
         # NORMAL survives the death of the process, FULL that of the machine; an fsync costs 0.7 to 2.3 ms
         level = "FULL" if any(job.sync for job in batch) else "NORMAL"
-        self._connection.execute(f"PRAGMA synchronous={level}")
+        if level != self._level:
+            self._connection.execute(f"PRAGMA synchronous={level}")
+            self._level = level
         with self._turnstile.turn():
             self._checkpointer.run_if_due()
             with transaction(self._connection):
