@@ -82,6 +82,26 @@ def test_an_object_with_other_bytes_is_named(desk: Desk) -> None:
     assert "its bytes don't match its name" in desk.json_of(1, "verify", run)["missing"]
 
 
+@pytest.mark.parametrize(
+    "sql", ["DELETE FROM entries WHERE seq=3 AND run=1", "UPDATE entries SET body='{' WHERE seq=4 AND run=1"]
+)
+def test_a_damaged_run_hides_no_other(desk: Desk, sql: str) -> None:
+    """It is listed as what it is, and questions of other runs are shown and answered."""
+    bad = desk.parked().run
+    good = desk.parked()
+    run_sql(sql)
+
+    assert [(run["id"], run["state"]) for run in desk.json("runs")] == [
+        (good.run, "parked"),
+        (bad, "damaged"),
+    ]
+    assert f"autoagent verify {bad}" in desk("runs")
+    assert [question["run"] for question in desk.json("approvals")] == [good.run]
+    assert f"next: autoagent resume {good.run}" in desk("deny", good.waiting[0])
+    assert desk.json_of(1, "verify", bad)["first_bad"] in (3, 4)
+    desk("show", bad, status=5)
+
+
 # --- fork ---------------------------------------------------------------------------------------------------
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from autoagent.cli.output import note
 from autoagent.commands import Answer, Approve, Deny
-from autoagent.errors import StoreUnavailable, UsageError
+from autoagent.errors import StoreDamaged, StoreUnavailable, UsageError
 from autoagent.journal.home import home
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import Outcome, outcome
@@ -32,8 +33,18 @@ def find_run(journal: SqliteJournal, prefix: str) -> str:
 
 
 def state_of(journal: SqliteJournal, run_id: str) -> RunState:
-    """The run as its journal has it. Raises `UsageError` for a run that never began."""
-    state = fold(run_id, journal.read(run_id))
+    """The run as its journal has it.
+
+    Raises `UsageError` for a run that never began, `StoreDamaged` for one whose entries make no sense.
+    """
+    entries = journal.read(run_id)
+    try:
+        state = fold(run_id, entries)
+    except (AssertionError, AttributeError, LookupError, ValueError) as error:
+        if (found := journal.verify(run_id)).first_bad is None:
+            raise  # a bug of ours
+        what = f"run {run_id}: entry {found.first_bad} is not what was written: {found.why}"
+        raise StoreDamaged(f"{what}; 'autoagent verify {run_id}' says what to do") from error
     if state.started is None:
         raise UsageError(f"run {run_id} never began: its journal is empty")
     return state
@@ -43,7 +54,11 @@ def unfinished(journal: SqliteJournal) -> Iterator[RunState]:
     """The runs that have not ended, newest first; those that never began are left out."""
     for head in journal.runs():
         if head.entries and head.last_kind != "run_ended":
-            state = state_of(journal, head.id)
+            try:
+                state = state_of(journal, head.id)
+            except StoreDamaged as damaged:
+                note(f"left out: {damaged}")
+                continue
             if state.ended is None:
                 yield state
 

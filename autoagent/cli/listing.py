@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from autoagent.cli.finding import open_questions, state_of
 from autoagent.console.figures import age, money
 from autoagent.console.line import Line, Part, Tone, columns, short
+from autoagent.errors import StoreDamaged
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.messages import Frozen
 from autoagent.outcome import ending_of
@@ -22,7 +23,7 @@ class ListedRun(Frozen):
     workspace: str
     goal: str
     state: str
-    """An ending, `parked`, `interrupted`, `running`, or `stopped`: its process died; resume it."""
+    """An ending, `parked`, `interrupted`, `running`, `stopped` (its process died), or `damaged`."""
     waiting: tuple[str, ...]
     """Ids of open questions."""
     proved: int
@@ -35,8 +36,11 @@ class ListedRun(Frozen):
 
 
 def listed(journal: SqliteJournal, head: RunHead) -> ListedRun:
-    """A run that began."""
-    state = state_of(journal, head.id)
+    """A run that began; one whose journal can't be read is `damaged`, and hides no other."""
+    try:
+        state = state_of(journal, head.id)
+    except StoreDamaged:
+        return _damaged(head)
     return ListedRun(
         id=head.id,
         workspace=head.workspace,
@@ -48,6 +52,23 @@ def listed(journal: SqliteJournal, head: RunHead) -> ListedRun:
         usd=float(state.usd),
         limit_usd=float(state.limits.usd),
         steps=state.steps,
+        created_at=head.created_at,
+        last_at=head.last_at or head.created_at,
+    )
+
+
+def _damaged(head: RunHead) -> ListedRun:
+    return ListedRun(
+        id=head.id,
+        workspace=head.workspace,
+        goal=f"autoagent verify {head.id}",
+        state="damaged",
+        waiting=(),
+        proved=0,
+        criteria=0,
+        usd=0,
+        limit_usd=0,
+        steps=0,
         created_at=head.created_at,
         last_at=head.last_at or head.created_at,
     )
@@ -65,6 +86,7 @@ _MARKS: dict[str, tuple[str, Tone]] = {
     "unproved": ("✗", "bad"),
     "running": ("▸", "accent"),
     "parked": ("=", "dim"),
+    "damaged": ("✗", "bad"),
 }
 
 

@@ -249,9 +249,9 @@ class SqliteJournal:
     def release(self, lease: Lease) -> None:
         held = self._held.get(lease.run_id)
         number = self._number(lease.run_id) if held is None else held.run
-        self._writer.call(lambda connection: leases.release(connection, number, lease))
         if held is not None and held.lease.epoch == lease.epoch:
-            del self._held[lease.run_id]
+            del self._held[lease.run_id]  # first: a beat that comes behind the release has lost nothing
+        self._writer.call(lambda connection: leases.release(connection, number, lease))
 
     def holder(self, run_id: str) -> str | None:
         """The living process that carries the run, for people; `None` where there is none."""
@@ -265,7 +265,8 @@ class SqliteJournal:
             try:
                 self.renew(held.lease)
             except (LeaseLost, UsageError):  # taken over; or released meanwhile, and even removed
-                held.error = held.error or LeaseLost(held.lease.run_id, held.lease.epoch)
+                if self._held.get(held.lease.run_id) is held:
+                    held.error = held.error or LeaseLost(held.lease.run_id, held.lease.epoch)
 
     def _instant(self) -> Instant:
         return Instant(self._now(), self._process().clock, self._monotonic_ns())
