@@ -33,8 +33,9 @@ or `--model` doesn't give to a model of the file.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -193,15 +194,20 @@ class Settings(Frozen):
     def of_plugin(self, name: str, model: type[BaseModel], environment: Mapping[str, str]) -> PluginSettings:
         """The table `[plugins.NAME]` as the plugin's own model. Raises `UsageError` as `load`."""
         table = self.plugins.get(name, {})
-        where = f"{self.path}: [plugins.{name}]"
+        path, table_name = Path(self.path), f"[plugins.{name}]"
         known = [field.alias or key for key, field in model.model_fields.items()]
         for key in table:
             if key not in known:
-                raise UsageError(f"{where} has no key {one_line(key, 60)!r}; {_expected(key, known)}")
+                where = _where(path, ("plugins", name, key))
+                what = f"{where}: {table_name} has no key {one_line(key, 60)!r}"
+                raise UsageError(f"{what}; {_expected(key, known)}")
         try:
             values = model.model_validate_json(json.dumps(table))
         except ValidationError as error:
-            said = (f"{where} {_place(each)}{_said(each)}" for each in error.errors())
+            said = (
+                f"{_where(path, ('plugins', name, *each['loc']))}: {table_name} {_place(each)}{_said(each)}"
+                for each in error.errors()
+            )
             raise UsageError("\n".join(said)) from None
         named = [str(v) for key, v in values if key.endswith("_env") and v]
         secrets = {each: SecretStr(found) for each in named if (found := environment.get(each, ""))}
@@ -233,7 +239,8 @@ def load(home: Path, environment: Mapping[str, str]) -> Settings:
     try:
         settings = Settings.model_validate_json(json.dumps(tables, default=str))
     except ValidationError as error:
-        raise UsageError("\n".join(f"{path}: {_problem(details)}" for details in error.errors())) from None
+        said = (f"{_where(path, each['loc'])}: {_problem(each)}" for each in error.errors())
+        raise UsageError("\n".join(said)) from None
     _check_roles(path, settings)
     named = {OPENAI_KEY, settings.memory.key_env, *(model.key_env for model in settings.models.values())}
     secrets = {name: SecretStr(value) for name in named if (value := environment.get(name, "").strip())}
@@ -275,8 +282,36 @@ def _check_roles(path: Path, settings: Settings) -> None:
     for role, names in settings.roles:
         for name in names:
             if name not in settings.models:
-                what = f"{path}: [roles] {role} names {one_line(name, 60)!r}, which is no table [models.NAME]"
+                place = _where(path, ("roles", role))
+                what = (
+                    f"{place}: [roles] {role} names {one_line(name, 60)!r}, which is no table [models.NAME]"
+                )
                 raise UsageError(f"{what}; {_expected(name, settings.models)}")
+
+
+def _where(path: Path, place: Sequence[str | int]) -> str:
+    """The file, and the line of the place in it: the key's, else its table's. tomllib keeps no lines."""
+    *table, key = map(str, place)
+    found = 0
+    is_inside = not table
+    for number, text in enumerate(_lines(path), 1):
+        if header := _HEADER.match(text):
+            name = [part.strip().strip("\"'") for part in header[1].split(".")]
+            is_inside = name == table
+            found = found or (number if name in (table, [*table, key]) else 0)
+        elif is_inside and text.partition("=")[0].strip().strip("\"'") == key:
+            return f"{path}:{number}"
+    return f"{path}:{found}" if found else str(path)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):  # it was read a moment ago; the mistake is told all the same
+        return []
+
+
+_HEADER = re.compile(r"\s*\[([^\[\]]+)\]")
 
 
 def _problem(details: ErrorDetails) -> str:

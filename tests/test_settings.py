@@ -205,8 +205,24 @@ def test_a_mistake_is_named_by_file_table_and_key(tmp_path: Path, text: str, wan
     """Each mistake says where it is, what is there, and what was expected."""
     said = complaint(tmp_path, text)
 
-    assert said.startswith("HOME/config.toml: ")
+    assert said.startswith("HOME/config.toml")
     assert wanted in said
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ('[models.a]\nmodel = "x"\n\nmax_tokens = 0\n', ":4: "),
+        ('[memory]\n\n[models.a]\nbase_url = "http://h"\n', ":3: "),  # what is missing: its table
+        ('[models."a.b"]\nmodel = "x"\nodd = 1\n', ": "),  # a name that can't be found so simply
+        ("sandbox = 1\n", ":1: "),
+        ("[odd]\n", ":1: "),
+        ("[sandbox]\n'memory' = 3\n", ":2: "),
+    ],
+)
+def test_a_mistake_is_named_by_its_line(tmp_path: Path, text: str, line: str) -> None:
+    """The key's, else its table's."""
+    assert complaint(tmp_path, text).startswith(f"HOME/config.toml{line}")
 
 
 def test_every_mistake_is_named_at_once(tmp_path: Path) -> None:
