@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Literal, get_args
+from typing import BinaryIO, Literal, get_args
 
 from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
@@ -139,6 +139,10 @@ class ToolContext:
     def read_file(self, file: WorkspaceFile) -> bytes:
         """The bytes that were fixed when the call was decided."""
         return self.working_copy.objects.get(file.sha256)
+
+    def open_file(self, file: WorkspaceFile) -> BinaryIO:
+        """As `read_file`, to be read piece by piece: a file may be larger than memory. Close it."""
+        return self.working_copy.objects.open(file.sha256)
 
 
 ToolFunction = Callable[..., Awaitable[str | Observation]]

@@ -45,11 +45,11 @@ class Freezer:
             os.kill(os.getpid(), signal.SIGSTOP)
 
 
-async def main(home: Path, folder: Path, point: str, run: str | None) -> None:
-    sandbox = MontySandbox()
+async def main(home: Path, folder: Path, point: str, run: str | None) -> int:
+    sandbox, journal = MontySandbox(), SqliteJournal(home, stale_after_s=STALE_AFTER_S)
     parts = Parts(
         home=home,
-        journal=SqliteJournal(home, stale_after_s=STALE_AFTER_S),
+        journal=journal,
         memory=DictMemory(),
         sandbox=sandbox,
         plugins=[post(home / "outbox")],
@@ -63,13 +63,15 @@ async def main(home: Path, folder: Path, point: str, run: str | None) -> None:
             outcome = await wiring.resume(run, hooks=hooks, parts=parts)
     finally:
         await sandbox.close()
+        journal.close()
     print(outcome.ending, outcome.reason, flush=True)  # noqa: T201
+    return outcome.exit_code
 
 
 if __name__ == "__main__":
     home, folder, point, *rest = sys.argv[1:]
     try:
-        asyncio.run(main(Path(home), Path(folder), point, rest[0] if rest else None))
+        sys.exit(asyncio.run(main(Path(home), Path(folder), point, rest[0] if rest else None)))
     except AutoagentError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_code)

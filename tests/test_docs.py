@@ -90,7 +90,13 @@ def test_what_a_tool_gets_is_documented() -> None:
     """Every attribute of the context, and no other."""
     table = section("docs/plugins.md", "What a tool gets: `ctx`")
     documented = {n.split("(")[0].removeprefix("ctx.") for row in rows(table) for n in named(row[0])}
-    attributes = {f.name for f in fields(ToolContext)} | {"files", "staging", "read_file", "secret"}
+    attributes = {f.name for f in fields(ToolContext)} | {
+        "files",
+        "staging",
+        "read_file",
+        "open_file",
+        "secret",
+    }
 
     assert documented == attributes - {"working_copy"}
 

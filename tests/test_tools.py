@@ -575,6 +575,8 @@ class TestContext:
         context.staging.write("a", b"changed")
 
         assert context.read_file(file) == b"text"
+        with context.open_file(file) as stream:
+            assert stream.read(2) == b"te"
         assert context.files.read("a") == b"changed"
 
 

@@ -17,6 +17,9 @@ from autoagent.taint import labels_of_paths, labels_of_tree, urls_in, urls_of_fi
 from autoagent.tools import Tool
 from autoagent.trees import Tree, WorkingCopy
 
+_LOOKED_THROUGH_BYTES = 32 << 20
+"""A larger file is not searched for URLs: what it holds is asked about as if the agent had made it up."""
+
 
 def roots_of(goal: Goal) -> tuple[str, ...]:
     """What a lane's code may see."""
@@ -67,7 +70,7 @@ class Learnt:
         return () if decided.destination is None else tuple(url for url in found if url not in said)
 
     def _unchanged(self, paths: Iterable[str]) -> Iterator[bytes]:
-        """The files at and beneath `paths` that still are as the run found them."""
+        """The files at and beneath `paths` that still are as the run found them; not the huge ones."""
         assert self.state.started is not None
         workspace = self.ctx.workspace
         start, now = (
@@ -76,7 +79,8 @@ class Learnt:
         )
         for path in _files_in(now, paths, workspace.objects):
             entry = now.entries[path]
-            if entry.kind == "file" and start.entries.get(path) == entry:
+            is_short = entry.size <= _LOOKED_THROUGH_BYTES
+            if entry.kind == "file" and is_short and start.entries.get(path) == entry:
                 yield workspace.objects.get(entry.sha256)
 
 

@@ -242,6 +242,8 @@ def check_file(criterion: FileCriterion, copy: WorkingCopy) -> tuple[str, Eviden
     if entry is None or entry.kind != "file":
         what = "does not exist" if entry is None else f"is a {entry.kind}, not a file"
         return "refuted", Evidence(text=f"{criterion.file} {what}", by="file check")
+    if not criterion.contains:
+        return "proved", Evidence(text=f"{path}, {entry.size} bytes", by="file check")
     if entry.size > _LONGEST_FILE:
         return "refuted", Evidence(
             text=f"{path} has {entry.size} bytes, too many to look into", by="file check"
@@ -253,8 +255,7 @@ def check_file(criterion: FileCriterion, copy: WorkingCopy) -> tuple[str, Eviden
             text=f"{path} does not contain {', '.join(map(repr, missing))}", by="file check"
         )
     lines = [str(text[: text.index(t)].count("\n") + 1) for t in criterion.contains]
-    where = _where(lines) if lines else f"{entry.size} bytes"
-    return "proved", Evidence(text=f"{path}, {where}", by="file check")
+    return "proved", Evidence(text=f"{path}, {_where(lines)}", by="file check")
 
 
 def _where(lines: Sequence[str]) -> str:
@@ -266,7 +267,10 @@ def check_quotes(verdict: Verdict, copy: WorkingCopy) -> None:
     if verdict.verdict == "proved" and not verdict.evidence:
         raise ToolError("a proved verdict needs at least one quote")
     for quote in verdict.evidence:
-        text = copy.read(workspace_path(quote.path)).decode("utf-8", "replace")
+        path = workspace_path(quote.path)
+        if (entry := copy.stat(path)) is not None and entry.size > _LONGEST_FILE:
+            raise ToolError(f"{quote.path!r} has {entry.size} bytes, too many to look for the quote in")
+        text = copy.read(path).decode("utf-8", "replace")
         if not quote.quote.strip() or quote.quote not in text:
             raise ToolError(f"{quote.path!r} does not contain the quote {cut(quote.quote, 200)!r}")
 

@@ -13,6 +13,8 @@ from autoagent_files import edit, search, text
 
 _LISTED = 300
 """Lines of a listing."""
+_EDITED_BYTES = 32_000_000
+"""A larger file isn't taken into memory to be edited."""
 
 
 @tool(effect="read")
@@ -86,6 +88,9 @@ async def files_edit(ctx: ToolContext, path: WorkspacePath, old: str, new: str) 
         new: What stands there afterwards; empty removes it.
     """
     path = _there(ctx.files, path)
+    entry = ctx.staging.stat(path)
+    if entry is not None and entry.size > _EDITED_BYTES:
+        raise ToolError(f"{spelled(path)} has {entry.size} bytes, too many to edit; change it with a script")
     done = edit.replace(path, ctx.staging.read(path), old, new)
     ctx.staging.write(path, done.data)
     return f"Edited {spelled(path)}: {done.what}"

@@ -66,6 +66,12 @@ def _collect(files: FilesView, path: str) -> _Searched:
     searched = _Searched()
     total = binary = 0
     for file in _files_in(files, path, searched):
+        entry = files.stat(file)
+        if entry is not None and entry.size > MOST_BYTES:
+            searched.notes.append(
+                f"{spelled(file)} was not searched: it has {entry.size} bytes; read it in pages"
+            )
+            continue
         data = files.read(file)
         if binary_kind(data) is not None:
             binary += 1
