@@ -6,13 +6,12 @@ the writer's transaction.
 
 from __future__ import annotations
 
-import gc
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from autoagent import garbage
 from autoagent.errors import JournalConflict, LeaseLost, StoreDamaged
 from autoagent.events import Entry
 from autoagent.journal.chain import NOTHING, StoredEntry, Stretch, chained, digest_of, link_of
@@ -95,7 +94,7 @@ def read(
         last = min(_LAST if end is None else end for end in (part.upto, upto))
         left = limit if limit < 0 else limit - len(found)
         rows = reader.rows(_ROWS, part.run, max(after, part.after), last, left)
-        with no_gc():
+        with garbage.put_off():
             found += [loaded_entry(parts[-1].run_id, StoredEntry._make(row)) for row in rows]
         if len(found) == limit:
             break
@@ -226,15 +225,3 @@ def insert_fork(connection: sqlite3.Connection, fork: NewFork) -> None:
     )
     assert cursor.lastrowid is not None
     put(connection, cursor.lastrowid, fork.run_id, fork.link, [fork.own])
-
-
-@contextmanager
-def no_gc() -> Iterator[None]:
-    """No search for cyclic garbage meanwhile: walking 100,000 entries, which hold none, doubles the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from autoagent import garbage
 from autoagent.commands import Command
 from autoagent.errors import AutoagentError, JournalConflict, LeaseLost, StoreDamaged, UsageError
 from autoagent.events import Entry, Forked
@@ -176,7 +177,7 @@ class SqliteJournal:
     def verify(self, run_id: str, upto: int | None = None) -> Verification:
         self._await_queued(run_id)
         stretches = rows.stretches(self._reader, self._parts_of(run_id), upto)
-        with rows.no_gc():
+        with garbage.put_off():
             return chain.verify(run_id, list(stretches))
 
     def fork(self, run_id: str, at: int, new_id: str, forked: Forked) -> None:

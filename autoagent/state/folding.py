@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import assert_never
 
 from autoagent import events as e
+from autoagent import garbage
 from autoagent.questions import Question
 from autoagent.state.lanes import after_call, after_lane, after_request, labelled, move_main, stirred
 from autoagent.state.values import Plan, QuestionState, RunState, Standing, put, replace
@@ -15,8 +16,9 @@ from autoagent.taint import urls_in
 def fold(run_id: str, entries: Iterable[e.Entry]) -> RunState:
     """The state after `entries`; a prefix and then the rest gives the same as all at once."""
     state = RunState(run_id)
-    for entry in entries:
-        state = advance(state, entry)
+    with garbage.put_off():
+        for entry in entries:
+            state = advance(state, entry)
     return state
 
 
