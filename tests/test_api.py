@@ -44,7 +44,7 @@ def test_the_synchronous_twin_runs_a_loaded_goal_in_its_own_folder(tmp_path: Pat
     assert isinstance(outcome, Outcome)
     assert (outcome.ending, outcome.exit_code) == ("proved", 0)
     assert [entry.seq for entry in heard] == list(range(1, len(heard) + 1))
-    assert heard[-1].event.kind == "run_ended"
+    assert "run_ended" in [entry.event.kind for entry in heard]
 
 
 def test_the_synchronous_twin_takes_and_documents_the_same() -> None:

@@ -10,12 +10,17 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cli_runs import Cli, Terminal
 from loops import finish, write
 from test_cli_journal import PROVED, Desk
 
 from autoagent.cli.finding import opened
 from autoagent.errors import ObjectBlanked
+from autoagent.events import Observed
 from autoagent.journal.home import home
+from autoagent.journal.masking import MASK
+from autoagent.journal.sqlite import SqliteJournal
+from autoagent.testing.contracts.journal_entries import entry, owned
 from autoagent.testing.model import call
 
 Capture = pytest.CaptureFixture[str]
@@ -187,3 +192,22 @@ def test_no_secret_is_an_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> N
     given(monkeypatch, "\n")
 
     assert "no secret was given" in desk("runs", "blank", run, status=2)
+
+
+async def test_at_a_terminal_the_secret_is_not_shown(tmp_path: Path) -> None:
+    """It is asked for, typed unseen, and taken out."""
+    cli = Cli(tmp_path / "home", tmp_path)
+    journal = SqliteJournal(cli.home)
+    lease = owned(journal)
+    journal.append(lease, [entry(1, Observed(lane="main", text=f"it is {SECRET}", source="reply"))])
+    journal.close()
+    terminal = await Terminal.start(cli, "runs", "blank", "r")
+    await terminal.until("the secret (it isn't shown): ")
+    terminal.type(SECRET + "\n")
+    assert await terminal.end() == 0
+    journal = SqliteJournal(cli.home)
+
+    assert SECRET not in terminal.shown
+    assert "masked in 1 entry and 0 commands" in terminal.shown
+    assert journal.read("r") == [entry(1, Observed(lane="main", text=f"it is {MASK}", source="reply"))]
+    journal.close()

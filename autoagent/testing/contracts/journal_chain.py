@@ -9,7 +9,7 @@ from typing import Literal
 import pytest
 
 from autoagent.commands import Cancel
-from autoagent.errors import RunOwned, StoreDamaged, UsageError
+from autoagent.errors import ObjectBlanked, RunOwned, StoreDamaged, UsageError
 from autoagent.events import CallDecided, Entry, Forked, Observed, TimeSpent
 from autoagent.journal.chain import StoredEntry
 from autoagent.journal.masking import MASK
@@ -371,6 +371,20 @@ class BlankContract:
         assert journal.blank("f", "s3cr3t-w0rd").entries == (1,)
         assert [journal.verify(run).first_bad for run in ("r", "f")] == [None, None]
         assert journal.read("r") == [_saying(1, MASK), _saying(2, "s3cr3t-w0rd")]
+
+    @pytest.mark.parametrize("size_bytes", [20, 200_000])
+    async def test_objects_are_removed_where_that_is_wanted(self, journal: Journal, size_bytes: int) -> None:
+        """`get` says that they were blanked; stored again, they are there again."""
+        data = b"s3cr3t-w0rd".ljust(size_bytes)
+        held, other = journal.objects.put(data), journal.objects.put(b"other")
+        journal.create("r", "/tmp/w")
+        journal.blank("r", "s3cr3t-w0rd", [held])
+
+        with pytest.raises(ObjectBlanked, match=f"object {held} was blanked: it held a secret"):
+            journal.objects.get(held)
+        assert (journal.objects.has(held), journal.objects.get(other)) == (False, b"other")
+        assert journal.objects.put(data) == held
+        assert journal.objects.get(held) == data
 
     async def test_a_run_that_is_carried_is_not_blanked(self, journal: Journal) -> None:
         """Its process could write the secret again."""
