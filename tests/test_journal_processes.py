@@ -15,8 +15,9 @@ from typing import IO
 import pytest
 
 from autoagent.commands import Cancel
-from autoagent.errors import RunOwned
+from autoagent.errors import RunOwned, StoreUnavailable
 from autoagent.journal.sqlite import SqliteJournal
+from autoagent.journal.turnstile import Turnstile
 from autoagent.testing.contracts.journal import take
 from autoagent.testing.contracts.journal_entries import entries, entry, owned
 from autoagent.testing.contracts.objects import some_bytes
@@ -313,6 +314,18 @@ def test_a_killed_process_keeps_nobody_waiting(tmp_path: Path) -> None:
 
         assert owned(journal).epoch == 1
         journal.close()
+
+
+def test_who_keeps_everybody_waiting_is_named(tmp_path: Path) -> None:
+    """A process that was stopped in its turn must be ended; the error says which one it is."""
+    with children(KEEP_THE_TURN, tmp_path, "r") as (child,):
+        assert child.line() == "in"
+        stopped(child)
+        turnstile = Turnstile(tmp_path / "journal.db", timeout_s=0.05)
+        name = f"process {child.process.pid}" if sys.platform == "linux" else "another process"
+
+        with pytest.raises(StoreUnavailable, match=f"{name} kept it locked for 0 s; end it if it hangs"):
+            turnstile.turn().__enter__()
 
 
 FOLLOW = """

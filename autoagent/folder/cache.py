@@ -75,7 +75,7 @@ def save(path: Path, tree_id: str, rows: Mapping[Key, TreeEntry]) -> None:
     """Replace the cache; a disk that refuses costs only time, next time."""
     packed = b"".join(_ROW.pack(*key, bytes.fromhex(entry.sha256)) for key, entry in rows.items())
     body = bytes.fromhex(tree_id) + packed
-    temp = path.with_name(f"{path.name}.tmp")
+    temp = path.with_name(f"{path.name}.{os.getpid()}.tmp")  # two processes must not write one file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temp.write_bytes(_MAGIC + hashlib.sha256(body).digest() + body)

@@ -71,6 +71,7 @@ async def complete(
         )
     )
     ctx.history.faults.reached("request noted")
+    ctx.history.assert_owned()  # a request costs money
     reply = await _send(ctx, model, request, call, reserved)
     ctx.history.faults.reached("reply received")
     usd, tokens = settle(reserved, reply.usage, model.price)
