@@ -167,7 +167,7 @@ def test_a_secret_is_masked_and_its_files_are_named(desk: Desk, monkeypatch: pyt
 
 def test_its_files_are_removed_where_that_is_wanted(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Small and large ones: no file of the home holds the secret, and they are said to be blanked."""
-    large = f"{SECRET}\n" + "x" * 70_000
+    large = "x" * (2**20 - 5) + SECRET  # across two pieces of the file
     run = desk.start(PROVED, write("a.txt", SECRET), write("b.txt", large), finish()).run
     assert SECRET.encode() in raw()
     given(monkeypatch, SECRET)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from typing import BinaryIO
 
 from autoagent.cli.finding import find_run, opened
 from autoagent.cli.output import note, out
@@ -14,6 +15,8 @@ from autoagent.journal.masking import forms_of
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.past.references import Reference, references
 from autoagent.ports import Blanked
+
+_CHUNK_BYTES = 1 << 20
 
 
 def blank(prefix: str, *, with_objects: bool) -> None:
@@ -45,12 +48,24 @@ def _holders(journal: SqliteJournal, run_id: str, secret: str) -> Iterator[Refer
     forms = [form.encode("utf-8", "surrogateescape") for form in forms_of(secret) if _is_bytes(form)]
     for each in references(journal.read(run_id), journal.objects):
         try:
-            data = journal.objects.get(each.sha256)
+            with journal.objects.open(each.sha256) as stream:
+                is_holder = _holds(stream, forms)
         except StoreUnavailable as error:
             note(f"not looked at: {each}: {error}")
             continue
-        if any(form in data for form in forms):
+        if is_holder:
             yield each
+
+
+def _holds(stream: BinaryIO, forms: Sequence[bytes]) -> bool:
+    """Whether one of `forms` stands in the stream, which is read piece by piece."""
+    overlap, before = max(map(len, forms)), b""
+    while chunk := stream.read(_CHUNK_BYTES):
+        window = before + chunk
+        if any(form in window for form in forms):
+            return True
+        before = window[-overlap:]
+    return False
 
 
 def _is_bytes(text: str) -> bool:

@@ -52,8 +52,8 @@ def fork(
     """
     state = _state_at(journal, run_id, at)
     new = new_id()
-    folder = _made(home, state, into, new)
     tree = load_tree(state.main, journal.objects)
+    folder = _made(home, state, into, new)
     local_folder(home, journal, str(folder), faults).project(EMPTY, tree)
     before = state.forked.model if state.forked is not None else ""
     journal.fork(run_id, at, new, Forked(source=run_id, at=at, workspace=str(folder), model=model or before))
