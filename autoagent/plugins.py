@@ -16,6 +16,8 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
 
+from pydantic import BaseModel
+
 from autoagent.errors import UsageError
 from autoagent.goal import Goal
 from autoagent.ids import digest
@@ -68,6 +70,9 @@ def _of_plugin(tool: Tool, name: str, own: PluginSettings | None) -> Tool:
 def settings_of(plugin: Plugin, settings: Settings, environment: Mapping[str, str]) -> PluginSettings | None:
     """What config.toml says to the plugin; `None` where it wants to know nothing. Raises `UsageError`."""
     if plugin.settings is not None:
+        if not (isinstance(plugin.settings, type) and issubclass(plugin.settings, BaseModel)):
+            said = f"plugin {plugin.name!r}: its settings are {plugin.settings!r}"
+            raise UsageError(f"{said}; expected a pydantic model's class")
         return settings.of_plugin(plugin.name, plugin.settings, environment)
     if plugin.name in settings.plugins:
         raise UsageError(f"{settings.path}: [plugins.{plugin.name}]: this plugin has no settings; remove it")
