@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import policy
@@ -83,3 +83,34 @@ def mailing(tmp_path: Path, port: int, more: str = "", files: Mapping[str, str] 
     stage = Stage.at(tmp_path, files, plugins=[autoagent_mail.plugin])
     config(stage.home, port, more)
     return stage
+
+
+@asynccontextmanager
+async def sent_folder(held: Sequence[str], folder: str = "Sent") -> AsyncIterator[int]:
+    """The port of an IMAP server whose folder of sent mail holds these Message-IDs."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"* OK ready\r\n")
+        while text := (await reader.readline()).decode().strip():
+            tag, command, *rest = text.split(" ", 2)
+            said = ["* BYE"] if command == "LOGOUT" else []
+            status = "OK done"
+            match command:
+                case "CAPABILITY":
+                    said = ["* CAPABILITY IMAP4rev1"]
+                case "LOGIN" if rest != ['agent "s3cret-word"']:
+                    status = "NO wrong password"
+                case "EXAMINE" if rest != [f'"{folder}"']:
+                    status = "NO no such folder"
+                case "UID":
+                    sought = rest[0].partition('Message-ID "')[2].rstrip('"')
+                    said = ["* SEARCH" + "".join(f" {n}" for n, id in enumerate(held, 1) if id == sought)]
+            writer.write("".join(f"{each}\r\n" for each in (*said, f"{tag} {status}")).encode())
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()

@@ -22,7 +22,7 @@ from cli_runs import calls as served_call
 from hypothesis import given
 from hypothesis import strategies as st
 from loops import Stage, finish, plan, worker_prompts, write
-from mails import GOAL, Post, config, mailing, serving
+from mails import GOAL, Post, config, mailing, sent_folder, serving
 
 from autoagent.errors import UsageError
 from autoagent.events import CallEnded, CallStarted, QuestionAsked
@@ -274,6 +274,44 @@ async def test_refused_second_try_still_leaves_the_first_open(tmp_path: Path) ->
     assert "the first, before a restart, may have happened" in told
 
 
+def looking(port: int, folder: str = "Sent") -> str:
+    """Settings that have sent mail looked up."""
+    return (
+        f'user = "agent"\npassword_env = "MAIL_PASSWORD"\nimap_host = "127.0.0.1"\nimap_port = {port}\n'
+        f'imap_folder = "{folder}"'
+    )
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_mail_that_stands_in_the_sent_folder_is_not_asked_about(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool
+) -> None:
+    """Found, it is done; not found is no proof, so the person is asked."""
+    monkeypatch.setenv("MAIL_PASSWORD", "s3cret-word")
+    accept = {"authenticator": lambda *_: AuthResult(success=True), "auth_require_tls": False}
+    held = ["<other@example.org>"]
+    async with serving(Post(), **accept) as post, sent_folder(held) as port:
+        post.on_taken = lambda line: held.append(post.messages[0]["Message-ID"]) if is_there else None
+        stage = mailing(tmp_path, post.port, looking(port), {"a.txt": "enclosed"})
+        outcome = await killed(stage)
+
+    assert (outcome.ending, len(post.taken)) == ("proved" if is_there else "parked", 1)
+
+
+@pytest.mark.parametrize(("password", "folder"), [("wrong", "Sent"), ("s3cret-word", "Gesendet")])
+async def test_sent_folder_that_can_not_be_read_leaves_it_to_the_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, password: str, folder: str
+) -> None:
+    """A wrong password, no such folder: nothing is known, so nothing is sent again unasked."""
+    monkeypatch.setenv("MAIL_PASSWORD", password)
+    accept = {"authenticator": lambda *_: AuthResult(success=True), "auth_require_tls": False}
+    async with serving(Post(), **accept) as post, sent_folder([]) as port:
+        stage = mailing(tmp_path, post.port, looking(port, folder), {"a.txt": "enclosed"})
+        outcome = await killed(stage)
+
+    assert (outcome.ending, len(post.taken)) == ("parked", 1)
+
+
 async def test_settings_can_send_again_without_a_question(tmp_path: Path) -> None:
     """For those whose mailboxes drop duplicates: the same bytes, at once."""
     async with serving(Post()) as post:
@@ -331,6 +369,7 @@ async def test_process_that_is_killed_when_the_server_has_the_mail_sends_it_once
         ('host = "h"\nfrom = "a@b.org"\npasword_env = "X"', "did you mean 'password_env'?"),
         ('host = "h"\nfrom = "Anna"', "[plugins.mail] from 'Anna' is no address"),
         ('host = "h"\nfrom = "a@b.org"\nport = "25"', "[plugins.mail] port is '25'"),
+        ('host = "h"\nfrom = "a@b.org"\nimap_host = "h"', "imap_host needs user and password_env"),
     ],
 )
 async def test_wrong_settings_are_told_before_a_run_begins(tmp_path: Path, table: str, why: str) -> None:

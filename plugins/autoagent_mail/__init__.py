@@ -9,13 +9,15 @@ with a Message-ID that it has: what becomes of a mail that a crash left open is 
 from __future__ import annotations
 
 import asyncio
+from imaplib import IMAP4
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from autoagent.tools import NotDone, Plugin, ToolContext, WorkspaceFile, tool
 from autoagent_mail.delivery import Delivery
-from autoagent_mail.message import Letter, addresses, one_line_only, sendable
+from autoagent_mail.message import Letter, addresses, message_id, one_line_only, sendable
+from autoagent_mail.sent_folder import holds
 from autoagent_mail.settings import MailSettings
 
 _TIMEOUT_S = 600
@@ -31,9 +33,18 @@ Recipients = Annotated[
 
 async def look_up(
     ctx: ToolContext, to: list[str], subject: str, body: str, attachments: list[WorkspaceFile]
-) -> Literal["unknown", "ask"]:
-    """SMTP has no way to ask for a mail: a person says whether it went out, or the settings send it again."""
-    return "unknown" if _settings(ctx).after_crash == "send again" else "ask"
+) -> Literal["done", "unknown", "ask"]:
+    """Whether the mail is among those that were sent. Not to find it is no proof: the settings say."""
+    settings = _settings(ctx)
+    password = ctx.secrets.get(settings.password_env or "")
+    if settings.imap_host is not None and password is not None:
+        sought = message_id(ctx.key, settings.sender)
+        try:
+            if await asyncio.to_thread(holds, settings, password.get_secret_value(), sought):
+                return "done"
+        except (OSError, IMAP4.error) as error:
+            ctx.log.warning("sent mail can't be looked up at %s: %s", settings.imap_host, error)
+    return "unknown" if settings.after_crash == "send again" else "ask"
 
 
 @tool(

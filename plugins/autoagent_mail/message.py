@@ -40,8 +40,7 @@ class Letter:
 
     @property
     def message_id(self) -> str:
-        domain = self.sender.rpartition("@")[2]
-        return f"<{self.key}@{domain if domain.isascii() else 'autoagent.invalid'}>"
+        return message_id(self.key, self.sender)
 
     @property
     def needs_utf8(self) -> bool:
@@ -86,6 +85,12 @@ def _header(address: str, name: str = "") -> Address:
     """Two parts: `addr_spec` in one takes no letters but ASCII's."""
     user, _, domain = address.rpartition("@")
     return Address(name, username=user, domain=domain)
+
+
+def message_id(key: str, sender: str) -> str:
+    """What a call's mail is known by: the same at every try, and of no other call."""
+    domain = sender.rpartition("@")[2]
+    return f"<{key}@{domain if domain.isascii() else 'autoagent.invalid'}>"
 
 
 def media_type(path: str, content: bytes) -> str:

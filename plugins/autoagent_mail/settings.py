@@ -38,6 +38,12 @@ class MailSettings(BaseModel):
     """How long each word of the server may take."""
     after_crash: Literal["ask", "send again"] = "ask"
     """What becomes of a mail that may have been sent already when the process died."""
+    imap_host: str | None = None
+    """Where sent mail can be looked up, so that one that is found there is never asked about."""
+    imap_port: int | None = Field(default=None, ge=1, le=65_535)
+    """`None`: 993; 143 with `tls = "none"`."""
+    imap_folder: Annotated[str, AfterValidator(one_line_only)] = Field(default="Sent", min_length=1)
+    """In IMAP's own spelling, for example `[Gmail]/Sent Mail`."""
 
     @model_validator(mode="after")
     def _fits(self) -> MailSettings:
@@ -48,11 +54,20 @@ class MailSettings(BaseModel):
                 f'tls is "none", and {self.host!r} is another machine; write tls = "starttls" or "tls", '
                 "or unencrypted_is_fine = true"
             )
+        if self.imap_host is not None and self.user is None:
+            raise ValueError("imap_host needs user and password_env, to log in there")
+        imap_host = self.imap_host or "localhost"
+        if self.tls == "none" and not self.unencrypted_is_fine and not _is_here(imap_host):
+            raise ValueError(f'tls is "none", and imap_host {imap_host!r} is another machine')
         return self
 
     @property
     def used_port(self) -> int:
         return self.port or _PORTS[self.tls]
+
+    @property
+    def used_imap_port(self) -> int:
+        return self.imap_port or (143 if self.tls == "none" else 993)
 
 
 def _is_here(host: str) -> bool:
