@@ -127,20 +127,21 @@ Turn = Answer | Callable[[SeenRequest], Answer]
 class ScriptedServer:
     """Serves turns; `async with ScriptedServer([...]) as server: server.base_url`.
 
+    A function in their place answers every request, read off its conversation.
     Where no turn is left, the answer is a 400 that says so, which no client tries again. With `same_again` a
     body that was answered before gets the same answer: a client that was killed and resumed finds its place.
     """
 
     def __init__(
         self,
-        turns: Iterable[Turn],
+        turns: Iterable[Turn] | Callable[[SeenRequest], Answer],
         *,
         port: int = 0,
         same_again: bool = False,
         models: Sequence[str] = ("scripted",),
         record: Path | None = None,
     ) -> None:
-        self._turns = [_Left(turn) for turn in turns]
+        self._turns = [_Left(turns, None)] if callable(turns) else [_Left(turn) for turn in turns]
         self._port, self._same_again, self._models, self._record = port, same_again, models, record
         self._answered: dict[bytes, tuple[int, ServedTurn]] = {}
         self._server: asyncio.Server | None = None
@@ -275,9 +276,9 @@ class ScriptedServer:
 class _Left:
     """A turn and how often it may still answer."""
 
-    def __init__(self, turn: Turn) -> None:
+    def __init__(self, turn: Turn, times: int | None = 1) -> None:
         self.turn = turn
-        self.times = turn.times if isinstance(turn, ServedTurn) else 1
+        self.times = turn.times if isinstance(turn, ServedTurn) else times
 
     def fits(self, request: SeenRequest) -> bool:
         if self.times == 0:

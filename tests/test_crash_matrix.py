@@ -1,0 +1,109 @@
+"""SIGKILL at every moment that matters, then `resume`: the end is that of a run that nobody disturbed.
+
+`python -m tests.crash` tries all moments in all cells, each in a run of its own, and takes an hour.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from crash.__main__ import OTHERS, PLACES, Row, table
+from crash.matrix import LIVES, Dying, Theatre
+from crash.play import CELLS, Cell
+from crash.warm import COMMIT
+from pages import read, rows, section
+
+from autoagent.faults import POINTS
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+FORKS = {"merge worked out", "merged, not projected", "conflict kept"}
+"""Places that only lanes beside each other come to."""
+SCRIPTS = {"script read done"}
+
+
+def places_of(cell: Cell) -> set[str]:
+    """The places that a run of the cell comes to."""
+    return {*PLACES} - (FORKS if cell.lanes == 1 else set()) - (SCRIPTS if cell.style == "tools" else set())
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def theatre(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Theatre]:
+    async with Theatre(tmp_path_factory.mktemp("crash")) as theatre:
+        yield theatre
+
+
+def dying(path: Path, *, by_place: bool = False, only: tuple[str, ...] = ()) -> Dying:
+    covered = path / "covered"
+    covered.write_text("")
+    return Dying(covered, sys.maxsize, by_place=by_place, only=only)
+
+
+async def test_undisturbed_run_keeps_its_books(theatre: Theatre) -> None:
+    """What all others are compared with: nobody dies, and nobody asks what became of a letter."""
+    played = await theatre.play(CELLS[0], LIVES)
+
+    assert (played.kills, played.asked) == (0, 0)
+
+
+async def test_death_after_every_entry(theatre: Theatre, tmp_path: Path) -> None:
+    """Right after the commit of each entry a process dies: a hundred in one run."""
+    deaths = dying(tmp_path, only=(COMMIT,))
+
+    played = await theatre.play(CELLS[0], deaths)
+
+    assert played.kills > 90
+    assert len(set(deaths.died())) == played.kills
+
+
+async def test_death_in_every_gap(theatre: Theatre, tmp_path: Path) -> None:
+    """Between each effect and its record a process dies, wherever in the run that is."""
+    played = await theatre.play(CELLS[0], dying(tmp_path, only=OTHERS))
+
+    assert played.kills > 150
+    assert played.asked > 0
+
+
+@pytest.mark.parametrize("cell", [c for c in CELLS if c.sandbox == "monty"], ids=str)
+async def test_death_at_every_place(theatre: Theatre, tmp_path: Path, cell: Cell) -> None:
+    """One run in which a process dies at each place, in both styles, with one lane and with four."""
+    deaths = dying(tmp_path, by_place=True)
+
+    await theatre.play(cell, deaths)
+
+    assert {*deaths.died()} == places_of(cell)
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("cell", [c for c in CELLS if c.sandbox == "docker"], ids=str)
+async def test_death_at_every_place_with_docker(theatre: Theatre, tmp_path: Path, cell: Cell) -> None:
+    """The same with containers, of which none is left."""
+    deaths = dying(tmp_path, by_place=True)
+
+    await theatre.play(cell, deaths)
+
+    assert {*deaths.died()} == places_of(cell)
+
+
+# --- the page -----------------------------------------------------------------------------------------------
+
+
+async def test_page_holds_the_whole_matrix() -> None:
+    """Each place is a line of the table and each cell a column, with no run that ended wrong."""
+    matrix = rows(section("docs/reliability.md", "The matrix"))
+    cells = [line for line in read("docs/reliability.md").split("\n") if line.startswith("| place |")]
+
+    assert cells == [table([Row(cell=str(cell)) for cell in CELLS]).split("\n")[0]]
+    assert [row[0] for row in matrix if row[0] in PLACES] == [*PLACES]
+    assert set(matrix[-1][1:]) == {"0"}
+
+
+async def test_page_explains_every_place() -> None:
+    """The meaning of each fault point stands there in the words of the code."""
+    meanings = {row[0]: row[1] for row in rows(section("docs/reliability.md", "The places"))}
+
+    assert {place: meanings.get(place) for place in POINTS} == POINTS
