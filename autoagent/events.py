@@ -102,6 +102,8 @@ class FolderChanged(Frozen):
     kind: Literal["folder_changed"] = "folder_changed"
     tree: str
     paths: tuple[str, ...]
+    folder: str = ""
+    """The tree that the user's folder held then, as far as this process knew; empty where it didn't."""
     chosen: str = ""
     """`mine`, `theirs`, `both`: nobody edited; the person's choice between two versions made this tree."""
 
@@ -134,6 +136,8 @@ class RunParked(Frozen):
 
     kind: Literal["run_parked"] = "run_parked"
     waiting: tuple[str, ...]
+    folder: str = ""
+    """As `FolderChanged.folder`."""
 
 
 class RunInterrupted(Frozen):
@@ -142,6 +146,8 @@ class RunInterrupted(Frozen):
     kind: Literal["run_interrupted"] = "run_interrupted"
     unavailable: str = ""
     """What could not be had, in words; empty where a person stopped it."""
+    folder: str = ""
+    """As `FolderChanged.folder`."""
 
 
 Ending = Literal["proved", "finished", "unproved", "limit", "cancelled"]

@@ -149,7 +149,7 @@ def test_the_body_is_todays_json() -> None:
     """A stored body holds every field, defaults too: a default may change, what happened may not."""
     stored = EVENTS.encode(RunInterrupted())
 
-    body = '{"kind":"run_interrupted","unavailable":""}'
+    body = '{"kind":"run_interrupted","unavailable":"","folder":""}'
     assert stored == Stored("run_interrupted", 1, body)
 
 

@@ -11,13 +11,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from crash.__main__ import OTHERS, PLACES, Row, table
+from crash.__main__ import OTHERS, PLACES
 from crash.matrix import LIVES, Dying, Theatre
 from crash.play import CELLS, Cell
 from crash.warm import COMMIT
-from pages import read, rows, section
-
-from autoagent.faults import POINTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -87,23 +84,3 @@ async def test_death_at_every_place_with_docker(theatre: Theatre, tmp_path: Path
     await theatre.play(cell, deaths)
 
     assert {*deaths.died()} == places_of(cell)
-
-
-# --- the page -----------------------------------------------------------------------------------------------
-
-
-async def test_page_holds_the_whole_matrix() -> None:
-    """Each place is a line of the table and each cell a column, with no run that ended wrong."""
-    matrix = rows(section("docs/reliability.md", "The matrix"))
-    cells = [line for line in read("docs/reliability.md").split("\n") if line.startswith("| place |")]
-
-    assert cells == [table([Row(cell=str(cell)) for cell in CELLS]).split("\n")[0]]
-    assert [row[0] for row in matrix if row[0] in PLACES] == [*PLACES]
-    assert set(matrix[-1][1:]) == {"0"}
-
-
-async def test_page_explains_every_place() -> None:
-    """The meaning of each fault point stands there in the words of the code."""
-    meanings = {row[0]: row[1] for row in rows(section("docs/reliability.md", "The places"))}
-
-    assert {place: meanings.get(place) for place in POINTS} == POINTS

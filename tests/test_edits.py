@@ -9,7 +9,7 @@ from loops import Stage, Together, finish, plan, write
 
 from autoagent.commands import Answer
 from autoagent.console.question import whole
-from autoagent.events import CallEnded, FolderChanged, LaneConflicted, QuestionAsked, QuestionVoided
+from autoagent.events import CallEnded, Entry, FolderChanged, LaneConflicted, QuestionAsked, QuestionVoided
 from autoagent.loop.versions import DELETED, place_beside, resolved
 from autoagent.messages import Reply
 from autoagent.ports import ModelRequest
@@ -192,6 +192,45 @@ async def test_edit_while_parked_is_kept(tmp_path: Path) -> None:
     assert outcome.ending == "proved"
     assert model.prompts[-1].last.text == "new"
     assert stage.files() == {"a.txt": "x", "mine.txt": "new"}
+
+
+async def test_edit_of_what_the_agent_wrote_last_is_no_clash(tmp_path: Path) -> None:
+    """While the run is parked the folder holds what was written: who edits that changes it knowingly."""
+    stage = Stage.at(tmp_path)
+    worker = [write("a.txt", "agent's"), call("ask_human", question="is it good?"), finish()]
+    model = ScriptedModel(planner=[plan("a")], worker=worker)
+    await stage.start(GOAL, model)
+    stage.write("a.txt", "better")
+    stage.answer("now it is")
+
+    outcome = await stage.resume(model)
+
+    assert outcome.ending == "proved"
+    assert [q.question.subject.kind for q in stage.events(QuestionAsked)] == ["question"]
+    assert stage.read("a.txt") == "better"
+
+
+async def test_edit_of_ones_own_edit_after_a_crash_is_no_clash(tmp_path: Path) -> None:
+    """The agent never touched the file; a question would offer the person's older version as the agent's."""
+    stage = Stage.at(tmp_path)
+    worker = [write("b.txt", "x"), write("c.txt", "y"), write("a.txt", "z"), finish()]
+
+    def edit(entry: Entry) -> None:
+        if isinstance(entry.event, CallEnded) and entry.event.call.endswith(".1.1"):
+            stage.write("mine.txt", "first")
+
+    model = ScriptedModel(planner=[plan("a")], worker=worker, by_number=True)
+    await stage.start(GOAL, model, on_entry=edit)
+    (adopted,) = [e.seq for e in stage.entries if isinstance(e.event, FolderChanged)]
+    stage.kill(next(end for end in stage.ends if end >= adopted))
+    stage.restore()
+    stage.write("mine.txt", "second")
+
+    outcome = await stage.resume(model)
+
+    assert outcome.ending == "proved"
+    assert stage.events(QuestionAsked) == []
+    assert stage.read("mine.txt") == "second"
 
 
 async def test_edit_of_what_a_fork_changes_is_a_conflict_for_the_fork(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from loops import STRIDE, Stage, Together, finish, plan, worker_prompts, write
 
 from autoagent.events import (
+    CallEnded,
     ContextCompacted,
     FolderChanged,
     LadderClimbed,
@@ -105,6 +106,25 @@ async def test_same_path_in_two_lanes_is_a_conflict_that_the_model_resolves(tmp_
     told = [p for p in worker_prompts(model) if p.request.lane == "b"]
     assert "another sub-task changed the same files" in told[2].text
     assert [p.last.text for p in told[3:5]] == ["from a", "from b"]
+
+
+async def test_a_conflict_is_told_in_the_transaction_that_records_it(tmp_path: Path) -> None:
+    """After a crash in between the worker would finish again, and its versions be left beside, unheard of."""
+    stage = Stage.at(tmp_path)
+
+    class AFirst(Together):
+        async def before(self, request: ModelRequest) -> None:
+            if request.lane == "b" and request.number == 2:
+                await stage.until(lambda s: len(s.events(LaneMerged)) == 1)
+
+    worker = {"a": [write("a.txt", "a"), finish()], "b": [write("a.txt", "b"), finish(), finish()]}
+    await stage.start(GOAL + "parallel: 2\n", AFirst(planner=[plan("a", "b")], worker=worker))
+
+    entries = stage.journal.read(stage.run)
+    conflict = next(e.seq for e in entries if isinstance(e.event, LaneConflicted))
+    told = next(e.seq for e in entries if isinstance(e.event, CallEnded) and "conflict" in e.event.output)
+    assert conflict < told
+    assert [end for end in stage.ends if conflict <= end < told] == []
 
 
 async def test_second_conflict_runs_alone(tmp_path: Path) -> None:

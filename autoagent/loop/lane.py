@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from autoagent.events import (
     CallDecided,
@@ -40,8 +41,11 @@ from autoagent.tools import Tool
 from autoagent.trees import diff
 from autoagent.turns import SCRIPT, Transcript
 
-Merge = Callable[[str], Awaitable[bool]]
-"""Bring a forked lane's files into `main`; `False` where they conflict and the lane must go on."""
+Merge = Callable[[str, Callable[[str], tuple[Event, ...]]], Awaitable[bool]]
+"""Bring a forked lane's files into `main`; `False` where they conflict and the lane must go on.
+
+The function says what is recorded with the conflict, given the lane's new tree.
+"""
 
 REFUTED_AT_MOST = 3
 _GO_ON = {
@@ -199,10 +203,11 @@ class Lane:
                 return turn.text
         return f"there is no result with the handle {handle[:80]!r}"
 
-    def end_with(self, call: str, output: str, *events: Event, ok: bool = True) -> None:
-        self.ctx.history.record(
-            CallEnded(call=call, lane=self.name, ok=ok, output=output), *events, sync=bool(events)
-        )
+    def end_with(self, call: str, output: str, *events: Event) -> None:
+        self.ctx.history.record(self.ended(call, output), *events, sync=bool(events))
+
+    def ended(self, call: str, output: str, *, ok: bool = True) -> CallEnded:
+        return CallEnded(call=call, lane=self.name, ok=ok, output=output)
 
     # --- a reply in words ---------------------------------------------------------------------------------
 
@@ -251,35 +256,37 @@ class Lane:
     async def finish(self, result: str, call: str | None = None) -> None:
         """The worker says done: check, merge, and believe only the evidence."""
         why = await self.refutation()
-        if why is None and not self.me.on_main and not await self.merge(self.name):
-            self.say(call, _CONFLICT, ok=False)
+        conflict = partial(self.said, call, _CONFLICT)
+        if why is None and not self.me.on_main and not await self.merge(self.name, conflict):
             return
         if why is None and self.is_last:
             why = await self.goal_refutation()
         if why is None:
-            self.say(call, "accepted", self.view.over("done", result))
+            over = self.view.over("done", result)
+            accepted = () if call is None else (self.ended(call, "accepted"),)
+            self.ctx.history.record(*accepted, over, sync=True)
             return
         events: list[Event] = [FinishRefuted(lane=self.name, sub_task=self.me.sub_task, tree=self.me.tree)]
         if self.me.refuted + 1 >= REFUTED_AT_MOST:
             reason = f"finish was refuted {REFUTED_AT_MOST} times without a change: {cut(why, 500)}"
             events.append(self.view.over("failed", reason))
-        self.say(call, why, *events, ok=False)
+        self.ctx.history.record(*self.said(call, why, self.me.tree), *events, sync=True)
 
-    def say(self, call: str | None, text: str, *events: Event, ok: bool = True) -> None:
-        """What the worker reads of its claim: as the call's result, or as a note where it made none."""
-        if not ok and self.me.style == "code":
-            text += f"{self.written()}\n{self.task_again}"
+    def said(self, call: str | None, text: str, tree: str) -> tuple[Event, ...]:
+        """What the worker reads against its claim: as the call's result, or as a note where it made none.
+
+        `tree` is the lane's when it reads that.
+        """
+        if self.me.style == "code":
+            text += f"{self.written(tree)}\n{self.task_again}"
         if call is not None:
-            self.end_with(call, text, *events, ok=ok)
-        else:
-            text = f"{text}\n{_GO_ON[self.me.style]}"
-            note = () if ok else (Observed(lane=self.name, text=text, source="finish"),)
-            self.ctx.history.record(*note, *events, sync=True)
+            return (self.ended(call, text, ok=False),)
+        return (Observed(lane=self.name, text=f"{text}\n{_GO_ON[self.me.style]}", source="finish"),)
 
-    def written(self) -> str:
+    def written(self, tree: str) -> str:
         """How the files begin that this lane has changed: a model that writes scripts rarely looks."""
         workspace, goal = self.ctx.workspace, self.state.goal
-        start, now = workspace.tree(self.me.start), workspace.tree(self.me.tree)
+        start, now = workspace.tree(self.me.start), workspace.tree(tree)
         changed = {p: x for p in diff(start, now).paths if (x := now.entries.get(p)) is not None}
         text, _ = preview(changed, workspace.objects, goal.private)
         return f"\nWhat you have written so far:\n{text}" if text else ""

@@ -6,11 +6,16 @@ lane that would conflict a second time first waits until it is alone.
 
 from __future__ import annotations
 
-from autoagent.events import LaneConflicted, LaneMerged
+from collections.abc import Callable
+
+from autoagent.events import Event, LaneConflicted, LaneMerged
 from autoagent.loop.context import RunContext
 from autoagent.loop.versions import place_beside, resolved
 from autoagent.state import LaneState, RunState
 from autoagent.trees import Conflict, WorkingCopy, diff, merge
+
+Told = Callable[[str], tuple[Event, ...]]
+"""The lane's new tree -> what is recorded for its worker to read."""
 
 
 class Merging:
@@ -27,12 +32,16 @@ class Merging:
     def state(self) -> RunState:
         return self.ctx.history.state
 
-    async def merge(self, name: str) -> bool:
-        """Bring a fork into `main`; `False` where it conflicts and the lane must go on. Raises `Parked`."""
+    async def merge(self, name: str, told: Told) -> bool:
+        """Bring a fork into `main`; `False` where it conflicts and the lane must go on. Raises `Parked`.
+
+        How the lane hears of a conflict is recorded with it: one whose files were moved and who wasn't told
+        would finish as if there had been none.
+        """
         try:
             while (paths := await self._merged(name)) is not None:
                 if not self.state.lanes[name].conflicts or self._is_alone(name):
-                    self._conflicted(self.state.lanes[name], paths)
+                    self._conflicted(self.state.lanes[name], paths, told)
                     return False
                 await self._be_alone(name)
             return True
@@ -58,7 +67,7 @@ class Merging:
             await workspace.follow()
             return None
 
-    def _conflicted(self, lane: LaneState, paths: tuple[str, ...]) -> None:
+    def _conflicted(self, lane: LaneState, paths: tuple[str, ...], told: Told) -> None:
         """Nothing is merged: the lane goes on from `main`, with its own versions kept beside main's."""
         workspace, objects = self.ctx.workspace, self.ctx.workspace.objects
         base, ours, theirs = (workspace.tree(t) for t in (lane.base, self.state.main, lane.tree))
@@ -70,7 +79,7 @@ class Merging:
         tree = workspace.keep(copy.tree())
         conflicted = LaneConflicted(lane=lane.name, tree=tree.id, base=ours.id, kept=kept)
         self.ctx.history.faults.reached("conflict kept")
-        self.ctx.history.record(conflicted, sync=True)
+        self.ctx.history.record(conflicted, *told(tree.id), sync=True)
 
     # --- alone --------------------------------------------------------------------------------------------
 

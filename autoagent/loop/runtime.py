@@ -70,11 +70,12 @@ class Runtime:
             broken = [t for t in tasks if t.done() and t.exception() is not None]
         except asyncio.CancelledError:
             await _stop(*tasks, ended)
-            await self._let_go(RunInterrupted())
+            await self._let_go(RunInterrupted(folder=self.ctx.workspace.projected))
             raise
         await _stop(*tasks, ended)
         lacking = [str(e) for t in broken if isinstance(e := t.exception(), Unavailable)]
-        await self._let_go(*(RunInterrupted(unavailable=why) for why in lacking[:1]))
+        held = self.ctx.workspace.projected
+        await self._let_go(*(RunInterrupted(unavailable=why, folder=held) for why in lacking[:1]))
         for task in broken:
             task.result()
         return self.state
@@ -108,7 +109,8 @@ class Runtime:
                 except Parked as parked:
                     self._obey()  # the answer may have come in this very moment
                     if self.state.ended is None and self.state.questions[parked.question].is_open:
-                        self._stamp(RunParked(waiting=tuple(q.question.id for q in self.state.waiting)))
+                        waiting = tuple(q.question.id for q in self.state.waiting)
+                        self._stamp(RunParked(waiting=waiting, folder=self.ctx.workspace.projected))
                         return
 
     async def _settle(self) -> None:

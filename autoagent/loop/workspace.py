@@ -132,7 +132,8 @@ class Workspace:
             events: list[Event] = []
             if found.id != self.history.state.main:
                 paths = diff(self.tree(self.history.state.main), found).paths
-                events = [FolderChanged(tree=found.id, paths=paths), *self._tell(paths)]
+                changed = FolderChanged(tree=found.id, paths=paths, folder=found.id)
+                events = [changed, *self._tell(paths)]
             self.history.record(*events, undone, *self._tell(undone.paths, _TAKEN_BACK), sync=True)
             self.projected = found.id
         return await self.restore()
@@ -174,9 +175,11 @@ class Workspace:
         """The folder as it is becomes `main`; or `target`, what a person has `chosen`, which then follows."""
         before, new = self.tree(self.projected), target or found
         self.history.faults.reached("person's edit found")
-        events = [FolderChanged(tree=found.id, paths=diff(before, found).paths)]
-        if new.id != found.id:
-            events.append(FolderChanged(tree=new.id, paths=diff(found, new).paths, chosen=chosen))
+        held = found.id
+        events = [FolderChanged(tree=held, paths=diff(before, found).paths, folder=held)]
+        if new.id != held:
+            paths = diff(found, new).paths
+            events.append(FolderChanged(tree=new.id, paths=paths, chosen=chosen, folder=held))
         self.history.record(*events, *self._tell(diff(before, new).paths))
         self.projected = found.id
 

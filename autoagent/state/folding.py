@@ -182,15 +182,16 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
         case e.CommandTaken() | e.CommandRefused():
             return replace(state, commands=max(state.commands, event.number))
         case e.FolderChanged():
-            return move_main(state, event.tree)
+            return _held(move_main(state, event.tree), event.folder)
         case e.Undone():
             return replace(move_main(state, event.tree), undone=event)
         case e.TimeSpent():
             return replace(state, seconds=state.seconds + event.seconds)
         case e.RunParked():
-            return replace(state, parked=event.waiting)
+            return replace(_held(state, event.folder), parked=event.waiting)
         case e.RunInterrupted():
-            return replace(state, interrupted=True, unavailable=event.unavailable)
+            held = _held(state, event.folder)
+            return replace(held, interrupted=True, unavailable=event.unavailable)
         case e.RunEnded():
             return replace(state, ended=event, parked=None, undone=None)
         case e.MemoryIndexed():
@@ -199,6 +200,11 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
             return state
         case _:
             assert_never(event)
+
+
+def _held(state: RunState, folder: str) -> RunState:
+    """What the folder held is known, so nothing else has to be looked for in it."""
+    return replace(state, before_main=folder) if folder else state
 
 
 def _started(state: RunState, event: e.RunStarted) -> RunState:

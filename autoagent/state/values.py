@@ -144,7 +144,7 @@ class RunState:
     """Paths of criteria that were accepted with a plan."""
     main: str = ""
     before_main: str = ""
-    """`main`'s former head: what the folder may still hold after a crash."""
+    """What the folder may still hold after a crash: `main`'s former head, or what it was known to hold."""
     start_tree: str = ""
     recalled: tuple[str, ...] | None = None
     plan: Plan | None = None

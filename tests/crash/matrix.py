@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import stat
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from autoagent.journal.sqlite import SqliteJournal
 from autoagent.memory.edge import EdgeMemory
 from autoagent.questions import Question
 from autoagent.state import RunState, fold
-from autoagent.testing.server import ScriptedServer
+from autoagent.testing.server import ScriptedServer, SeenRequest, ServedTurn
 
 from .play import CELLS, EDIT, FILES, LETTERS, Cell, answer, expected_files, goal
 from .warm import Job, Report, Warm
@@ -66,10 +66,10 @@ LIVES = Dying(Path("none"), 0)
 class Theatre:
     """The servers and the warm process that all runs share; `async with Theatre(path) as theatre`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, model: Callable[[SeenRequest], ServedTurn] = answer) -> None:
         self.path = path
         self.office = Office()
-        self.model = ScriptedServer(answer)
+        self.model = ScriptedServer(model)
         self.warm = Warm()
         self._stack = AsyncExitStack()
         self._number = 0
@@ -77,7 +77,7 @@ class Theatre:
     async def __aenter__(self) -> Theatre:
         for part in (self.office, self.model, self.warm):
             await self._stack.enter_async_context(part)
-        rehearsal = _Run(self, CELLS[0], self.path / "rehearsal", LIVES)
+        rehearsal = Run(self, CELLS[0], self.path / "rehearsal", LIVES)
         rehearsal.prepare()
         self.warm.rehearse(rehearsal.job())
         return self
@@ -89,9 +89,18 @@ class Theatre:
 
     async def play(self, cell: Cell, dying: Dying = LIVES) -> Played:
         """One whole run; raises `AssertionError` that names cell, deaths and where to look."""
+        run = Run(self, cell, self.place(), dying)
+        await self.perform(run)
+        return run.played
+
+    def place(self) -> Path:
+        """A folder for a run of its own."""
         self._number += 1
-        at = self.path / str(self._number)
-        run = _Run(self, cell, at, dying)
+        return self.path / str(self._number)
+
+    async def perform(self, run: Run) -> None:
+        """Carry a run and check it, as `play` does."""
+        at, dying = run.at, run.dying
         try:
             await run.carry()
             await run.check()
@@ -99,16 +108,15 @@ class Theatre:
             log = run.home / "child.log"
             said = log.read_text()[-3000:] if log.exists() else ""
             died = " | ".join(dying.died()[-min(run.played.kills, 5) :]) if run.played.kills else "never"
-            raise AssertionError(f"{cell}; died: {died}; {at}: {error}\n{said}") from error
+            raise AssertionError(f"{run.cell}; died: {died}; {at}: {error}\n{said}") from error
         shutil.rmtree(at)
-        return run.played
 
 
-class _Run:
+class Run:
     """One run, process after process."""
 
     def __init__(self, theatre: Theatre, cell: Cell, at: Path, dying: Dying) -> None:
-        self.theatre, self.cell, self.dying = theatre, cell, dying
+        self.theatre, self.cell, self.at, self.dying = theatre, cell, at, dying
         self.folder = at / "work"
         self.name = f"home{at.name}"
         self.home = at / self.name
@@ -122,7 +130,7 @@ class _Run:
 
     def prepare(self) -> None:
         self.home.mkdir(parents=True)
-        for path, text in FILES.items():
+        for path, text in self.files().items():
             (self.folder / path).parent.mkdir(parents=True, exist_ok=True)
             (self.folder / path).write_text(text)
         style, url = self.cell.style, self.theatre.model.base_url
@@ -131,17 +139,28 @@ class _Run:
             f'[sandbox]\nkind = "{self.cell.sandbox}"\n'
         )
 
+    def files(self) -> dict[str, str]:
+        """What the run finds."""
+        return FILES
+
+    def goal(self) -> str:
+        return goal(self.cell)
+
+    def between(self) -> None:
+        """What happens while no process carries the run."""
+
     async def carry(self) -> None:
         """Process after process, people's answers between them, until the run has ended."""
         self.prepare()
         for _ in range(PROCESSES_AT_MOST):
             report = await self._process()
             await self.theatre.office.settled()
+            self.between()
             assert report.left == 0, "a process was left running"
             if report.killed:
                 self.played.kills += 1
             elif report.ending == "parked":
-                self._answer()
+                self._answer_all()
             else:
                 assert report.ending == "proved", f"{report.ending}: {report.reason}"
                 return
@@ -160,7 +179,7 @@ class _Run:
             folder=str(self.folder),
             office=self.theatre.office.port,
             run=self.run,
-            goal=goal(self.cell),
+            goal=self.goal(),
             edit=EDIT,
             covered=str(self.dying.covered) if self.played.kills < self.dying.times else None,
             by_place=self.dying.by_place,
@@ -180,7 +199,7 @@ class _Run:
 
     # --- people -------------------------------------------------------------------------------------------
 
-    def _answer(self) -> None:
+    def _answer_all(self) -> None:
         """From another process than the run's: yes to all, and the truth about letters."""
         self.run = self.run or self._begun()
         assert self.run is not None
@@ -188,9 +207,9 @@ class _Run:
             waiting = fold(self.run, journal.read(self.run)).waiting
             assert waiting, "it is parked, and nobody is asked"
             for asked in waiting:
-                journal.send(self.run, self._said(asked.question), by="command")
+                journal.send(self.run, self.said(asked.question), by="command")
 
-    def _said(self, question: Question) -> Approve | Answer:
+    def said(self, question: Question) -> Approve | Answer:
         if question.is_yes_no:
             return Approve(question=question.id, digest=question.digest)
         assert question.subject.kind == "recovery", question
@@ -205,7 +224,7 @@ class _Run:
 
     async def check(self) -> None:
         """Nothing is lost, and nothing happened twice."""
-        found, right = _files(self.folder), expected_files(self.cell)
+        found, right = files_of(self.folder), expected_files(self.cell)
         wrong = {p: (found.get(p), right.get(p)) for p in {*found, *right} if found.get(p) != right.get(p)}
         _same("the folder (path: is, should be)", wrong, {})
         wanted = sorted((LETTERS[name][0], name) for name in ("gather", *self.cell.tasks, "end"))
@@ -218,6 +237,7 @@ class _Run:
             _check_state(state, entries)
             assert LocalFolder(self.folder, journal.objects).scan().id == state.main, "folder and main differ"
             assert journal.holder(self.run) is None
+            assert journal.verify(self.run).first_bad is None, "the chain of entries is broken"
         await self._check_memory(entries)
         if self.cell.sandbox == "docker":
             _check_containers(self.run)
@@ -239,7 +259,7 @@ def _same(what: str, found: object, wanted: object) -> None:
     assert found == wanted, f"{what}: {str(found)[:1500]}, not {str(wanted)[:1500]}"
 
 
-def _files(folder: Path) -> dict[str, str]:
+def files_of(folder: Path) -> dict[str, str]:
     """Path -> text of all that is in the folder, whatever its name."""
     found = {}
     for path in sorted(folder.rglob("*")):

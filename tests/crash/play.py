@@ -124,7 +124,7 @@ def _both(name: str, kept: str) -> str:
 
 def answer(request: SeenRequest) -> ServedTurn:
     """What the model says next, read off the conversation."""
-    name = _task(request)
+    name = task_of(request)
     done = sum(message.get("role") == "assistant" for message in request.messages)
     is_code = not request.tools
     steps = _scripts(name) if is_code else _calls(name)
@@ -199,7 +199,8 @@ def _turn(name: str, number: int, said: str | list[_Call], is_code: bool) -> Ser
     return ServedTurn(text=f"Step {number}.", calls=tuple(calls))
 
 
-def _task(request: SeenRequest) -> str:
+def task_of(request: SeenRequest) -> str:
+    """The sub-task that asks."""
     head = next(str(m["content"]) for m in request.messages if m.get("role") == "user")
     found = re.search(r"TASK (\w+)", head)
     assert found is not None, head

@@ -16,15 +16,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autoagent.events import Entry, Event, SubTaskEnded
 from autoagent.faults import FaultPoint
 from autoagent.messages import Frozen
 from autoagent.ports import Abilities, JobResult, Lease, Memory, Sandbox
+
+if TYPE_CHECKING:
+    from .person import Meddling
 
 _SUBREAPER = 36
 """prctl: what a killed child leaves running becomes ours."""
@@ -59,6 +63,8 @@ class Job(Frozen):
     chance: float = 1
     """Of the moments that count and aren't covered, this share does, picked by `seed`."""
     seed: int = 0
+    meddling: tuple[str, int, float] | None = None
+    """(notes, seed, chance) of a person who works in the folder meanwhile."""
     rehearses: bool = False
     """Carried by the warm process itself, for what a first run imports and builds."""
 
@@ -216,6 +222,7 @@ class Dying:
         self._job = job
         self._lock = threading.Lock()
         self._covered = set(Path(job.covered).read_text().splitlines()) if job.covered else set()
+        self._meddling = _meddling(job)
         self._last = "the beginning"
         self.passed: list[str] = []
 
@@ -226,16 +233,25 @@ class Dying:
         """Die here, once `ready` has made things as they shall be found, unless a process did before."""
         job = self._job
         with self._lock:
+            if self._meddling is not None:
+                self._meddling.at(place)
             moment = place if job.by_place else f"{place} @ {self._last}"
             self.passed.append(moment)
             if job.covered is None or moment in self._covered or not self._counts(place, moment):
                 return
             self._covered.add(moment)  # before `ready`, which passes places as well
         ready()
-        with Path(job.covered).open("a") as file:
-            file.write(f"{moment}\n")
-        os.kill(os.getpid(), signal.SIGKILL)
-        time.sleep(60)  # another thread may be the one that hears of it
+        with self._lock:
+            with Path(job.covered).open("a") as file:
+                file.write(f"{moment}\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(60)  # another thread may be the one that hears of it
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Nobody dies meanwhile: what a person does is done whole."""
+        with self._lock:
+            yield
 
     def _counts(self, place: str, moment: str) -> bool:
         job = self._job
@@ -246,6 +262,15 @@ class Dying:
     def recorded(self, event: Event) -> None:
         if event.kind not in _OF_PROCESSES:
             self._last = label(event)
+
+
+def _meddling(job: Job) -> Meddling | None:
+    if job.meddling is None:
+        return None
+    from .person import Meddling, Person
+
+    notes, seed, chance = job.meddling
+    return Meddling(Person(Path(job.folder), Path(notes), seed), chance)
 
 
 _OF_PROCESSES = {
@@ -298,10 +323,13 @@ async def _carry(job: Job, memory: Memory | None = None, sandbox: Sandbox | None
         """Ends the process right after an entry was committed."""
 
         def append(self, lease: Lease, entries: Sequence[Entry], *, sync: bool = False) -> None:
+            for entry in entries:
+                if isinstance(entry.event, SubTaskEnded) and entry.event.lane == "gather" and job.edit:
+                    path, text = job.edit
+                    with faults.alive():
+                        (folder / path).write_text(text)
             super().append(lease, entries, sync=sync)
             for entry in entries:  # of one transaction: they are there together
-                if isinstance(entry.event, SubTaskEnded) and entry.event.lane == "gather" and job.edit:
-                    (folder / job.edit[0]).write_text(job.edit[1])
                 faults.recorded(entry.event)
             faults.at(COMMIT, lambda: self.renew(lease))  # returns when all that was queued is committed
 
