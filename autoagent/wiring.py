@@ -132,10 +132,12 @@ def cancel(journal: Journal, run_id: str, why: str = "", *, by: str = "command")
 def held_workspace(journal: Journal, run_id: str, parts: Parts | None = None) -> Iterator[Workspace]:
     """A run's workspace under a lease of our own, to be moved by a person; no agent is carried.
 
-    Raises `UsageError` for a run that never began, `RunOwned` while a process carries it.
+    Raises `UsageError` for a run that never began, `RunOwned` while a process carries it; `StoreDamaged`
+    where an entry isn't what was written.
     """
     parts = parts or Parts()
     with _held(journal, run_id, parts.faults) as lease:
+        _refuse_broken(journal, run_id)
         history = History(journal, lease, parts.clock, faults=parts.faults)
         if history.state.started is None:
             raise UsageError(f"run {run_id} never began: its journal is empty")

@@ -63,6 +63,7 @@ def test_a_changed_entry_is_named_with_the_way_on(desk: Desk) -> None:
     refused = desk("resume", run, status=5)
     assert f"run {run}: entry 6 ({found['kind']}, " in refused
     assert f"autoagent fork {run} --at 5" in refused
+    assert refused == desk("undo", run, "--to", "4", "--yes", status=5)
     assert f"fork RUN of run {run} · up to entry 5" in desk("fork", run, "--at", "5").replace(
         desk.json("runs")[0]["id"], "RUN"
     )
