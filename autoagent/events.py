@@ -389,12 +389,14 @@ class LadderClimbed(Frozen):
 
 
 class ContextCompacted(Frozen):
-    """Observations up to a message were shortened to handles that can be reopened."""
+    """Observations up to a message are handles from now on that can be reopened; the first are left out."""
 
     kind: Literal["context_compacted"] = "context_compacted"
     lane: str
     upto: int
     """Index into the lane's messages."""
+    dropped: int = 0
+    """Index of the first message that is still sent; a reply, unless it is 0."""
 
 
 # --- questions ----------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ import re
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain, islice
 from typing import Literal
 
@@ -190,21 +190,33 @@ class Transcript:
 
     def __init__(self) -> None:
         self._turns: Log[Turn] = Log()
-        self._compacted = 0
+        self._compacted = self._dropped = 0
         self._settled: list[Message] = []
-        """Those before the last reply: a note never moves past a reply."""
+        """Of those that are sent the ones before the last reply: a note never moves past a reply."""
 
-    def messages(self, turns: Log[Turn], compacted: int = 0) -> Iterator[Message]:
-        """All turns, the first `compacted` of them shortened; good until the next call."""
-        if not turns.goes_on(self._turns) or compacted < self._compacted:
+    def messages(self, turns: Log[Turn], compacted: int = 0, dropped: int = 0) -> Iterator[Message]:
+        """The turns from `dropped` on, those before `compacted` shortened; good until the next call."""
+        if not turns.goes_on(self._turns) or compacted < self._compacted or dropped != self._dropped:
             self._settled = []
         elif compacted > self._compacted:
-            del self._settled[_last_reply(turns, self._compacted) :]
-        self._turns, self._compacted = turns, compacted
-        known, last = len(self._settled), _last_reply(turns, len(turns))
+            del self._settled[max(0, _last_reply(turns, self._compacted) - dropped) :]
+        self._turns, self._compacted, self._dropped = turns, compacted, dropped
+        known, last = dropped + len(self._settled), max(dropped, _last_reply(turns, len(turns)))
         new = [turn.shortened if n < compacted else turn for n, turn in enumerate(turns[known:], known)]
         self._settled += messages_of(new[: last - known])
-        return chain(self._settled, messages_of(new[last - known :]))
+        return chain(_left_out(dropped), self._settled, messages_of(new[last - known :]))
+
+
+@lru_cache(maxsize=64)
+def _left_out(count: int) -> tuple[Message, ...]:
+    """What stands in the place of the first turns; the same object at every step."""
+    if count == 0:
+        return ()
+    text = (
+        f"(The first {count} messages of this conversation are left out here, to make room. What was done in "
+        "them stands in the files: look there before you do anything again.)"
+    )
+    return (user(text),)
 
 
 def _last_reply(turns: Log[Turn], end: int) -> int:

@@ -13,7 +13,6 @@ from functools import partial
 from autoagent.events import (
     CallDecided,
     CallEnded,
-    ContextCompacted,
     Event,
     FinishRefuted,
     ModelReplied,
@@ -32,6 +31,7 @@ from autoagent.loop.prompt import offered, sub_task_of, worker_messages
 from autoagent.loop.proof import Prover, failures
 from autoagent.loop.requests import complete
 from autoagent.loop.scripts import Scripts
+from autoagent.loop.shortening import shortened
 from autoagent.messages import Reply, RequestedCall
 from autoagent.ports import Model
 from autoagent.questions import Subject
@@ -52,9 +52,6 @@ _GO_ON = {
     "code": "Find out why, and reply with a better script in a ```python block.",
     "tools": "Find out why, and go on with a tool.",
 }
-_CONTEXT_SHARE = 0.7
-_KEPT_TURNS = 6
-_BYTES_A_TOKEN = 3
 _CONFLICT = "The files conflict with another sub-task's."
 
 
@@ -113,7 +110,8 @@ class Lane:
         if self.me.on_main:
             await self.ctx.workspace.adopt(self.ctx.asking)
         await checkpoints.before_step(self.view)
-        self.compact()
+        if (shorter := shortened(self.me, self.ctx.models.context_tokens)) is not None:
+            self.ctx.history.record(shorter)
 
     async def act(self) -> None:
         """One request, and its reply in the record."""
@@ -136,25 +134,6 @@ class Lane:
     def model(self) -> Model:
         models = self.ctx.models
         return models.stronger if "stronger" in self.me.rungs and models.stronger else models.worker
-
-    def compact(self) -> None:
-        """Shorten old results once most of the context is full; goal, plan and rules stay as they are."""
-        upto = len(self.me.turns) - _KEPT_TURNS
-        if (
-            upto > self.me.compacted
-            and self.prompt_tokens() >= self.ctx.models.context_tokens * _CONTEXT_SHARE
-        ):
-            self.ctx.history.record(ContextCompacted(lane=self.name, upto=upto))
-
-    def prompt_tokens(self) -> float:
-        """About how long the next prompt is: as the server counted the last one, and what came since."""
-        me, since = self.me, 0
-        for index in reversed(range(len(me.turns))):
-            turn = me.turns[index]
-            since += len((turn.shortened if index < me.compacted else turn).message.wire)
-            if turn.kind == "reply" and me.prompt_tokens:
-                return me.prompt_tokens + since / _BYTES_A_TOKEN
-        return since / _BYTES_A_TOKEN
 
     # --- observe ------------------------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ def worker_messages(
         functions=script_functions(lane, tools) if lane.style == "code" else "",
         abilities=_said(abilities, lane),
     )
-    return (*_head(told), *(transcript or Transcript()).messages(lane.turns, lane.compacted))
+    return (*_head(told), *(transcript or Transcript()).messages(lane.turns, lane.compacted, lane.dropped))
 
 
 @dataclass(frozen=True)

@@ -175,7 +175,7 @@ def after_lane(state: RunState, event: _LaneEvent) -> RunState:
             lane = replace(lane, rungs=(*lane.rungs, event.rung), signatures=(), failures=0, still=0)
             return put_lane(state, lane)
         case e.ContextCompacted():
-            return put_lane(state, replace(lane, compacted=event.upto))
+            return put_lane(state, replace(lane, compacted=event.upto, dropped=event.dropped))
         case e.FinishRefuted():
             return put_lane(state, replace(lane, refuted=lane.refuted + 1))
         case e.SubTaskStarted():
@@ -250,6 +250,7 @@ def _reset(state: RunState, lane: LaneState, event: e.LaneReset) -> RunState:
         prompt_tokens=0,
         prompt_bytes=0,
         compacted=0,
+        dropped=0,
         refuted=0,
     )
     state = replace(put_lane(state, lane), calls=calls)

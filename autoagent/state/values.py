@@ -66,6 +66,8 @@ class LaneState:
     prompt_bytes: int = 0
     compacted: int = 0
     """Turns before this index are shortened."""
+    dropped: int = 0
+    """Turns before this index are not sent at all."""
     signatures: tuple[str, ...] = ()
     """The last calls with their results, since the last rung."""
     failures: int = 0
