@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import sqlite3
+import threading
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from autoagent.folder import LocalFolder
 from autoagent.journal.process import Instant, Process, this_process
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.journal.sweeping import Swept, sweep
+from autoagent.journal.usage import alone
 from autoagent.questions import Question, Subject
 from autoagent.testing.contracts.journal_entries import NOON, entry, owned
 from autoagent.testing.contracts.objects import some_bytes
@@ -155,8 +157,22 @@ def test_refused_while_somebody_stores(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path)
     journal.objects.put(b"about to be named")
 
-    with pytest.raises(UsageError, match="a process is working with the files of"):
+    with pytest.raises(UsageError, match=r"process .*is working with the files of"):
         sweep(tmp_path, frozenset())
+    journal.close()
+    assert len(all_objects(tmp_path)) == 1
+
+
+def test_who_wants_to_store_waits_until_it_is_done(tmp_path: Path) -> None:
+    """A run that begins meanwhile stores nothing that could be taken for unused."""
+    journal = SqliteJournal(tmp_path)
+    storing = threading.Thread(target=lambda: journal.objects.put(b"x"), daemon=True)
+    with alone(tmp_path):
+        storing.start()
+        storing.join(0.1)
+
+        assert storing.is_alive()
+    storing.join()
     journal.close()
     assert len(all_objects(tmp_path)) == 1
 

@@ -22,6 +22,7 @@ from autoagent.journal.database import connect, prepare, transaction, unavailabl
 from autoagent.journal.leases import Claim, refuse_if_held
 from autoagent.journal.process import Instant, this_process
 from autoagent.journal.references import named_by, named_in, reachable
+from autoagent.journal.removing import remove
 from autoagent.journal.sqlite import utc_now
 from autoagent.journal.turnstile import Turnstile
 from autoagent.journal.usage import alone
@@ -170,13 +171,11 @@ class _Sweeper:
 
     def _forget_stillborn(self) -> None:
         before_us = to_us(self._claim.at.now - NEVER_BEGAN_AFTER)
-        where = "entries=0 AND created_us < ?"
-        self._connection.execute(
-            f"UPDATE removed SET last_number=max(last_number,"
-            f" coalesce((SELECT max(number) FROM runs WHERE {where}), 0))",
-            (before_us,),
+        found = self._connection.execute(
+            "SELECT number FROM runs WHERE entries=0 AND created_us<?", (before_us,)
         )
-        self._connection.execute(f"DELETE FROM runs WHERE {where}", (before_us,))
+        for (run,) in found.fetchall():
+            remove(self._connection, run, self._claim)
 
     def _shrink(self) -> None:
         """Write the database anew without its free pages, where the disk has room for a second one."""

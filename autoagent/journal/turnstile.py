@@ -20,6 +20,7 @@ from time import monotonic, sleep
 
 from autoagent.errors import StoreUnavailable
 from autoagent.journal.database import BUSY_TIMEOUT_S
+from autoagent.journal.locks import holder_of
 
 TRIES_S = (0.0, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01)
 """Pauses before a process queues. With eight that write at once: twice the events a second, and no wait of
@@ -109,16 +110,8 @@ class _Gate:
         return True
 
     def holder(self) -> str:
-        """Who has it, for people, as far as the platform says."""
-        status = self._path.stat()
-        device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
-        try:
-            rows = [row.split() for row in Path("/proc/locks").read_text().splitlines()]
-        except OSError:  # not Linux
-            rows = []
-        # `1: FLOCK ADVISORY WRITE 17793 fe:00:2819233 0 EOF`; who waits has an arrow after the number
-        held = [row[4] for row in rows if row[1] == "FLOCK" and row[5] == f"{device}:{status.st_ino}"]
-        return f"process {held[0]}" if held and held[0] != "-1" else "another process"
+        """Who has it, for people."""
+        return holder_of(self._path)
 
     def leave(self) -> None:
         if self._file is not None:

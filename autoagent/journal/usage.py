@@ -16,6 +16,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from autoagent.errors import StoreUnavailable, UsageError
+from autoagent.journal.locks import holder_of
 
 FILE_NAME = "objects.lock"
 _PATIENCE_S = 30.0
@@ -59,11 +60,12 @@ class Usage:
 @contextmanager
 def alone(home: Path) -> Iterator[None]:
     """Nobody stores objects meanwhile. Raises `UsageError` where somebody might."""
-    file = _open(home / FILE_NAME)
+    path = home / FILE_NAME
+    file = _open(path)
     try:
         if not _locked(file, fcntl.LOCK_EX):
             raise UsageError(
-                f"a process is working with the files of {str(home)!r}, maybe about to begin a run; "
+                f"{holder_of(path)} is working with the files of {str(home)!r}, maybe about to begin a run; "
                 "wait for it, or stop it, then do it again"
             )
         yield
