@@ -137,6 +137,17 @@ async def test_each_recipient_must_be_named_in_the_goal(tmp_path: Path) -> None:
     assert stage.question().subject.destination == "anna@example.org, eve@evil.example"
 
 
+async def test_attachments_that_are_too_large_are_not_sent(tmp_path: Path) -> None:
+    """Before a line to the server is opened; the model reads how much it is."""
+    stage = mailing(tmp_path, 9)
+    with (stage.folder / "big.bin").open("wb") as file:
+        file.truncate(60_000_000)
+
+    said = await told(stage, mail(attachments=["big.bin"]))
+
+    assert said == "nothing was sent: the attachments have 60 MB, and a mail takes 50 MB; send less"
+
+
 # --- what is known when it fails ----------------------------------------------------------------------------
 
 

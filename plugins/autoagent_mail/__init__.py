@@ -9,6 +9,7 @@ with a Message-ID that it has: what becomes of a mail that a crash left open is 
 from __future__ import annotations
 
 import asyncio
+import os
 from imaplib import IMAP4
 from typing import Annotated, Literal
 
@@ -22,6 +23,9 @@ from autoagent_mail.settings import MailSettings
 
 _TIMEOUT_S = 600
 """For the whole of it; each word of the server has the settings' own `timeout_s`."""
+
+_MOST_BYTES = 50_000_000
+"""Of attachments; a mail is held in memory, a third larger."""
 
 Recipients = Annotated[
     list[str],
@@ -78,7 +82,7 @@ async def mail_send(
         to=tuple(to),
         subject=subject,
         body=body,
-        attachments=tuple((file.path, ctx.read_file(file)) for file in attachments),
+        attachments=_contents(ctx, attachments),
         key=ctx.key,
         at=ctx.began_at,
     )
@@ -89,6 +93,20 @@ async def mail_send(
         f"{settings.host} took the mail to {', '.join(to)}{enclosed} ({accepted}). It will deliver it, or "
         f"tell {settings.sender} by mail that it can't. Message-ID {letter.message_id}"
     )
+
+
+def _contents(ctx: ToolContext, files: list[WorkspaceFile]) -> tuple[tuple[str, bytes], ...]:
+    """Path and bytes of each. Raises `NotDone` where they are more than a mail is for."""
+    total = 0
+    for file in files:
+        with ctx.open_file(file) as content:
+            total += content.seek(0, os.SEEK_END)
+    if total > _MOST_BYTES:
+        raise NotDone(
+            f"nothing was sent: the attachments have {total / 1e6:.0f} MB, and a mail takes "
+            f"{_MOST_BYTES / 1e6:.0f} MB; send less"
+        )
+    return tuple((file.path, ctx.read_file(file)) for file in files)
 
 
 async def _carried_out(delivery: Delivery) -> str:
