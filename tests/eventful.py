@@ -69,22 +69,28 @@ def _model(kind: type[ScriptedModel] = ScriptedModel) -> ScriptedModel:
 
 async def eventful_run() -> list[Entry]:
     """A refused plan, a conflict, letters, a park, a limit that is raised, a person's edit, proof."""
-    world = World(seen={"https://a.org/start": "see https://a.org/next"})
     with tempfile.TemporaryDirectory() as path:
-        stage = Stage.at(Path(path), {"letters.txt": "dear\n"}, plugins=[world.plugin()], clock=FakeClock())
-        await stage.start(GOAL, _model())  # until the plan is to be approved
-        stage.approve()
-        model = _model(Meeting)
-        assert isinstance(model, Meeting)
-        model.stage, stage.memory.down = stage, True
-        await stage.resume(model)  # until the letter to Eve is to be approved
-        stage.deny("Eve is away")
-        stage.send(Answer(question="none", digest="", text="?"))
-        stage.memory.down = False
-        await stage.resume(_model())  # until the steps are used up
-        stage.write("mine.txt", "by hand\n")
-        await stage.resume(_model(), choices=Choices(raised=RaiseLimits(steps=40)))
+        stage = await eventful_stage(Path(path))
         return [_elsewhere(entry) for entry in stage.journal.read(stage.run)]
+
+
+async def eventful_stage(path: Path) -> Stage:
+    """The stage on which it has happened."""
+    world = World(seen={"https://a.org/start": "see https://a.org/next"})
+    stage = Stage.at(path, {"letters.txt": "dear\n"}, plugins=[world.plugin()], clock=FakeClock())
+    await stage.start(GOAL, _model())  # until the plan is to be approved
+    stage.approve()
+    model = _model(Meeting)
+    assert isinstance(model, Meeting)
+    model.stage, stage.memory.down = stage, True
+    await stage.resume(model)  # until the letter to Eve is to be approved
+    stage.deny("Eve is away")
+    stage.send(Answer(question="none", digest="", text="?"))
+    stage.memory.down = False
+    await stage.resume(_model())  # until the steps are used up
+    stage.write("mine.txt", "by hand\n")
+    await stage.resume(_model(), choices=Choices(raised=RaiseLimits(steps=40)))
+    return stage
 
 
 def _elsewhere(entry: Entry) -> Entry:

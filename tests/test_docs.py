@@ -32,6 +32,8 @@ from autoagent.goal import Allow, Goal, Limits, RoleModels, SubTask
 from autoagent.goal.file import understand
 from autoagent.installed import Installed
 from autoagent.outcome import EXIT_CODES, CriterionResult, EndingName, Outcome
+from autoagent.past.replay import Replayed
+from autoagent.past.replay_findings import LaneReplayed
 from autoagent.ports import MemoryPoint, Verification
 from autoagent.questions import QuestionKind
 from autoagent.sandboxes.monty_hints import MODULES
@@ -174,6 +176,8 @@ def test_records_have_the_documented_fields() -> None:
     assert table["show --json"] == [k for k in _keys(Shown) if k not in final]
     assert table["diff --json"] == _keys(Difference)
     assert table["undo --json"] == _keys(Undoing)
+    assert table["replay --json"] == [*Replayed.model_fields]
+    assert table["one of lanes"] == [*LaneReplayed.model_fields]
     assert table["one of stays"] == _keys_of_function(effect_record)
     assert table["one of files of diff --json"] == _keys_of_function(record_of)
     assert table["one of approvals --json"] == _keys(Waiting)

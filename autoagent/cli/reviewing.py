@@ -1,4 +1,4 @@
-"""Commands that read what an agent did, and take it back: `diff`, `undo`, `why`."""
+"""Commands that read what an agent did, do it again, and take it back: `diff`, `undo`, `why`, `replay`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(diff)
     app.command()(undo)
     app.command()(why)
+    app.command()(replay)
 
 
 def diff(
@@ -82,3 +83,13 @@ def why(
     from autoagent.cli.explaining import explain
 
     explain(run, what, every=every, as_json=as_json)
+
+
+def replay(run: options.Run, as_json: options.AsJson = False) -> int:
+    """Carry a run out again from its record, and show where this version does otherwise.
+
+    No model is called and nothing is sent or written. Exit status 1: it differs.
+    """
+    from autoagent.cli.replaying import replayed
+
+    return replayed(run, as_json=as_json)

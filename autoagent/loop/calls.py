@@ -30,6 +30,12 @@ from autoagent.state import CallState, LaneState, RunState
 from autoagent.taint import labels_of_tree
 from autoagent.trees import Tree, WorkingCopy, diff
 
+UNSURE = "\nIt may have happened all the same: don't repeat it without checking."
+SECOND_TRY = (
+    "\nThis was a second try: the first, before a restart, may have happened. Check before you repeat it."
+)
+"""Behind the text of an external call that failed."""
+
 
 class Calls:
     """Carries out the calls of one lane."""
@@ -377,12 +383,8 @@ def _transplant(head: Tree, result: Tree, changed: tuple[str, ...], objects: Obj
 def _doubt(outcome: ToolOutcome, *, is_first: bool) -> str:
     """What the model is told of a failed external call: whether it may have happened."""
     if not outcome.is_not_done:
-        return "\nIt may have happened all the same: don't repeat it without checking."
-    if is_first:
-        return ""
-    return (
-        "\nThis was a second try: the first, before a restart, may have happened. Check before you repeat it."
-    )
+        return UNSURE
+    return "" if is_first else SECOND_TRY
 
 
 def _who(by: str) -> str:

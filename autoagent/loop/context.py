@@ -67,7 +67,7 @@ class RunContext:
     execution: Callable[[str], Execution] | None = None
     """Makes what runs a lane's tools; `None`: the tools themselves run (`loop.executing`)."""
     around_lane: Callable[[str, LaneWork], Awaitable[None]] | None = None
-    """Is given each lane's work to carry it out: a replay goes on where one lane can't."""
+    """Is given the work of each lane, and a re-plan, to carry it out: a replay goes on where one can't."""
     heads: MutableMapping[bytes, str] = field(default_factory=dict)
     """Heads of prompts that are stored already: their digests -> object."""
 

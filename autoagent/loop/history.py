@@ -8,16 +8,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from autoagent.clock import Clock
 from autoagent.errors import LeaseLost
 from autoagent.events import Entry, Event
 from autoagent.faults import NO_FAULTS, Faults
-from autoagent.ports import Journal, Lease, OnEntry
+from autoagent.ports import Lease, Objects, OnEntry, SentCommand
 from autoagent.state import RunState, advance, fold
 
 T = TypeVar("T")
+
+
+class RunJournal(Protocol):
+    """What a run needs of its journal; `ports.Journal` says what each promises."""
+
+    @property
+    def objects(self) -> Objects: ...
+
+    def read(self, run_id: str, after: int = 0) -> list[Entry]: ...
+
+    def append(self, lease: Lease, entries: Sequence[Entry], *, sync: bool = False) -> None: ...
+
+    async def durable(self) -> None: ...
+
+    def renew(self, lease: Lease) -> None: ...
+
+    def holds(self, lease: Lease) -> bool: ...
+
+    def commands(self, run_id: str, after: int = 0) -> list[SentCommand]: ...
 
 
 class History:
@@ -25,7 +44,7 @@ class History:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: RunJournal,
         lease: Lease,
         clock: Clock,
         on_entry: OnEntry | None = None,

@@ -24,6 +24,10 @@ class LimitReached(Exception):
     """Not an error: a limit of the goal ends the run. Carries which, in words."""
 
 
+STOPPED = "the run was stopped before the reply came"
+"""Why a request failed whose lane was cancelled."""
+
+
 async def complete(
     ctx: RunContext,
     role: ModelRole,
@@ -44,7 +48,7 @@ async def complete(
     size = sum(map(len, map(_wire, messages))) + sum(map(len, map(_wire, tools)))
     reserved = await _room(ctx, model, role, lane, size)
     number = ctx.history.state.replies.get((lane, role), 0) + 1
-    call = f"{lane}.{number}" if role == "worker" else f"{lane}-{role}.{number}"
+    call = request_id(lane, role, number)
     known = ctx.history.state.lanes.get(lane)
     request = ModelRequest(
         role=role,
@@ -89,6 +93,11 @@ async def complete(
     return reply
 
 
+def request_id(lane: str, role: ModelRole, number: int) -> str:
+    """The name of a request in the record; every try of it has the same."""
+    return f"{lane}.{number}" if role == "worker" else f"{lane}-{role}.{number}"
+
+
 async def _send(
     ctx: RunContext, model: Model, request: ModelRequest, call: str, reserved: Reservation
 ) -> Reply:
@@ -100,7 +109,7 @@ async def _send(
         # what a broken request cost nobody says: its prompt is charged, as reserved
         prompt = reserved.tokens - reserved.completion_tokens
         cost = settle(replace(reserved, completion_tokens=0, tokens=prompt), Reply().usage, model.price)
-        why = str(error) or "the run was stopped before the reply came"
+        why = str(error) or STOPPED
         refused = isinstance(error, AutoagentError)
         ctx.history.record(
             ModelFailed(

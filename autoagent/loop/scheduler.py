@@ -182,7 +182,8 @@ class Scheduler:
 
     async def _replan(self) -> None:
         with self.ctx.meter.working():
-            await self.planner.replan()
+            work = self.planner.replan()
+            await (work if self.ctx.around_lane is None else self.ctx.around_lane(PLANNER, work))
 
     async def _let_sends_end(self) -> None:
         """At a limit everything stops at once, but for calls that are changing the world outside."""

@@ -1,0 +1,123 @@
+"""Replays of recorded runs: the same code finds nothing, whatever happened to the run."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from eventful import eventful_stage
+from loops import Stage, finish, plan, write
+from worlds import World
+
+from autoagent.past.replay import Replayed, replay
+from autoagent.sandboxes.monty import MontySandbox
+from autoagent.testing.model import ScriptedModel, call, script
+
+GOAL = "goal: g\nplugins: [files]\ndone_when: [{file: a.txt, contains: [x]}]\n"
+
+
+async def replayed(stage: Stage) -> Replayed:
+    """The stage's run against the code as it is; its journal is as before."""
+    before = stage.journal.read(stage.run)
+
+    found = await asyncio.to_thread(replay, stage.journal, stage.run, stage.plugins)
+
+    assert stage.journal.read(stage.run) == before
+    return found
+
+
+def assert_same(found: Replayed) -> None:
+    wrong = [x for x in found.lanes if x.differs_at or x.not_compared_from or x.compared < x.entries]
+    assert (wrong, found.same, found.is_whole) == ([], True, True)
+
+
+async def test_tools(tmp_path: Path) -> None:
+    """Plan, reads, writes, a failed call, a refuted finish, proof."""
+    stage = Stage.at(tmp_path, {"in.txt": "x"})
+    model = ScriptedModel(
+        planner=[plan("a", b="a")],
+        worker={
+            "a": [call("files_read", path="in.txt"), call("files_read", path="nope"), finish("read")],
+            "b": [finish("too early"), write("a.txt", "x"), finish("wrote")],
+        },
+    )
+    await stage.start(GOAL, model)
+
+    assert_same(await replayed(stage))
+
+
+# --- whatever happened to the run ---------------------------------------------------------------------------
+
+
+async def test_much_at_once(tmp_path: Path) -> None:
+    """A refused plan, a conflict, letters, parks, a limit that is raised, an edit, memory that is down."""
+    assert_same(await replayed(await eventful_stage(tmp_path)))
+
+
+async def test_scripts(tmp_path: Path) -> None:
+    """A read inside a script that a person is asked about; calls that are queued; a script that fails."""
+    world = World(seen={"https://a.org/x": "page"})
+    stage = Stage.at(tmp_path, {"in.txt": "1"}, plugins=[world.plugin()], sandbox=MontySandbox())
+    text = (
+        "goal: g\nplugins: [files, post]\ndone_when: [{file: out.txt}]\n"
+        "allow: {run: sandbox, web: ['*.org'], send: {post: [anna]}}\n"
+    )
+    read = "page = page_read(url='https://a.org/x')\nopen('out.txt', 'w').write(page)\n"
+    model = ScriptedModel(
+        planner=[plan("a")],
+        worker=[
+            script("1/0"),
+            script(
+                f"{read}open('out.txt', 'w').write(page)\npost_send(to='anna', text=page)\nfinish('first')"
+            ),
+            script("finish('done')"),
+        ],
+        style="code",
+    )
+    await stage.start(text, model)
+    stage.approve()
+    await stage.resume(model)
+
+    assert stage.files()["out.txt"] == "page"
+    assert_same(await replayed(stage))
+
+
+@pytest.mark.parametrize("moment", range(0, 30, 3))
+async def test_killed_anywhere(tmp_path: Path, moment: int) -> None:
+    """A process that was killed leaves no difference, and neither does the one that took over."""
+    turns = {"a": [write("b.txt", "y"), write("a.txt", "x"), finish()]}
+    first = ScriptedModel(planner=[plan("a")], worker=turns, by_number=True)
+    stage = Stage.at(tmp_path)
+    await stage.start(GOAL, first)
+    stage.kill(stage.ends[min(moment, len(stage.ends) - 2)])
+    stage.restore()
+    await stage.resume(ScriptedModel(planner=[plan("a")], worker=turns, by_number=True))
+
+    assert_same(await replayed(stage))
+
+
+async def test_lanes_with_a_judge_and_a_replan(tmp_path: Path) -> None:
+    """Four lanes, one gives up; a new plan; a judge's verdict whose first quote isn't there."""
+    quote = {"path": "a.txt", "quote": "x"}
+    verdict = [
+        call("verdict", criterion="c", verdict="proved", evidence=[quote | {"quote": "nowhere"}]),
+        call("verdict", criterion="c", verdict="proved", evidence=[quote]),
+    ]
+    model = ScriptedModel(
+        planner=[plan("a", "b", "c", "d"), plan("e")],
+        worker={
+            "a": [write("a.txt", "x"), finish()],
+            "b": [write("b.txt", "x"), finish()],
+            "c": [call("give_up", reason="no way")],
+            "d": [write("d.txt", "x"), finish()],
+            "e": [write("e.txt", "x"), finish()],
+        },
+        judge=verdict,
+    )
+    stage = Stage.at(tmp_path)
+    text = "goal: g\nplugins: [files]\ndone_when: [{file: a.txt}, {judge: good}]\nparallel: 4\n"
+    outcome = await stage.start(text, model)
+
+    assert outcome.ending == "proved", outcome.reason
+    assert_same(await replayed(stage))
