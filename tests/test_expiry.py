@@ -10,7 +10,7 @@ from loops import Stage, finish, plan, worker_prompts, write
 from worlds import World
 
 from autoagent.commands import Answer, Approve, Deny
-from autoagent.events import CommandRefused, QuestionAnswered, QuestionAsked, QuestionVoided
+from autoagent.events import CallStarted, CommandRefused, QuestionAnswered, QuestionAsked, QuestionVoided
 from autoagent.questions import Question
 from autoagent.state import RunState
 from autoagent.testing.clock import START, FakeClock
@@ -145,3 +145,43 @@ async def test_person_at_the_terminal_is_asked_anew(tmp_path: Path) -> None:
     assert (outcome.ending, world.sent) == ("proved", ["ben: hello"])
     assert [v.question for v in stage.events(QuestionVoided)] == asked[:1]
     assert len(set(asked)) == 2
+
+
+@pytest.mark.parametrize(("absence", "ending"), [("skip", "proved"), ("stop", "unproved")])
+async def test_question_left_for_later_expires_between_two_processes(
+    tmp_path: Path, absence: str, ending: str
+) -> None:
+    """The next process does what the goal says before anything else, and asks nobody."""
+    world, clock = World(), FakeClock()
+    stage = stage_of(tmp_path, world, clock)
+
+    async def later(question: Question, state: RunState) -> None:
+        return None
+
+    parked = await stage.start(f"{ASKED}if_nobody_answers: {absence}\n", model_of(), approver=later)
+    clock.pass_time(3 * HOUR_S)
+
+    outcome = await stage.resume(model_of())
+
+    assert (parked.ending, outcome.ending, world.sent) == ("parked", ending, [])
+    assert len(stage.events(QuestionAsked)) == 1
+
+
+async def test_recovery_is_asked_anew_and_never_given_up(tmp_path: Path) -> None:
+    """What became of a letter is not settled by a question's running out."""
+    world, clock = World(), FakeClock()
+    stage = Stage.at(tmp_path, plugins=[world.plugin()], clock=clock)
+    stage.home.mkdir()
+    (stage.home / "config.toml").write_text("[questions]\nexpire_hours = 2\n")
+    goal = f"{ASKED.replace('[]', '[ben]')}if_nobody_answers: skip\n"
+    await stage.start(goal, model_of())
+    stage.kill(next(e.seq for e in stage.journal.read(stage.run) if isinstance(e.event, CallStarted)))
+    await stage.resume(model_of())
+    first = stage.question()
+    clock.pass_time(3 * HOUR_S)
+
+    outcome = await stage.resume(model_of())
+
+    assert (outcome.ending, world.sent) == ("parked", ["ben: hello"])
+    assert stage.question().subject == first.subject
+    assert stage.question().id != first.id
