@@ -21,6 +21,7 @@ import autoagent
 from autoagent.cli.answers import Waiting
 from autoagent.cli.commands import app
 from autoagent.cli.differing import Difference, record_of
+from autoagent.cli.explaining import Reasons
 from autoagent.cli.listing import ListedRun
 from autoagent.cli.showing import Shown
 from autoagent.cli.undoing import Shown as Undoing
@@ -34,6 +35,7 @@ from autoagent.installed import Installed
 from autoagent.outcome import EXIT_CODES, CriterionResult, EndingName, Outcome
 from autoagent.past.replay import Replayed
 from autoagent.past.replay_findings import LaneReplayed
+from autoagent.past.step import Step, StepKind
 from autoagent.ports import MemoryPoint, Verification
 from autoagent.questions import QuestionKind
 from autoagent.sandboxes.monty_hints import MODULES
@@ -175,6 +177,10 @@ def test_records_have_the_documented_fields() -> None:
     assert table["verify --json"] == [*Verification.model_fields, *_keys(Verified)]
     assert table["show --json"] == [k for k in _keys(Shown) if k not in final]
     assert table["diff --json"] == _keys(Difference)
+    assert table["why --json"] == _keys(Reasons)
+    assert table["a step"] == [*Step.model_fields]
+    kinds = section("docs/command-line.md", "Records")
+    assert [kind for kind in get_args(StepKind) if f"`{kind}`" not in kinds] == []
     assert table["undo --json"] == _keys(Undoing)
     assert table["replay --json"] == [*Replayed.model_fields]
     assert table["one of lanes"] == [*LaneReplayed.model_fields]
