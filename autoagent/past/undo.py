@@ -55,20 +55,21 @@ class Effect:
 
 def planned(to: int, target: Tree, main: Tree, found: Tree, keep: Keep, objects: Objects) -> Undo:
     """The undo that makes `main` what it was, and leaves what `found` has of the person's."""
-    plain = _with_modes(found, found, main, objects)
-    clashes = _clashes(main, plain, target, objects)
-    mine = merged(main, plain, target, clashes, objects)
+    yours, theirs = (_with_modes(side, side, main, objects) for side in (found, target))
+    clashes = _clashes(main, yours, theirs, objects)
+    mine = merged(main, yours, theirs, clashes, objects)
     kept: dict[str, str] = {}
     match keep:
         case "mine":
             result, kept = mine, dict.fromkeys(clashes, "")
         case "theirs":
-            result = merged(main, target, plain, clashes, objects)
+            result = merged(main, theirs, yours, clashes, objects)
         case "both":
             copy = WorkingCopy(mine, objects)
             beside = place_beside(copy, clashes, target, f"entry{to}")
             result, kept = copy.tree(), {p: "" if at == DELETED else at for p, at in beside.items()}
-    result = _with_modes(result, main, found, objects)
+    for side in (found, target):
+        result = _with_modes(result, main, side, objects)
     said = [PathChange(p, found.entries.get(p), target.entries.get(p)) for p in clashes]
     return Undo(to, found, result, changes(found, result), tuple(said), kept)
 
