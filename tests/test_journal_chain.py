@@ -79,7 +79,7 @@ async def test_an_old_entry_that_changes_once_there_is_a_chain_is_found(tmp_path
     run_sql(tmp_path, "UPDATE entries SET at_us=at_us+1 WHERE seq=7")
     found = journal.verify("r")
 
-    assert found.first_bad == 1
+    assert (found.first_bad, found.entries, found.head) == (1, 0, "")
     assert "one of the entries 1 to 20, which were written before there was a chain" in found.why
     journal.close()
 
@@ -97,6 +97,17 @@ async def test_an_old_run_is_forked_and_blanked(tmp_path: Path) -> None:
     run_sql(tmp_path, "UPDATE entries SET blanked=NULL WHERE seq=2")
     assert journal.verify("f").first_bad == 1
     journal.close()
+
+
+async def test_a_shortened_run_is_found_out(tmp_path: Path, journal: SqliteJournal) -> None:
+    """Also where its count was lowered with it: the head is that of the entry that is gone."""
+    journal.append(owned(journal), entries(1, 9))
+    await journal.durable()
+    run_sql(tmp_path, "DELETE FROM entries WHERE seq=9")
+    run_sql(tmp_path, "UPDATE runs SET entries=8")
+    found = journal.verify("r")
+
+    assert (found.first_bad, found.entries, found.why) == (9, 8, "entries behind 8 were taken out")
 
 
 # --- damage -------------------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def _lines(found: Verified) -> Iterator[Line]:
 
 
 def _broken(chain: Verification) -> Iterator[Line]:
-    named = f" ({short_kind(chain)})" if chain.kind else ""
+    named = f" ({_kind_and_time(chain)})" if chain.kind else ""
     yield line(Part("✗ ", "bad"), f"run {chain.run}: entry {chain.first_bad}{named} is not what was written")
     yield line("  ", short(chain.why, 300))
     if chain.entries:
@@ -107,7 +107,7 @@ def _broken(chain: Verification) -> Iterator[Line]:
         yield line("next: restore the journal from a copy")
 
 
-def short_kind(chain: Verification) -> str:
+def _kind_and_time(chain: Verification) -> str:
     """Kind and time of the first bad entry, as far as they can be read."""
     at = "" if chain.at is None else f", {chain.at:%Y-%m-%d %H:%M:%S} UTC"
     return visible(chain.kind)[:40] + at

@@ -79,12 +79,14 @@ class Stretch:
 
 
 class _Broken(Exception):
+    """Entry `seq` isn't what was written, or isn't there; `entry` is what stands in its place."""
+
     def __init__(self, seq: int, why: str, entry: StoredEntry | None = None) -> None:
         self.seq, self.why, self.entry = seq, why, entry
 
 
 class _Check:
-    """Walks along the entries of a run."""
+    """Walks along the entries of a run, as far as they are good."""
 
     def __init__(self) -> None:
         self.link = NOTHING
@@ -144,12 +146,13 @@ class _Check:
 def verify(run_id: str, stretches: Sequence[Stretch]) -> Verification:
     """Whether the entries of a run are what was written; stops at the first that isn't."""
     check = _Check()
+    good: int | None = None
     found: dict[str, Any] = {}
     try:
         for stretch in stretches:
             check.walk(stretch)
     except _Broken as broken:
-        entry = broken.entry
+        entry, good = broken.entry, broken.seq - 1
         found = {
             "first_bad": broken.seq,
             "why": broken.why,
@@ -158,8 +161,8 @@ def verify(run_id: str, stretches: Sequence[Stretch]) -> Verification:
         }
     return Verification(
         run=run_id,
-        entries=check.entries,
-        head=check.link.hex() if check.entries else "",
+        entries=check.entries if good is None else good,
+        head=check.link.hex() if check.entries and good in (None, check.entries) else "",
         unchained=check.unchained,
         blanked=tuple(check.blanked),
         **found,
