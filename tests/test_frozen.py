@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from cli_runs import Cli, finished, served
 from frozen_run import STALE_AFTER_S
 from loops import write
 
@@ -135,3 +138,28 @@ async def test_a_killed_owner_is_taken_over_at_once(run: Children) -> None:
 
     assert "proved" in said, errors
     assert run.now()[0] == FILES
+
+
+async def test_the_command_says_that_its_run_was_taken_over(tmp_path: Path) -> None:
+    """In the middle of a model call: status 5, the reason on stderr and in the final record."""
+    cli = Cli(tmp_path / "home", tmp_path)
+    work = cli.workspace("goal: x\nplugins: [files]\ndone_when: [{file: a.txt}]\nplan: [{id: a, title: b}]\n")
+    async with served(cli, ServedTurn(delay_s=0.5, text="I wonder.")):
+        process = await cli.start("run", work, "--json")
+        journal = SqliteJournal(cli.home, stale_after_s=0.0)
+        assert process.stdout is not None
+        run_id = json.loads(await process.stdout.readline())["run"]
+        async with aclosing(journal.follow(run_id)) as entries:  # type: ignore[type-var]
+            while (await anext(entries)).event.kind != "model_called":
+                pass
+        process.send_signal(signal.SIGSTOP)
+        await asyncio.to_thread(os.waitid, os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+        lease, before = journal.acquire(run_id, "here:1"), journal.head(run_id)
+        process.send_signal(signal.SIGCONT)
+        done = await finished(process)
+
+    assert (done.status, done.records[-1]["exit_code"]) == (5, 5)
+    assert "another process owns this run now" in done.records[-1]["reason"] + done.err
+    assert journal.holds(lease)
+    assert journal.head(run_id) == before
+    journal.close()
