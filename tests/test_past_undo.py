@@ -19,8 +19,8 @@ from worlds import World
 from autoagent import wiring
 from autoagent.errors import RunOwned, UsageError
 from autoagent.events import CallEnded, Entry, FolderChanged, LaneReset, Observed, Undone
-from autoagent.past.heads import heads, main_at
-from autoagent.past.undo import Keep, Undo, carry_out, effects_after, once_projected, planned
+from autoagent.past.heads import heads
+from autoagent.past.undo import Keep, Undo, carry_out, effects_after, once_projected, plan_for, planned
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.testing.objects import MemoryObjects
 from autoagent.trees import EMPTY, Tree, WorkingCopy, load_tree
@@ -127,12 +127,11 @@ def begun(path: Path) -> Stage:
 
 async def take_back(stage: Stage, to: int = 1, keep: Keep = "mine") -> Undo:
     """As the command does it."""
-    objects, entries = stage.journal.objects, stage.journal.read(stage.run)
-    target = load_tree(main_at(heads(stage.run, entries), to), objects)
+    objects, moves = stage.journal.objects, heads(stage.run, stage.journal.read(stage.run))
     with wiring.held_workspace(stage.journal, stage.run, stage._parts(ScriptedModel())) as workspace:
         found = await workspace.settled()
         main = workspace.tree(workspace.history.state.main)
-        undo = planned(to, target, main, found, keep, objects)
+        undo = plan_for(moves, to, main, found, keep, objects)
         await carry_out(workspace, undo)
     return undo
 
@@ -192,6 +191,21 @@ async def test_what_the_person_changed_since_is_kept(
     (adopted,) = stage.events(FolderChanged)
     held = load_tree(adopted.tree, stage.journal.objects)
     assert stage.journal.objects.get(held.entries["a.txt"].sha256) == b"my edit"
+
+
+async def test_what_the_person_changed_stays_however_often(tmp_path: Path) -> None:
+    """Also once it is part of `main`: taken in before, by an earlier undo, or while the run went on."""
+    stage = begun(tmp_path)
+    await tidied(stage)
+    stage.write("a.txt", "my edit")
+    stage.write("notes.txt", "mine too")
+
+    for _ in range(2):
+        await take_back(stage)
+
+        assert stage.files() == {"a.txt": "my edit", "b.txt": "b", "notes.txt": "mine too"}
+    await take_back(stage, keep="theirs")
+    assert stage.files() == {"a.txt": "mine\n", "b.txt": "b", "notes.txt": "mine too"}
 
 
 async def test_what_the_person_undid_by_hand_is_no_clash(tmp_path: Path) -> None:

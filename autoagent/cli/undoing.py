@@ -23,9 +23,9 @@ from autoagent.errors import UsageError
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.loop.workspace import Workspace
 from autoagent.past.changes import PathChange, changes
-from autoagent.past.heads import heads, main_at
+from autoagent.past.heads import heads
 from autoagent.past.patch import Patch, patch
-from autoagent.past.undo import Effect, Keep, Undo, carry_out, effects_after, once_projected, planned
+from autoagent.past.undo import Effect, Keep, Undo, carry_out, effects_after, once_projected, plan_for
 from autoagent.paths import spelled
 from autoagent.ports import Objects
 
@@ -126,9 +126,9 @@ async def _preview(journal: SqliteJournal, workspace: Workspace, to: int, keep: 
     if not 1 <= to <= len(entries):
         raise UsageError(f"there is no entry {to}; this run's journal has the entries 1 to {len(entries)}")
     main, before = workspace.tree(workspace.history.state.main), workspace.tree(workspace.projected)
-    target = workspace.tree(main_at(heads(run, entries), to))
     found = await workspace.found()
-    wanted = planned(to, target, main, once_projected(found, before, main, objects), keep, objects)
+    settled = once_projected(found, before, main, objects)
+    wanted = plan_for(heads(run, entries), to, main, settled, keep, objects)
     pairs = tuple((each, patch(each, objects)) for each in changes(found, wanted.result))
     return Shown(run, wanted, pairs, effects_after(entries, to), 0)
 

@@ -14,12 +14,13 @@ from datetime import datetime
 from typing import Literal
 
 from autoagent.errors import UsageError
-from autoagent.events import CallDecided, CallEnded, CallStarted, Entry, Undone
+from autoagent.events import CallDecided, CallEnded, CallStarted, Entry, FolderChanged, Undone
 from autoagent.loop.versions import DELETED, place_beside, resolved
 from autoagent.loop.workspace import Workspace
 from autoagent.past.changes import PathChange, changes
+from autoagent.past.heads import Head, main_at
 from autoagent.ports import Objects
-from autoagent.trees import Conflict, Tree, TreeEntry, WorkingCopy, diff, merge
+from autoagent.trees import Conflict, Tree, TreeEntry, WorkingCopy, diff, entry_in, load_tree, merge
 
 Keep = Literal["mine", "theirs", "both"]
 """Of a path that both changed: the person's version stays, the earlier one comes back, or goes beside it."""
@@ -53,8 +54,39 @@ class Effect:
     """It ended well; otherwise it may have happened."""
 
 
+def plan_for(moves: Sequence[Head], to: int, main: Tree, found: Tree, keep: Keep, objects: Objects) -> Undo:
+    """The undo of a run with these heads, in a folder that was found so."""
+    target = load_tree(main_at(moves, to), objects)
+    return planned(to, target, without_the_persons(main, moves, to, objects), found, keep, objects)
+
+
+def without_the_persons(main: Tree, moves: Sequence[Head], to: int, objects: Objects) -> Tree:
+    """`main` without what the person changed in it since an entry, where nobody changed that again.
+
+    What they did is theirs also after it was taken into `main`: an undo is about what the agent did.
+    """
+    before: dict[str, str] = {}
+    for head in moves:
+        if not head.is_main or head.seq <= to or head.before == head.after:
+            continue
+        if isinstance(head.entry.event, FolderChanged):
+            for path in diff(load_tree(head.before, objects), load_tree(head.after, objects)).paths:
+                before.setdefault(path, head.before)
+            continue
+        for path in [*before]:
+            if entry_in(head.before, path, objects) != entry_in(head.after, path, objects):
+                del before[path]
+    for id in dict.fromkeys(before.values()):
+        paths = [path for path, tree in before.items() if tree == id]
+        main = resolved("theirs", paths, main, load_tree(id, objects), objects)
+    return main
+
+
 def planned(to: int, target: Tree, main: Tree, found: Tree, keep: Keep, objects: Objects) -> Undo:
-    """The undo that makes `main` what it was, and leaves what `found` has of the person's."""
+    """The undo that makes `main` what it was, and leaves what `found` has of the person's.
+
+    `main` is what the agent left; all in which `found` differs from it counts as the person's.
+    """
     yours, theirs = (_with_modes(side, side, main, objects) for side in (found, target))
     clashes = _clashes(main, yours, theirs, objects)
     mine = merged(main, yours, theirs, clashes, objects)
