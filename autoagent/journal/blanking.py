@@ -51,6 +51,7 @@ def scrubbing(path: Path) -> Iterator[sqlite3.Connection]:
                 yield connection
             connection.execute("VACUUM")
             connection.execute(f"PRAGMA busy_timeout={_READERS_MS}")
+            # takes the write lock by itself, so nobody starts the log anew in the middle (see `checkpoint`)
             (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
