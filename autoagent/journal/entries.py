@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from autoagent import garbage
-from autoagent.errors import JournalConflict, LeaseLost, StoreDamaged
+from autoagent.errors import JournalConflict, LeaseLost, StoreDamaged, UsageError
 from autoagent.events import Entry
 from autoagent.journal.chain import NOTHING, StoredEntry, Stretch, chained, digest_of, link_of
 from autoagent.journal.codec import EVENTS, Stored, from_us, to_us
@@ -208,7 +208,9 @@ class NewFork:
 
 
 def insert_fork(connection: sqlite3.Connection, fork: NewFork) -> None:
-    """The whole fork: its row, and its first own entry."""
+    """The whole fork: its row, and its first own entry. Raises `UsageError` where its parent is gone."""
+    if connection.execute("SELECT 1 FROM runs WHERE number=?", (fork.parent,)).fetchone() is None:
+        raise UsageError("the run to fork from was removed in this moment")
     cursor = connection.execute(
         "INSERT INTO runs (number, id, workspace, created_us, epoch, entries, parent, parent_at, anchor)"
         f" VALUES ({NEXT_NUMBER},?,?,?,?,?,?,?,?)",
