@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from eventful import eventful_stage
 from loops import Stage, finish, plan, write
 from worlds import World
 
+from autoagent.events import Entry, Event, ModelCalled, OwnerChanged
 from autoagent.past.replay import Replayed, replay
+from autoagent.ports import Objects
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.model import ScriptedModel, call, script
 
@@ -121,3 +124,49 @@ async def test_lanes_with_a_judge_and_a_replan(tmp_path: Path) -> None:
 
     assert outcome.ending == "proved", outcome.reason
     assert_same(await replayed(stage))
+
+
+# --- what stands in the journal so far ----------------------------------------------------------------------
+
+
+@dataclass
+class Kept:
+    """A journal as it once was, or as an older version wrote it."""
+
+    objects: Objects
+    entries: list[Entry]
+
+    def read(self, run_id: str, after: int = 0) -> list[Entry]:
+        return self.entries[after:]
+
+
+async def test_run_under_way(tmp_path: Path) -> None:
+    """As far as another process has come, at any moment, there is no difference."""
+    stage = await eventful_stage(tmp_path)
+    entries = stage.journal.read(stage.run)
+    for end in stage.ends[2::5]:
+        source = Kept(stage.journal.objects, entries[:end])
+        assert_same(await asyncio.to_thread(replay, source, stage.run, stage.plugins))
+
+
+async def test_older_record_is_replayed_without_its_prompts(tmp_path: Path) -> None:
+    """What it does not say isn't compared, and the result counts how many requests that are."""
+    stage = Stage.at(tmp_path)
+    await stage.start(GOAL, ScriptedModel(planner=[plan("a")], worker=[write("a.txt", "x"), finish()]))
+    older = [_without_what_is_new(entry) for entry in stage.journal.read(stage.run)]
+
+    found = await asyncio.to_thread(replay, Kept(stage.journal.objects, older), stage.run)
+
+    assert_same(found)
+    assert (found.prompts, found.prompts_unknown) == (0, 3)
+
+
+def _without_what_is_new(entry: Entry) -> Entry:
+    match entry.event:
+        case ModelCalled():
+            event: Event = entry.event.model_copy(update={"prompt": "", "head": ""})
+        case OwnerChanged():
+            event = entry.event.model_copy(update={"equipment": None})
+        case _:
+            event = entry.event
+    return entry.model_copy(update={"event": event})

@@ -33,9 +33,10 @@ from autoagent.past.replay_ports import (
     ObjectsAbove,
     SandboxFromRecord,
     ToolsFromRecord,
+    WorkspaceInTurn,
 )
 from autoagent.past.replay_record import PLAN, Leg, Noted, legs, noted
-from autoagent.past.replay_turns import HistoryInTurn, Turns, WorkspaceInTurn
+from autoagent.past.replay_turns import HistoryInTurn, Turns
 from autoagent.ports import Lease, Model, Objects
 from autoagent.settings import Settings
 from autoagent.state import fold

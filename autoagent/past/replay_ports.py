@@ -22,6 +22,7 @@ from autoagent.events import CallDecided, CallEnded, Entry
 from autoagent.loop.calls import SECOND_TRY, UNSURE
 from autoagent.loop.requests import request_id
 from autoagent.loop.toolbox import ToolOutcome
+from autoagent.loop.workspace import Workspace
 from autoagent.messages import Reply
 from autoagent.past.replay_turns import Turns
 from autoagent.past.replay_world import World
@@ -41,6 +42,7 @@ from autoagent.ports import (
     SentCommand,
     StopScript,
 )
+from autoagent.questions import Subject
 from autoagent.tools import Tool
 from autoagent.trees import Tree, WorkingCopy, diff, load_tree
 from autoagent.turns import SCRIPT
@@ -96,7 +98,8 @@ class JournalInMemory:
         return True
 
     def commands(self, run_id: str, after: int = 0) -> list[SentCommand]:
-        return []  # what they came to stands in the record
+        self._turns.give_due()  # what they came to stands in the record
+        return []
 
 
 class ModelFromRecord:
@@ -302,3 +305,13 @@ class MemoryFromRecord:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+class WorkspaceInTurn(Workspace):
+    """A workspace whose folder is looked at when its turn has come."""
+
+    turns: Turns
+
+    async def catch_up(self) -> Subject | None:
+        await self.turns.look()
+        return await super().catch_up()

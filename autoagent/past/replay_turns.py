@@ -9,53 +9,31 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import Literal, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from autoagent import events as e
 from autoagent.clock import Clock
-from autoagent.errors import LeaseLost, ModelUnavailable, SandboxUnavailable
+from autoagent.errors import ModelUnavailable, SandboxUnavailable
 from autoagent.events import CallEnded, Event
 from autoagent.loop.asking import Asking
 from autoagent.loop.context import LaneWork
 from autoagent.loop.history import History
 from autoagent.loop.requests import STOPPED
-from autoagent.loop.workspace import Workspace
 from autoagent.messages import Reply
 from autoagent.past.replay_findings import Findings
+from autoagent.past.replay_gates import Cut, Diverged, Gate, Gates, at_work
 from autoagent.past.replay_names import Names
 from autoagent.past.replay_record import MEMORY, PLAN, RUN, Leg, Noted, lane_by
 from autoagent.past.replay_words import Read, difference, said
-from autoagent.questions import Subject
-from autoagent.state import RunState
+from autoagent.state import LaneState, QuestionState, RunState
+from autoagent.trees import Conflict, load_tree, merge
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
 
 _QUIET = 25
 """Turns of the loop without a sign of life after which everything waits: no chain of callbacks is as long."""
-
-_at_work: ContextVar[str] = ContextVar("at_work", default=RUN)
-"""Whose code runs: a lane, or the run's own."""
-
-
-class Diverged(Exception):
-    """Not an error: our code went another way than the record, which has been noted."""
-
-
-class Cut(LeaseLost):
-    """The recorded process ended here; what it would have done next nobody knows."""
-
-
-@dataclass(eq=False)
-class _Gate:
-    """Somebody who waits for a turn."""
-
-    kind: Literal["pass", "look", "reply", "ended", "checked"]
-    about: str
-    lane: str
-    turn: asyncio.Future[Event | None]
 
 
 @dataclass(eq=False)
@@ -78,14 +56,11 @@ class Turns:
     _given: set[str] = field(default_factory=set)
     """Lanes whose entries are taken as they stand."""
     _done: set[int] = field(default_factory=set)
-    _gates: list[_Gate] = field(default_factory=list)
+    gates: Gates = field(default_factory=Gates)
     _names: Names = field(default_factory=Names)
     _left: set[str] = field(default_factory=set)
     _askers: dict[str, str] = field(default_factory=dict)
     """Question -> whose code waits for its answer."""
-    _leaving: set[str] = field(default_factory=set)
-    """Who parks now."""
-    _stirred: int = 0
 
     @property
     def state(self) -> RunState:
@@ -108,25 +83,25 @@ class Turns:
                 await self._run_out()
         finally:
             self.over = True
-            self._release_all()
+            self.gates.close()
             self.carried.cancel()
             await asyncio.gather(self.carried, return_exceptions=True)
 
     async def _quiet(self) -> bool:
         """Wait until everybody waits; `False` where the run's own code has ended."""
-        calm, seen = 0, self._stirred
+        calm, seen = 0, self.gates.stirred
         while calm < _QUIET:
             await asyncio.sleep(0)
-            calm = calm + 1 if seen == self._stirred else 0
-            seen = self._stirred
+            calm = calm + 1 if seen == self.gates.stirred else 0
+            seen = self.gates.stirred
             if self.carried.done():
                 return False
         return True
 
     async def _run_out(self) -> None:
         """Everything is done: our code has nothing left to record either."""
-        while await self._quiet() and (gate := self._passing(lambda g: True)) is not None:
-            self._release(gate)
+        while await self._quiet() and (gate := self.gates.passing(lambda g: True)) is not None:
+            self.gates.release(gate)
 
     def _serve(self, one: Noted) -> bool:
         """Let the next entry come about: give it, or whom it needs its turn. Whether something moved."""
@@ -139,38 +114,54 @@ class Turns:
         match event:
             case e.ModelFailed(why=why) if why == STOPPED:
                 pass
-            case e.ModelReplied(call=call) | e.ModelFailed(call=call) if self._release_for(
+            case e.ModelReplied(call=call) | e.ModelFailed(call=call) if self.gates.release_for(
                 "reply", call, event
             ):
                 return True
-            case e.CallEnded(call=call) if self._release_for("ended", call, event):
+            case e.CallEnded(call=call) if self.gates.release_for("ended", call, event):
                 return True
-            case e.CriterionChecked() if self._release_for("checked", "", event):
+            case e.CriterionChecked() if self.gates.release_for("checked", "", event):
                 return True
             case e.QuestionAnswered(question=id, by="nobody", text=text):
                 asked = self.state.questions.get(self._names.here.get(id, id))
                 if asked is not None and asked.is_open:
                     self.asking.give_up(asked.question, text)
                     return True
-            case e.FolderChanged() if (gate := self._passing(lambda g: g.kind == "look")) is not None:
-                self._release(gate)
+            case e.FolderChanged() if (gate := self.gates.passing(lambda g: g.kind == "look")) is not None:
+                self.gates.release(gate)
                 return True
             case _:
                 pass
         for fits in (self._queues, lambda g: g.lane == one.lane, lambda g: " " in g.lane, lambda g: True):
-            if (gate := self._passing(fits)) is not None:
-                self._release(gate)
+            if (gate := self.gates.passing(fits)) is not None:
+                self.gates.release(gate)
                 return True
         return self._stop(event)
 
-    def _queues(self, gate: _Gate) -> bool:
-        """Whether a lane is on its way to wait until it is alone: nothing is started meanwhile."""
-        lane = self.state.lanes.get(gate.lane)
-        if lane is None or not lane.conflicts or gate.kind != "look":
+    def _queues(self, gate: Gate) -> bool:
+        """Whether a lane is on its way to wait until it is alone, as the next one that does.
+
+        That stands in no entry, but nothing is started meanwhile.
+        """
+        if gate.kind != "look" or gate.lane not in self.state.lanes:
             return False
-        coming = next((x for x in self.undone() if getattr(x, "lane", "") == gate.lane), None)
+        heads: dict[str, Event] = {}
+        for one in self.record[self.at : self.leg.last]:
+            if isinstance(one.event, e.SubTaskStarted):
+                break
+            heads.setdefault(one.lane, one.event)
+        held = {g.lane for g in self.gates}
+        queue = [name for name, x in heads.items() if isinstance(x, e.LaneConflicted) and name in held]
+        return queue[:1] == [gate.lane] and self._must_be_alone(self.state.lanes[gate.lane])
+
+    def _must_be_alone(self, lane: LaneState) -> bool:
+        """Whether it has conflicted before, conflicts with `main` as it is, and isn't alone."""
         others = [x for x in self.state.lanes.values() if x.ended is None and x is not lane]
-        return bool(others) and isinstance(coming, e.LaneConflicted)
+        if not lane.conflicts or not others:
+            return False
+        objects = self.history.journal.objects
+        base, ours, theirs = (load_tree(t, objects) for t in (lane.base, self.state.main, lane.tree))
+        return isinstance(merge(base, ours, theirs, objects), Conflict)
 
     def _stop(self, event: Event) -> bool:
         """What stopped the process from outside: a person, or something that could not be had."""
@@ -180,10 +171,9 @@ class Turns:
         if not stopped.unavailable:
             return self.carried.cancelling() == 0 and self.carried.cancel()
         ended = {x.event.call for x in self.record[self.at : self.leg.last] if isinstance(x.event, CallEnded)}
-        for gate in self._gates:
+        for gate in self.gates:
             if gate.kind == "checked" or (gate.kind == "ended" and gate.about not in ended):
-                self._gates.remove(gate)
-                gate.turn.set_exception(SandboxUnavailable(stopped.unavailable))
+                self.gates.fail(gate, SandboxUnavailable(stopped.unavailable))
                 return True
         return False
 
@@ -192,22 +182,31 @@ class Turns:
         stays = self.leg.owner is not None and self.leg.owner.attended
         if stays and self.ahead(e.RunParked) is None:
             return False  # somebody was there, and the question was on their screen
-        later = {
-            x.event.question
-            for x in self.record[self.at : self.leg.last]
-            if isinstance(x.event, e.QuestionAnswered | e.QuestionVoided)
+        coming = {
+            x.question: x for x in self.undone() if isinstance(x, e.QuestionAnswered | e.QuestionVoided)
         }
-        waiting = [q.question.id for q in self.state.waiting]
-        left = [q for q in waiting if self._names.there.get(q, q) not in later and q not in self._left]
-        for question in left:
-            self._left.add(question)
-            asked = self.state.questions[question].question
-            self._leaving.add(self._askers.get(question, asked.lane or RUN))
-            self.asking.leave(question)
-        gate = self._passing(lambda g: g.lane in self._leaving)
+        waiting = [q.question for q in self.state.waiting]
+        busy = [x for x in self.state.lanes.values() if x.ended is None]
+        are_others = len(busy) > sum(q.lane is not None for q in waiting)
+        left = []
+        for question in waiting:
+            answer = coming.get(self._names.there.get(question.id, question.id))
+            # who parks while others work goes on from there when the answer has come
+            is_later = isinstance(answer, e.QuestionAnswered) and not stays and question.lane and are_others
+            if question.id not in self._left and (answer is None or is_later):
+                left.append(question.id)
+        for id in left:
+            self._left.add(id)
+            self.asking.leave(id)
+        parking = {self._askers.get(q.question.id, q.question.lane or RUN) for q in self._parked()}
+        gate = self.gates.passing(lambda g: g.lane in parking)
         if gate is not None:
-            self._release(gate)
+            self.gates.release(gate)
         return bool(left) or gate is not None
+
+    def _parked(self) -> list[QuestionState]:
+        """Questions that are left open; who asked them isn't held up on the way to parking."""
+        return [q for q in self.state.waiting if q.question.id in self._left]
 
     def _stalled(self, one: Noted) -> None:
         """Our code waits, and the record goes on: the entry is given."""
@@ -217,55 +216,23 @@ class Turns:
             self._part(one.lane, self.at)
         self._give(self.at, one)
 
+    def give_due(self) -> None:
+        """Give what comes next, as far as our code has no part in it."""
+        while (one := self._next()) is not None and (one.is_given or one.lane in self._given):
+            self._give(self.at, one)
+
     def _give(self, index: int, one: Noted) -> None:
         self._finish(index)
         self.history.give(self._names.in_replay(one.event))
-
-    # --- whose turn ---------------------------------------------------------------------------------------
-
-    async def _wait(
-        self, kind: Literal["pass", "look", "reply", "ended", "checked"], about: str = ""
-    ) -> Event | None:
-        if self.over:
-            return None
-        gate = _Gate(kind, about, _at_work.get(), asyncio.get_running_loop().create_future())
-        self._gates.append(gate)
-        self._stirred += 1
-        try:
-            return await gate.turn
-        finally:
-            if gate in self._gates:
-                self._gates.remove(gate)
-
-    def _release(self, gate: _Gate, event: Event | None = None) -> None:
-        self._stirred += 1
-        self._gates.remove(gate)
-        if not gate.turn.done():
-            gate.turn.set_result(event)
-
-    def _release_for(self, kind: str, about: str, event: Event) -> bool:
-        gate = next((g for g in self._gates if g.kind == kind and g.about == about), None)
-        if gate is not None:
-            self._release(gate, event)
-        return gate is not None
-
-    def _passing(self, fits: Callable[[_Gate], bool]) -> _Gate | None:
-        return next((g for g in self._gates if g.kind in ("pass", "look") and fits(g)), None)
-
-    def _release_all(self) -> None:
-        for gate in [g for g in self._gates if g.kind in ("pass", "look")]:
-            self._release(gate)
 
     # --- what our code records ----------------------------------------------------------------------------
 
     def take(self, events: Sequence[Event]) -> list[Event]:
         """The entries of the record that these are, to be put into the state. Raises `Diverged`, `Cut`."""
-        self._stirred += 1
+        self.gates.stirred += 1
         if self.over:
             raise self._cut()
-        self._leaving.discard(_at_work.get())
-        while (one := self._next()) is not None and (one.is_given or one.lane in self._given):
-            self._give(self.at, one)
+        self.give_due()
         planned: list[int] = []
         try:
             for event in events:
@@ -307,7 +274,7 @@ class Turns:
             raise self._cut()
         if isinstance(one.event, e.QuestionAsked) and isinstance(event, e.QuestionAsked):
             self._names.bind(one.event.question.id, event.question.id)
-            self._askers[event.question.id] = _at_work.get()
+            self._askers[event.question.id] = at_work.get()
             now = self._names.in_record(event)
         if (
             found := difference(one.event, now, self.read, is_priced=self.leg.equipment is not None)
@@ -320,7 +287,7 @@ class Turns:
     def _diverge(self, lane: str, seq: int, index: int, text: str) -> NoReturn:
         """Note it, and stop whoever went another way."""
         self.findings.differs(lane, seq, text)
-        worker = _at_work.get()
+        worker = at_work.get()
         if worker in (RUN, PLAN):
             self.turned = index
         else:
@@ -341,7 +308,7 @@ class Turns:
         return self.record[self.at] if self.at < self.leg.last else None
 
     def _finish(self, index: int) -> None:
-        self._stirred += 1
+        self.gates.stirred += 1
         self._done.add(index)
         while self.at in self._done:
             self.at += 1
@@ -363,13 +330,13 @@ class Turns:
     async def around(self, name: str, work: LaneWork) -> None:
         """Carry out a lane's work; where it went another way, wait until the record has ended the lane."""
         if name not in self.state.lanes:  # a re-plan: its prompt tells how far the others are at this moment
-            _at_work.set(PLAN)
+            at_work.set(PLAN)
             await self.pass_by()
             await work
-            _at_work.set(RUN)
+            at_work.set(RUN)
             await self.pass_by()
             return
-        _at_work.set(name)
+        at_work.set(name)
         try:
             await work
         except Diverged:
@@ -378,11 +345,11 @@ class Turns:
             if self.over:
                 raise
             await asyncio.get_running_loop().create_future()
-        _at_work.set(f"{MEMORY} of {name}")  # the first that comes of a lane's end
+        at_work.set(f"{MEMORY} of {name}")  # the first that comes of a lane's end
         await self.pass_by()
 
     async def pass_by(self) -> None:
-        await self._wait("pass")
+        await self.gates.wait("pass")
 
     async def wait_where_cut(self) -> None:
         """Never to return where the recorded process ended before it heard."""
@@ -390,11 +357,11 @@ class Turns:
             await asyncio.get_running_loop().create_future()
 
     async def look(self) -> None:
-        await self._wait("look")
+        await self.gates.wait("look")
 
     async def reply(self, call: str) -> Reply:
         """Raises `ModelUnavailable` where the record has it so."""
-        event = await self._wait("reply", call)
+        event = await self.gates.wait("reply", call)
         match event:
             case e.ModelReplied(reply=reply):
                 return reply
@@ -404,13 +371,13 @@ class Turns:
                 raise self._cut()
 
     async def ended(self, call: str) -> CallEnded:
-        event = await self._wait("ended", call)
+        event = await self.gates.wait("ended", call)
         if not isinstance(event, CallEnded):
             raise self._cut()
         return event
 
     async def checked(self) -> e.CriterionChecked:
-        event = await self._wait("checked")
+        event = await self.gates.wait("checked")
         if not isinstance(event, e.CriterionChecked):
             raise self._cut()
         return event
@@ -436,13 +403,3 @@ class HistoryInTurn(History):
         """As `until`, without waiting for a turn."""
         while not test(self.state):
             await self.until_next()
-
-
-class WorkspaceInTurn(Workspace):
-    """A workspace whose folder is looked at when its turn has come."""
-
-    turns: Turns
-
-    async def catch_up(self) -> Subject | None:
-        await self.turns.look()
-        return await super().catch_up()
