@@ -113,7 +113,7 @@ def _ending(state: RunState, problem: str | None, is_carried: bool) -> tuple[End
         return "interrupted", "stopped; 'resume' goes on from here"
     if state.parked is not None:
         return "parked", "it waits for a person"
-    return ("running", "") if is_carried else ("stopped", "its process died; 'resume' goes on from here")
+    return ("running", "") if is_carried else ("stopped", "no process carries it; 'resume' goes on from here")
 
 
 def _result(state: RunState) -> str:

@@ -130,7 +130,7 @@ def test_a_run_that_nobody_carries_is_stopped(desk: Desk) -> None:
     shown = desk("show", "dead")
 
     assert "running" not in shown
-    assert "its process died; 'resume' goes on from here" in shown
+    assert "no process carries it; 'resume' goes on from here" in shown
     assert "dead stopped" in shown
     assert "exit 130" in shown
     assert "next: autoagent resume dead" in shown

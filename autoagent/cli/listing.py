@@ -23,7 +23,7 @@ class ListedRun(Frozen):
     workspace: str
     goal: str
     state: str
-    """An ending, `parked`, `interrupted`, `running`, `stopped` (its process died), or `damaged`."""
+    """An ending, `parked`, `interrupted`, `running`, `stopped` (no process carries it), or `damaged`."""
     waiting: tuple[str, ...]
     """Ids of open questions."""
     proved: int

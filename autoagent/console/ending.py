@@ -44,7 +44,7 @@ def _explained(outcome: Outcome, state: RunState) -> Iterator[Line]:
     said = outcome.ending == "proved" or (outcome.ending == "unproved" and outcome.criteria)
     if outcome.reason and not said:
         yield from block(outcome.reason)
-    elif state.undone is not None:
+    if state.undone is not None and outcome.criteria and (said or state.ended is None):
         entry = state.undone.to
         yield line(
             Part(f"undone to entry {entry} since: the evidence is about what it was before", "attention")
