@@ -11,10 +11,13 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from crash.__main__ import OTHERS, PLACES
+from crash.__main__ import OTHERS, PLACES, Row, table
 from crash.matrix import LIVES, Dying, Theatre
 from crash.play import CELLS, Cell
 from crash.warm import COMMIT
+from pages import read, rows, section
+
+from autoagent.faults import POINTS
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -65,6 +68,17 @@ async def test_death_in_every_gap(theatre: Theatre, tmp_path: Path) -> None:
     assert played.asked > 0
 
 
+async def test_death_around_an_answer(theatre: Theatre, tmp_path: Path) -> None:
+    """A process waits, the answer comes from another one, and it dies before or after it reads that."""
+    places = ("question put down", "waiting for a person", "command read", "approval at hand", "probed")
+    deaths = dying(tmp_path, only=places)
+
+    played = await theatre.play(CELLS[0], deaths, wait_s=20)
+
+    assert {moment.partition(" @ ")[0] for moment in deaths.died()} >= {*places[:4]}
+    assert played.asked == 0
+
+
 @pytest.mark.parametrize("cell", [c for c in CELLS if c.sandbox == "monty"], ids=str)
 async def test_death_at_every_place(theatre: Theatre, tmp_path: Path, cell: Cell) -> None:
     """One run in which a process dies at each place, in both styles, with one lane and with four."""
@@ -76,7 +90,7 @@ async def test_death_at_every_place(theatre: Theatre, tmp_path: Path, cell: Cell
 
 
 @pytest.mark.docker
-@pytest.mark.parametrize("cell", [c for c in CELLS if c.sandbox == "docker"], ids=str)
+@pytest.mark.parametrize("cell", [CELLS[4], CELLS[7]], ids=str)  # 40 s each; both styles, one lane and four
 async def test_death_at_every_place_with_docker(theatre: Theatre, tmp_path: Path, cell: Cell) -> None:
     """The same with containers, of which none is left."""
     deaths = dying(tmp_path, by_place=True)
@@ -84,3 +98,23 @@ async def test_death_at_every_place_with_docker(theatre: Theatre, tmp_path: Path
     await theatre.play(cell, deaths)
 
     assert {*deaths.died()} == places_of(cell)
+
+
+# --- the page -----------------------------------------------------------------------------------------------
+
+
+async def test_page_holds_the_whole_matrix() -> None:
+    """Each place is a line of the table and each cell a column, with no run that ended wrong."""
+    matrix = rows(section("docs/reliability.md", "The matrix"))
+    cells = [line for line in read("docs/reliability.md").split("\n") if line.startswith("| place |")]
+
+    assert cells == [table([Row(cell=str(cell)) for cell in CELLS]).split("\n")[0]]
+    assert [row[0] for row in matrix if row[0] in PLACES] == [*PLACES]
+    assert set(matrix[-1][1:]) == {"0"}
+
+
+async def test_page_explains_every_place() -> None:
+    """The meaning of each fault point stands there in the words of the code."""
+    meanings = {row[0]: row[1] for row in rows(section("docs/reliability.md", "The places"))}
+
+    assert {place: meanings.get(place) for place in POINTS} == POINTS

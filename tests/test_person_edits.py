@@ -1,6 +1,6 @@
 """A person and the agent work on the same files, and processes die: nothing of the person's is ever lost.
 
-`AUTOAGENT_SEEDS` says how many runs of each kind are tried (default 3).
+`AUTOAGENT_SEEDS` says how many runs of each kind are tried (default 2).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from crash.matrix import Dying, Theatre
 from crash.person import Meddled, answer
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-SEEDS = int(os.environ.get("AUTOAGENT_SEEDS", "3"))
+SEEDS = int(os.environ.get("AUTOAGENT_SEEDS", "2"))
 
 
 @pytest_asyncio.fixture(loop_scope="module", scope="module")

@@ -32,7 +32,7 @@ OF_THE_JOURNAL = ("lease taken", "entries queued", "about to commit", "committed
 OTHERS = tuple(place for place in PLACES if place not in OF_THE_JOURNAL)
 CHANCES = (0.1, 0.2, 0.4, 1.0)
 """Which share of the moments counts in each run; the last for all that follow."""
-ROUNDS_AT_MOST = 12
+ROUNDS_AT_MOST = 8
 BEGIN, END = "<!-- the matrix -->", "<!-- end of the matrix -->"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import stat
 from collections import Counter
@@ -87,9 +88,12 @@ class Theatre:
     ) -> None:
         await self._stack.aclose()
 
-    async def play(self, cell: Cell, dying: Dying = LIVES) -> Played:
-        """One whole run; raises `AssertionError` that names cell, deaths and where to look."""
-        run = Run(self, cell, self.place(), dying)
+    async def play(self, cell: Cell, dying: Dying = LIVES, wait_s: float = 0) -> Played:
+        """One whole run; raises `AssertionError` that names cell, deaths and where to look.
+
+        With `wait_s` processes wait so long for answers, which come meanwhile; else they park.
+        """
+        run = Run(self, cell, self.place(), dying, wait_s)
         await self.perform(run)
         return run.played
 
@@ -115,8 +119,8 @@ class Theatre:
 class Run:
     """One run, process after process."""
 
-    def __init__(self, theatre: Theatre, cell: Cell, at: Path, dying: Dying) -> None:
-        self.theatre, self.cell, self.at, self.dying = theatre, cell, at, dying
+    def __init__(self, theatre: Theatre, cell: Cell, at: Path, dying: Dying, wait_s: float = 0) -> None:
+        self.theatre, self.cell, self.at, self.dying, self.wait_s = theatre, cell, at, dying, wait_s
         self.folder = at / "work"
         self.name = f"home{at.name}"
         self.home = at / self.name
@@ -169,7 +173,12 @@ class Run:
     async def _process(self) -> Report:
         self.run = self._begun()
         self.played.resumes += self.run is not None
+        answering = asyncio.ensure_future(self._answer_as_they_come() if self.wait_s else asyncio.sleep(0))
         report = await self.theatre.warm.run(self.job())
+        answering.cancel()
+        for result in await asyncio.gather(answering, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
         self.played.moments += report.passed
         return report
 
@@ -181,6 +190,7 @@ class Run:
             run=self.run,
             goal=self.goal(),
             edit=EDIT,
+            wait_s=self.wait_s,
             covered=str(self.dying.covered) if self.played.kills < self.dying.times else None,
             by_place=self.dying.by_place,
             only=self.dying.only,
@@ -208,6 +218,20 @@ class Run:
             assert waiting, "it is parked, and nobody is asked"
             for asked in waiting:
                 journal.send(self.run, self.said(asked.question), by="command")
+
+    async def _answer_as_they_come(self) -> None:
+        """While a process waits, as from another terminal."""
+        answered: set[str] = set()
+        while True:
+            await asyncio.sleep(0.03)
+            self.run = self.run or self._begun()
+            if self.run is None:
+                continue
+            with closing(SqliteJournal(self.home)) as journal:
+                for asked in fold(self.run, journal.read(self.run)).waiting:
+                    if asked.question.id not in answered:
+                        answered.add(asked.question.id)
+                        journal.send(self.run, self.said(asked.question), by="command")
 
     def said(self, question: Question) -> Approve | Answer:
         if question.is_yes_no:
