@@ -160,6 +160,8 @@ class RunEnded(Frozen):
     ending: Ending
     reason: str
     result: str = ""
+    folder: str = ""
+    """As `FolderChanged.folder`."""
 
 
 # --- plan ---------------------------------------------------------------------------------------------------

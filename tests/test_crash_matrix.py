@@ -19,7 +19,10 @@ from pages import read, rows, section
 
 from autoagent.faults import POINTS
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(sys.platform != "linux", reason="its processes need Linux"),
+]
 
 FORKS = {"merge worked out", "merged, not projected", "conflict kept"}
 """Places that only lanes beside each other come to."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from loops import Stage, Together, finish, plan, write
 
-from autoagent.commands import Answer
+from autoagent.commands import Answer, RaiseLimits
 from autoagent.console.question import whole
 from autoagent.events import CallEnded, Entry, FolderChanged, LaneConflicted, QuestionAsked, QuestionVoided
 from autoagent.loop.versions import DELETED, place_beside, resolved
@@ -19,6 +19,7 @@ from autoagent.testing.model import ScriptedModel, call, calls
 from autoagent.testing.objects import MemoryObjects
 from autoagent.trees import Tree, WorkingCopy
 from autoagent.trees.tree import EMPTY
+from autoagent.wiring import Choices
 
 GOAL = "goal: g\nplugins: [files]\ndone_when: [{file: a.txt}]\n"
 
@@ -208,6 +209,22 @@ async def test_edit_of_what_the_agent_wrote_last_is_no_clash(tmp_path: Path) -> 
     assert outcome.ending == "proved"
     assert [q.question.subject.kind for q in stage.events(QuestionAsked)] == ["question"]
     assert stage.read("a.txt") == "better"
+
+
+async def test_edit_after_a_limit_is_no_clash(tmp_path: Path) -> None:
+    """Who mends what there is and then raises the limit changes the agent's last version knowingly."""
+    stage = Stage.at(tmp_path)
+    model = ScriptedModel(
+        planner=[plan("a")], worker=[write("b.txt", "agent's"), write("a.txt", "x"), finish()]
+    )
+    await stage.start(f"{GOAL}limits: {{steps: 1}}\n", model)
+    stage.write("b.txt", "better")
+
+    outcome = await stage.resume(model, choices=Choices(raised=RaiseLimits(steps=9)))
+
+    assert outcome.ending == "proved"
+    assert stage.events(QuestionAsked) == []
+    assert stage.read("b.txt") == "better"
 
 
 async def test_edit_of_ones_own_edit_after_a_crash_is_no_clash(tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ import pytest_asyncio
 from crash.matrix import Dying, Theatre
 from crash.person import Meddled, answer
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.skipif(sys.platform != "linux", reason="its processes need Linux"),
+]
 SEEDS = int(os.environ.get("AUTOAGENT_SEEDS", "2"))
 
 

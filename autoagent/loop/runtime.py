@@ -196,7 +196,7 @@ class Runtime:
 
     def _end(self, ending: Ending, reason: str) -> None:
         if self.state.ended is None:
-            self._stamp(RunEnded(ending=ending, reason=reason))
+            self._stamp(RunEnded(ending=ending, reason=reason, folder=self.ctx.workspace.projected))
 
     def _stamp(self, *events: Event) -> None:
         """Record what happens to the run, with the time spent until now."""

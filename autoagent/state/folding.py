@@ -193,7 +193,7 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
             held = _held(state, event.folder)
             return replace(held, interrupted=True, unavailable=event.unavailable)
         case e.RunEnded():
-            return replace(state, ended=event, parked=None, undone=None)
+            return replace(_held(state, event.folder), ended=event, parked=None, undone=None)
         case e.MemoryIndexed():
             return replace(state, remembered=state.remembered | {event.sub_task})
         case e.MemoryDeferred():

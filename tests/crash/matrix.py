@@ -8,7 +8,7 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
@@ -38,8 +38,6 @@ class Played:
     asked: int = 0
     """Recovery questions: what became of a letter that nothing but a person can find out."""
     letters: int = 0
-    moments: list[str] = field(default_factory=list)
-    """Those of processes that weren't killed."""
 
 
 @dataclass(frozen=True)
@@ -179,7 +177,6 @@ class Run:
         for result in await asyncio.gather(answering, return_exceptions=True):
             if isinstance(result, Exception):
                 raise result
-        self.played.moments += report.passed
         return report
 
     def job(self) -> Job:
