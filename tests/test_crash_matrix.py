@@ -15,7 +15,7 @@ from crash.__main__ import OTHERS, PLACES, Row, table
 from crash.matrix import LIVES, Dying, Theatre
 from crash.play import CELLS, Cell
 from crash.warm import COMMIT
-from pages import read, rows, section
+from pages import rows, section
 
 from autoagent.faults import POINTS
 
@@ -108,8 +108,8 @@ async def test_death_at_every_place_with_docker(theatre: Theatre, tmp_path: Path
 
 async def test_page_holds_the_whole_matrix() -> None:
     """Each place is a line of the table and each cell a column, with no run that ended wrong."""
-    matrix = rows(section("docs/reliability.md", "The matrix"))
-    cells = [line for line in read("docs/reliability.md").split("\n") if line.startswith("| place |")]
+    text = section("docs/reliability.md", "The matrix")
+    matrix, cells = rows(text), [line for line in text.split("\n") if line.startswith("| place |")]
 
     assert cells == [table([Row(cell=str(cell)) for cell in CELLS]).split("\n")[0]]
     assert [row[0] for row in matrix if row[0] in PLACES] == [*PLACES]

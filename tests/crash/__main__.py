@@ -50,13 +50,14 @@ class Row(Frozen):
     failures: tuple[str, ...] = ()
     seconds: float = 0
     day: str = ""
+    seed: int = 1
 
 
 class Counting:
     """Adds up the runs of a cell."""
 
-    def __init__(self, cell: Cell) -> None:
-        self.cell = cell
+    def __init__(self, cell: Cell, seed: int) -> None:
+        self.cell, self.seed = cell, seed
         self.kills: Counter[str] = Counter()
         self.runs = self.most = self.resumes = self.letters = self.asked = 0
         self.failures: list[str] = []
@@ -83,6 +84,7 @@ class Counting:
             failures=tuple(self.failures),
             seconds=time.monotonic() - self.began,
             day=f"{datetime.now(UTC):%Y-%m-%d}",
+            seed=self.seed,
         )
 
 
@@ -126,7 +128,7 @@ async def _tried(theatre: Theatre, count: Counting, dying: Dying) -> int:
 async def run(cells: list[Cell], arguments: argparse.Namespace) -> list[Row]:
     rows = []
     for cell in cells:
-        count, path = Counting(cell), Path(tempfile.mkdtemp(prefix="autoagent-crash-"))
+        count, path = Counting(cell, arguments.seed), Path(tempfile.mkdtemp(prefix="autoagent-crash-"))
         covered = [path / name for name in ("alone", "together", "places")]
         for file in covered:
             file.write_text("")
@@ -179,7 +181,8 @@ def write(path: Path, rows: list[Row]) -> None:
     tail = rest.partition(END)[2]
     day = max(row.day for row in rows)
     minutes = sum(row.seconds for row in rows) / 60
-    said = f"Run on {day}, on 2 shared cores with Docker 20.10, in {minutes:.0f} minutes."
+    seeds = ", ".join(sorted({str(row.seed) for row in rows}))
+    said = f"Run on {day} with seed {seeds}, on 2 shared cores with Docker 20.10, in {minutes:.0f} minutes."
     path.write_text(f"{head}{BEGIN}\n{said}\n\n{table(rows)}\n{END}{tail}", encoding="utf-8")
 
 
