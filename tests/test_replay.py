@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,14 @@ from eventful import eventful_stage
 from loops import Stage, finish, plan, write
 from worlds import World
 
-from autoagent.events import Entry, Event, ModelCalled, OwnerChanged
+from autoagent.events import CallEnded, Entry, Event, FolderChanged, ModelCalled, OwnerChanged
+from autoagent.messages import Reply
 from autoagent.past.replay import Replayed, replay
-from autoagent.ports import Objects
+from autoagent.ports import ModelRequest, Objects
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.model import ScriptedModel, call, script
 
+OnText = Callable[[str], None] | None
 GOAL = "goal: g\nplugins: [files]\ndone_when: [{file: a.txt, contains: [x]}]\n"
 
 
@@ -123,6 +126,85 @@ async def test_lanes_with_a_judge_and_a_replan(tmp_path: Path) -> None:
     outcome = await stage.start(text, model)
 
     assert outcome.ending == "proved", outcome.reason
+    assert_same(await replayed(stage))
+
+
+@pytest.mark.parametrize("answer", ["yes", "no", "other arguments"])
+async def test_questions_about_calls(tmp_path: Path, answer: str) -> None:
+    """Parked, answered in one of three ways by another process, gone on."""
+    world = World()
+    stage = Stage.at(tmp_path, plugins=[world.plugin()])
+    text = "goal: g\nallow: {send: {post: []}}\nplugins: [files, post]\ndone_when: [{file: a.txt}]\n"
+    turns = [call("post_send", to="ben", text="hello"), write("a.txt", "x"), finish()]
+    await stage.start(text, ScriptedModel(planner=[plan("a")], worker=turns, by_number=True))
+    match answer:
+        case "yes":
+            stage.approve()
+        case "no":
+            stage.deny("not him")
+        case _:
+            stage.approve(edit={"to": "eve", "text": "hello"})
+    await stage.resume(ScriptedModel(worker=turns, by_number=True))
+
+    assert len(world.sent) == (answer != "no")
+    assert_same(await replayed(stage))
+
+
+@pytest.mark.parametrize("choice", ["mine", "theirs", "both"])
+async def test_same_path_changed_by_both(tmp_path: Path, choice: str) -> None:
+    """A person's version is found in the way, asked about, and one of the two is chosen."""
+    stage = Stage.at(tmp_path, {"a.txt": "old"})
+
+    def meddle(entry: Entry) -> None:
+        if isinstance(entry.event, CallEnded) and entry.event.tree is not None:
+            stage.write("a.txt", "mine x")
+
+    turns = [write("a.txt", "theirs x"), finish()]
+    await stage.start(GOAL, ScriptedModel(planner=[plan("a")], worker=turns, by_number=True), on_entry=meddle)
+    stage.answer(choice)
+    await stage.resume(ScriptedModel(worker=turns, by_number=True))
+
+    assert stage.events(FolderChanged)
+    assert_same(await replayed(stage))
+
+
+async def test_ladder_and_a_context_that_fills_up(tmp_path: Path) -> None:
+    """A nudge, a fresh start, results that are shortened and read again, a model that takes over."""
+    long = "\n".join(f"line {n}" for n in range(600))
+    strong = ScriptedModel(
+        *[call("files_read", path="long.txt", offset=n * 7) for n in range(8)],
+        call("read_again", handle="a.8.1"),
+        write("a.txt", "x"),
+        finish(),
+        name="strong",
+    )
+    stage = Stage.at(tmp_path, {"long.txt": long}, context_tokens=6_000, stronger=strong)
+    same = [call("files_list", path=".")] * 12
+    model = ScriptedModel(planner=[plan("a"), plan("b")], worker={"a": same, "b": same})
+    await stage.start(GOAL, model)
+
+    kinds = set(stage.kinds())
+    assert {"ladder_climbed", "lane_reset", "context_compacted"} <= kinds, stage.kinds()
+    assert_same(await replayed(stage))
+
+
+async def test_interrupted_while_a_reply_is_on_its_way(tmp_path: Path) -> None:
+    """Ctrl-C, then gone on: the request is charged, and made again."""
+    stage = Stage.at(tmp_path)
+
+    class Slow(ScriptedModel):
+        async def reply(self, request: ModelRequest, on_text: OnText = None) -> Reply:
+            if (request.role, request.number) == ("worker", 2):
+                task.cancel()
+                await asyncio.sleep(60)
+            return await super().reply(request, on_text)
+
+    turns = [write("a.txt", "x"), finish()]
+    task = asyncio.ensure_future(stage.start(GOAL, Slow(planner=[plan("a")], worker=turns, by_number=True)))
+    await asyncio.gather(task, return_exceptions=True)
+    await stage.resume(ScriptedModel(worker=turns, by_number=True))
+
+    assert "run_interrupted" in stage.kinds()
     assert_same(await replayed(stage))
 
 
