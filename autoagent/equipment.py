@@ -44,3 +44,7 @@ class Equipment(Frozen):
     style: Literal["tools", "code"] = "tools"
     context_tokens: int = Field(ge=0)
     sandbox: SandboxEquipment | None = None
+    recording: str = ""
+    """Where the replies come from, where no model is called: a recording's file, absolute, or a run."""
+    recording_sha256: str = ""
+    """Of that file as it was."""

@@ -11,10 +11,12 @@ from pathlib import Path
 from autoagent import plugins
 from autoagent.clock import Clock, SystemClock
 from autoagent.commands import RaiseLimits
-from autoagent.errors import ModelUnavailable, SandboxUnavailable
+from autoagent.equipment import Equipment
+from autoagent.errors import ModelUnavailable, SandboxUnavailable, UsageError
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.goal import Goal, RunCriterion
 from autoagent.goal.command import files_named
+from autoagent.llm.recording import sha256_of
 from autoagent.loop.context import Models
 from autoagent.ports import Journal, Memory, Sandbox
 from autoagent.settings import Settings
@@ -62,6 +64,8 @@ class Means:
     plugins: plugins.Loaded
     models: Models
     sandbox: Sandbox | None
+    recording: str | None = None
+    """What the models' replies come from: a recording's file, or a run."""
 
     @property
     def sandbox_name(self) -> str:
@@ -93,6 +97,7 @@ class Picker:
             plugins=loaded,
             models=await self._models(goal, folder, inputs, choices, on_note),
             sandbox=await self._sandbox(goal, run_id, inputs, on_note),
+            recording=None if self.parts.models is not None else self._recording(folder, choices),
         )
 
     def memory(self) -> Memory:
@@ -167,3 +172,22 @@ def open_memory(home: Path, settings: Settings) -> Memory:
     from autoagent.memory.edge import EdgeMemory
 
     return EdgeMemory(home / "memory")
+
+
+def with_recording(equipment: Equipment, source: str | None) -> Equipment:
+    """With what the replies come from, so that a resume finds it: a file by its absolute path, or a run."""
+    if source is None:
+        return equipment
+    path = Path(source)
+    recording = str(path.absolute()) if path.exists() else source
+    return equipment.model_copy(update={"recording": recording, "recording_sha256": sha256_of(recording)})
+
+
+def former_recording(run_id: str, equipment: Equipment) -> str:
+    """The recording that a run's last owner played. Raises `UsageError` where it isn't as it was."""
+    if sha256_of(equipment.recording) == equipment.recording_sha256:
+        return equipment.recording
+    raise UsageError(
+        f"run {run_id} plays a recording, {equipment.recording!r}, which is gone or has changed; "
+        "name one with --recorded, or a model to go on with"
+    )

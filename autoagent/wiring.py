@@ -39,7 +39,7 @@ from autoagent.loop.runtime import Runtime, cancelled, raise_limits
 from autoagent.loop.workspace import Workspace
 from autoagent.means import RECORDING as RECORDING
 from autoagent.means import Choices as Choices
-from autoagent.means import Means, OnNote, Picker
+from autoagent.means import Means, OnNote, Picker, former_recording, with_recording
 from autoagent.means import Parts as Parts
 from autoagent.means import open_memory as open_memory
 from autoagent.messages import Frozen
@@ -215,7 +215,7 @@ class _Wires:
                 attended=hooks.approver is not None,
                 sandbox=means.sandbox_name,
                 model=models.worker.name,
-                equipment=equipment_of(models, means.sandbox),
+                equipment=with_recording(equipment_of(models, means.sandbox), means.recording),
             ),
             *((raised,) if raised is not None else ()),
         )
@@ -262,6 +262,10 @@ class _Wires:
         chosen = choices.recorded is not None or choices.model is not None or self.parts.models is not None
         if chosen or not state.started.recorded:
             return choices
+        owners = [x.event for x in self.journal.read(state.run_id) if isinstance(x.event, OwnerChanged)]
+        known = owners[-1].equipment if owners else None
+        if known is not None and known.recording:
+            return replace(choices, recorded=former_recording(state.run_id, known))
         own = folder / RECORDING
         if own.is_file():
             return replace(choices, recorded=str(own))

@@ -111,3 +111,13 @@ async def test_decision_that_turns_the_lane_is_not_compared_further(cli: Cli) ->
     assert 'decision was "allow", now "deny"' in lanes["errors"]["difference"]
     assert lanes["errors"]["not_compared_from"] == lanes["errors"]["differs_at"]
     assert 'decision was "allow", now "deny"' in lanes["services"]["difference"]
+
+
+async def test_recording_of_a_run_is_kept_in_a_file_and_played(cli: Cli) -> None:
+    """`export --recording`; then a fresh copy of the workspace comes to the same end with it."""
+    await cli("export", await run_of(cli), "--recording", "kept.jsonl")
+    shutil.copytree(ROOT / "workspaces" / "log-triage", cli.cwd / "again")
+
+    done = await cli("run", "again", "--recorded", "kept.jsonl", "--json")
+
+    assert done.records[-1]["ending"] == "proved"

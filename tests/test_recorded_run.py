@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from loops import Stage, Together, finish, goal, plan, write
+from loops import CuttableJournal, Stage, Together, finish, goal, plan, write
 
 from autoagent import wiring
 from autoagent.errors import RecordingMiss, UsageError
@@ -168,8 +168,22 @@ async def test_recorded_run_never_goes_on_with_a_model_unasked(tmp_path: Path) -
     await play(stage, str(path))
     parts = Parts(journal=stage.journal, memory=stage.memory, home=stage.home)
 
-    with pytest.raises(UsageError, match="plays a recording"):
+    moved = path.rename(tmp_path / "moved.jsonl")
+    with pytest.raises(UsageError, match=r"plays a recording, .*gone or has changed"):
         await wiring.resume(stage.run, parts=parts)
     (stage.folder / "nope").unlink()
-    again = await wiring.resume(stage.run, choices=Choices(recorded=str(path)), parts=parts)
+    again = await wiring.resume(stage.run, choices=Choices(recorded=str(moved)), parts=parts)
     assert again.ending == "unavailable"
+
+
+async def test_resumed_run_finds_its_recording_again(tmp_path: Path) -> None:
+    """It isn't named a second time: where the file is, and that it is as it was, stands in the journal."""
+    _, path = await recorded(tmp_path)
+    stage = fresh(tmp_path)
+    await play(stage, str(path))
+    assert isinstance(stage.journal, CuttableJournal)
+    stage.kill(stage.ends[len(stage.ends) // 2])
+    stage.restore()
+    parts = Parts(journal=stage.journal, memory=stage.memory, home=stage.home)
+
+    assert (await wiring.resume(stage.run, parts=parts)).ending == "proved"

@@ -45,11 +45,25 @@ def export(
     jsonl: Annotated[
         bool, typer.Option("--jsonl", help="As JSON lines, the only format.", show_default=False)
     ] = True,
+    recording: Annotated[
+        str | None,
+        typer.Option(
+            "--recording",
+            metavar="FILE",
+            help="Write its replies instead, to be played with --recorded.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Print a run's journal, one JSON object an entry."""
+    """Print a run's journal, one JSON object an entry; or keep its replies in a file."""
     from autoagent.cli.finding import find_run, opened
     from autoagent.cli.output import out_json
 
+    if recording is not None:
+        from autoagent.cli.replies import keep
+
+        keep(run, recording)
+        return
     with opened() as journal:
         for entry in journal.read(find_run(journal, run)):
             if not out_json(entry.model_dump(mode="json")):

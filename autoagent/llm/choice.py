@@ -12,12 +12,11 @@ from autoagent.llm.fallback import FallbackModel
 from autoagent.llm.openai_model import OpenAIModel
 from autoagent.llm.recorded import RecordedModel
 from autoagent.llm.recording import Recording, read_recording
-from autoagent.llm.recording_of_run import recording_from_entries
+from autoagent.llm.recording_of_run import recording_of_run
 from autoagent.loop.context import Models
 from autoagent.ports import Journal, Model, ModelRole
 from autoagent.settings import ModelSettings, Settings
-from autoagent.state import fold
-from autoagent.trees import Tree, load_tree
+from autoagent.trees import Tree
 
 OnNote = Callable[[str], None]
 
@@ -68,7 +67,4 @@ def _recording(source: str, journal: Journal) -> Recording:
         return read_recording(path)
     if source not in {head.id for head in journal.runs()}:
         raise UsageError(f"{source!r} is neither a recording's file nor a run; 'autoagent runs' lists them")
-    entries = journal.read(source)
-    state = fold(source, entries)
-    start, end = (load_tree(t, journal.objects) for t in (state.start_tree, state.main))
-    return recording_from_entries(source, entries, start, end)
+    return recording_of_run(journal, source)

@@ -6,6 +6,7 @@ it from a journal.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -98,6 +99,12 @@ def write_recording(path: Path, header: RecordingHeader, replies: Iterable[Recor
     """Write a recording as JSON lines, replacing what was there."""
     lines = [_line(header), *(_line(reply) for reply in replies)]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def sha256_of(recording: str) -> str:
+    """Of a recording's file; empty where there is none of that name."""
+    path = Path(recording)
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
 
 def read_recording(path: Path) -> Recording:

@@ -17,12 +17,21 @@ from autoagent.goal import file as goal_file
 from autoagent.llm import recording
 from autoagent.llm.recording import RecordedReply, Recording, RecordingHeader, Style
 from autoagent.messages import Reply
+from autoagent.ports import Journal
 from autoagent.redact import visible
-from autoagent.state import RunState, advance
-from autoagent.trees import Tree, diff
+from autoagent.state import RunState, advance, fold
+from autoagent.trees import Tree, diff, load_tree
 
 # The goal has a digest of its own, and a recording can't hold its own hash.
 NOT_INPUTS = frozenset({goal_file.FILE_NAME, recording.FILE_NAME})
+
+
+def recording_of_run(journal: Journal, run_id: str) -> Recording:
+    """The recording of a run, as far as it has come. Raises `UsageError` for an unknown run."""
+    entries = journal.read(run_id)
+    state = fold(run_id, entries)
+    start, end = (load_tree(tree, journal.objects) for tree in (state.start_tree, state.main))
+    return recording_from_entries(run_id, entries, start, end)
 
 
 def recording_from_entries(run_id: str, entries: Iterable[Entry], start: Tree, end: Tree) -> Recording:
