@@ -270,6 +270,24 @@ class TestContainers:
 
         assert engine.containers_of(run_id) == []
 
+    async def test_a_container_that_was_never_started_is_removed(self, engine: Engine) -> None:
+        """Its owner died between creating and starting it; whoever closes a sandbox next removes it."""
+        run_id = f"test-{new_id()}"
+        create = (  # no public call stops there
+            "import sys\n"
+            "from autoagent.sandboxes import docker\n"
+            "from autoagent.sandboxes.limits import Limits\n"
+            "engine = docker.Engine.connect()\n"
+            "engine._create(docker.image_name(), sys.argv[1], 'a', Limits(), False, None)"
+        )
+        owner = await asyncio.create_subprocess_exec(sys.executable, "-c", create, run_id)
+        assert await owner.wait() == 0
+        assert len(engine.containers_of(run_id)) == 1
+        sandbox = await connect(SandboxSettings(), f"test-{new_id()}", lambda note: None)
+        await sandbox.close()
+
+        assert engine.containers_of(run_id) == []
+
     async def test_a_takeover_removes_the_former_owners_containers(self, opened: DockerSandbox) -> None:
         """Also those of an owner that only sleeps; another run's stay."""
         run_id, owner = await _owner()

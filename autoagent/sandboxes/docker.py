@@ -105,6 +105,10 @@ class DockerSandbox:
             await self.close_lane(lane)
         while self._leaving:
             await asyncio.gather(*self._leaving)
+        try:  # again: the engine may have made one for a process that died meanwhile
+            await asyncio.to_thread(_remove_abandoned, self._engine)
+        except SandboxUnavailable as error:
+            log.warning("abandoned containers could not be removed: %s", error)
         self._engine.close()
 
     async def _check(self, lane: str, job: Job, files: WorkingCopy) -> JobResult:
@@ -245,8 +249,8 @@ def _remove_leftovers(engine: Engine, run_id: str) -> int:
 
 
 def _remove_abandoned(engine: Engine) -> None:
-    """A check's container stays when it ends; its owner may have been killed before it could remove it."""
-    for container in engine.ended_containers():
+    """What only their owner would have removed, which is dead: those of checks, one that never started."""
+    for container in engine.idle_containers():
         if is_dead(container.owner):
             engine.remove(container.id)
 

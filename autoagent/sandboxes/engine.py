@@ -157,9 +157,9 @@ class Engine:
         """All containers of a run, whoever started them, whatever their state."""
         return self._list({"label": [f"{LABEL}.run={run_id}"]})
 
-    def ended_containers(self) -> list[Listed]:
-        """Containers of any run that have ended and were kept."""
-        return self._list({"label": [f"{LABEL}.project=autoagent"], "status": ["exited"]})
+    def idle_containers(self) -> list[Listed]:
+        """Containers of any run that have ended and were kept, or were never started."""
+        return self._list({"label": [f"{LABEL}.project=autoagent"], "status": ["exited", "created"]})
 
     def _list(self, filters: dict[str, list[str]]) -> list[Listed]:
         found = self._ask(lambda: self._api.containers(all=True, filters=filters))
