@@ -75,7 +75,7 @@ def decide(state: RunState, call: ProposedCall) -> Decision:
     if why := _harmless(state, call):
         return Allow(why)
     if not _is_named(state.goal, call):
-        return Ask(_unnamed(call))
+        return Ask(_unnamed(state.goal, call))
     if state.outside and state.private:
         return Ask("this run has read outside text and private data")
     return Allow("its destination is named in your goal")
@@ -162,9 +162,13 @@ def _is_named(goal: Goal, call: ProposedCall) -> bool:
     return all(one in named for one in call.destination.split(", "))
 
 
-def _unnamed(call: ProposedCall) -> str:
+def _unnamed(goal: Goal, call: ProposedCall) -> str:
     if not call.destination:
         return "nobody can say whom this reaches"
     if call.destination.startswith(SEARCH):
         return "this run has read private data, and a search tells its provider what is looked for"
-    return f"{call.destination} is not named in your goal"
+    if call.power == "web":
+        return f"{call.destination} is not named in your goal"
+    named = goal.allow.send.get(call.plugin, ())
+    unnamed = [one for one in call.destination.split(", ") if one not in named]
+    return f"{', '.join(unnamed)} {'is' if len(unnamed) == 1 else 'are'} not named in your goal"

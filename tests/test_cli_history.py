@@ -187,6 +187,20 @@ def test_its_files_are_removed_where_that_is_wanted(desk: Desk, monkeypatch: pyt
         journal.objects.get(name)
 
 
+def test_the_heads_of_prompts_are_removed_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Goal, task and names of files stand in them; the run can still be shown."""
+    secret = "s3cr3t-w0rd"
+    goal = f"goal: Write a.txt with {secret}\ndone_when: [{{file: a.txt}}]\nplugins: [files]\n"
+    run = desk.start(goal, write(f"{secret}.txt", "x"), write("a.txt", "x"), finish()).run
+    given(monkeypatch, secret)
+    said = desk("runs", "blank", run, "--objects")
+
+    assert "the head of a prompt as of entry " in said
+    assert secret.encode() not in (home() / "journal.db").read_bytes()
+    assert desk.json("verify", run)["whole"]
+    assert "not known: object " in desk("show", run)
+
+
 def test_no_secret_is_an_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is guessed."""
     run = desk.start(PROVED, write("a.txt", "x"), finish()).run

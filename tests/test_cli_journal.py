@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -443,3 +445,21 @@ def test_a_fork_goes_before_what_it_shares(desk: Desk) -> None:
     assert "run 'f' was forked from it" in desk("runs", "rm", run, "--yes", status=2)
     desk("runs", "rm", run, "f", "--yes")
     assert desk.json("runs") == []
+
+
+@pytest.mark.parametrize(
+    ("sql", "state"),
+    [
+        ("UPDATE entries SET at_us=9223372036854775807 WHERE seq=3 AND run=2", "damaged"),
+        ("UPDATE entries SET version=99 WHERE seq=3 AND run=2", "newer"),
+        ("UPDATE entries SET kind='from tomorrow' WHERE seq=3 AND run=2", "newer"),
+    ],
+)
+def test_a_run_that_can_not_be_read_hides_no_other(desk: Desk, sql: str, state: str) -> None:
+    """Neither from `runs` nor from `approvals`, which says what it left out."""
+    parked, unread = desk.parked().run, desk.parked().run
+    with closing(sqlite3.connect(home() / "journal.db")) as connection, connection:
+        connection.execute(sql)
+
+    assert {run["id"]: run["state"] for run in desk.json("runs")} == {parked: "parked", unread: state}
+    assert [asked["run"] for asked in desk.json("approvals")] == [parked]

@@ -55,6 +55,13 @@ def test_the_destination_stands_before_the_arguments() -> None:
     ]
 
 
+def test_letters_that_look_like_others_are_named() -> None:
+    """The first letter of this Anna is not the one on her keyboard."""
+    shown = page(asks(tool="x", destination="\u0430nna@example.org", args={}))
+
+    assert shown[1:3] == ["TO     \u0430nna@example.org", "       \u0430 is U+0430, CYRILLIC SMALL LETTER A"]
+
+
 def test_an_unknown_destination_is_said_to_be_unknown() -> None:
     """An empty destination reaches somebody that nobody can name."""
     assert "TO     somebody unknown" in page(asks(tool="x", destination="", args={}))

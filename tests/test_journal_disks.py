@@ -12,7 +12,9 @@ import pytest
 
 from autoagent.errors import StoreUnavailable
 from autoagent.journal.sqlite import SqliteJournal
+from autoagent.memory.edge import EdgeMemory
 from autoagent.testing.contracts.journal_entries import entries, entry, owned
+from autoagent.testing.contracts.memory import point
 
 
 def mount(*arguments: str) -> str:
@@ -102,3 +104,9 @@ def test_a_read_only_disk_is_named_and_nothing_changes(disk: Path) -> None:
     journal = SqliteJournal(disk / "home")
     assert journal.read("r") == entries(1, 50)
     journal.close()
+
+
+async def test_memory_is_not_used_on_a_disk_that_is_nearly_full(disk: Path) -> None:
+    """Its engine would be ended by the kernel in the middle of a write; the error says what to do."""
+    with pytest.raises(StoreUnavailable, match=r"has 2\.1 MB free; free some space, so that it has 17 MB"):
+        await EdgeMemory(disk / "memory").store([point("service one")])

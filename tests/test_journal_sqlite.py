@@ -478,3 +478,24 @@ def test_ten_thousand_runs_are_listed(tmp_path: Path) -> None:
 
     assert [run.id for run in journal.runs()] == [f"r{n}" for n in reversed(range(9_999))] + ["first"]
     journal.close()
+
+
+@pytest.mark.parametrize("is_replaced", [False, True])
+async def test_a_journal_that_is_gone_takes_nothing_more(tmp_path: Path, is_replaced: bool) -> None:
+    """An open file that was deleted can be written as before; what is in it would be lost without a word."""
+    journal = SqliteJournal(tmp_path)
+    lease = owned(journal)
+    journal.append(lease, entries(1, 3))
+    await journal.durable()
+    (tmp_path / "journal.db").rename(tmp_path / "elsewhere.db")
+    if is_replaced:
+        (tmp_path / "journal.db").write_bytes((tmp_path / "elsewhere.db").read_bytes())
+    journal.append(lease, entries(4, 4))
+
+    what = "was replaced by another file" if is_replaced else "was removed"
+    with pytest.raises(
+        StoreUnavailable, match=rf"{what} while this process used it.*then 'autoagent resume'"
+    ):
+        await journal.durable()
+    with pytest.raises(StoreUnavailable):
+        journal.close()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autoagent.errors import RunOwned, StoreUnavailable, UsageError
+from autoagent.errors import RunOwned, StoreDamaged, StoreUnavailable, UsageError
 from autoagent.events import CallDecided, CallEnded, Event, FolderChanged, LaneConflicted, QuestionAsked
 from autoagent.folder import LocalFolder
 from autoagent.journal.process import Instant, Process, this_process
@@ -268,3 +268,18 @@ def test_a_missing_object_stays_missing(tmp_path: Path) -> None:
     with pytest.raises(StoreUnavailable):
         journal.objects.get(EMPTY.id)
     journal.close()
+
+
+def test_a_damaged_object_stops_it(tmp_path: Path) -> None:
+    """What a damaged folder needs nobody knows, so nothing goes: its bytes may come back from a copy."""
+    journal = SqliteJournal(tmp_path)
+    tree = stored(journal, 1)
+    run_with(journal, "r", FolderChanged(tree=tree.id, paths=()))
+    journal.close()
+    before = all_objects(tmp_path)
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as connection, connection:
+        connection.execute("UPDATE objects SET data=x'00' WHERE sha256=?", (bytes.fromhex(tree.id),))
+
+    with pytest.raises(StoreDamaged, match=rf"object {tree.id} is not what was written.*nothing was deleted"):
+        sweep(tmp_path, frozenset())
+    assert all_objects(tmp_path) == before

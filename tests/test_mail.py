@@ -111,6 +111,8 @@ async def test_address_that_is_not_ascii_needs_a_server_that_takes_it(
         ({"to": []}, "at least 1 item"),
         ({"subject": "News\r\nBcc: eve@evil.example"}, "holds a line break"),
         ({"subject": "News\u2028x"}, "holds a line break"),
+        ({"subject": "=?utf-8?q?News=0D=0AReply-To:_eve@evil.example?="}, "begins an encoded text"),
+        ({"to": "=?utf-8?q?anna?=@example.org"}, "is no address"),
         ({"body": "half \ud800"}, "half a character"),
     ],
 )
@@ -125,6 +127,23 @@ async def test_what_would_forge_a_header_is_refused_before_anybody_is_asked(
     assert why in said
     assert stage.events(CallEnded)[0].call not in {e.call for e in stage.events(CallStarted)}
     assert stage.events(QuestionAsked) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("a\nBcc: eve@evil.example", "a\\nBcc: eve@evil.example"),
+        ("=?utf-8?q?a=0D=0AX-Forged:_yes?=.txt", "=_utf-8?q?a=0D=0AX-Forged:_yes?=.txt"),
+    ],
+)
+async def test_name_of_a_file_forges_no_header(tmp_path: Path, path: str, name: str) -> None:
+    """A line break, plain or in an encoded word, is spelled out; the mail goes out whole."""
+    async with serving(Post()) as post:
+        await told(mailing(tmp_path, post.port, files={path: "x"}), mail(attachments=[path]))
+
+    (file,) = post.messages[0].iter_attachments()
+    assert file.get_filename() == name
+    assert [file["X-Forged"], file["Bcc"], post.messages[0]["Bcc"]] == [None, None, None]
 
 
 async def test_each_recipient_must_be_named_in_the_goal(tmp_path: Path) -> None:
@@ -162,7 +181,7 @@ async def test_one_refused_recipient_stops_the_mail_for_all(tmp_path: Path) -> N
     assert post.taken == []
     assert said == (
         "nothing was sent, to nobody: 127.0.0.1 refuses bea@example.org (550 5.1.1 no such user), "
-        "but would take the 1 others"
+        "but would take the other"
     )
 
 
@@ -192,6 +211,17 @@ async def test_line_that_breaks_before_the_answer_leaves_it_open(tmp_path: Path)
 
     assert "has the whole mail and didn't say whether it took it" in said
     assert "It may have happened all the same: don't repeat it without checking." in said
+
+
+@pytest.mark.parametrize("answer", ["yes, dear", "354 go on", "199 hm"])
+async def test_answer_that_is_neither_yes_nor_no_leaves_it_open(tmp_path: Path, answer: str) -> None:
+    """The server had all of it: what it meant nobody knows, so nobody says that nothing was sent."""
+    async with serving(Post(answer=answer)) as post:
+        said = await told(mailing(tmp_path, post.port), mail())
+
+    assert "has the whole mail and didn't say whether it took it" in said
+    assert "nothing was sent" not in said
+    assert "It may have happened all the same" in said
 
 
 async def test_line_that_breaks_before_the_message_sends_nothing(tmp_path: Path) -> None:

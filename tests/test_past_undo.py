@@ -243,6 +243,21 @@ async def test_an_unfinished_run_goes_on_from_there(tmp_path: Path) -> None:
     assert stage.state.undone is None
 
 
+async def test_evidence_that_was_found_since_is_not_about_what_was_before(tmp_path: Path) -> None:
+    """A run that parked, was taken back and went on has checked the files as they are."""
+    stage = Stage.at(tmp_path)
+    goal = "goal: g\nplugins: [files]\nask: [finish]\ndone_when: [{file: a.txt}]\n"
+    await stage.start(goal, ScriptedModel(planner=[plan("a")], worker=[write("a.txt", "A"), finish()]))
+    await take_back(stage)
+    assert stage.state.undone is not None
+    stage.approve()
+    await stage.resume(ScriptedModel(worker=[call("ask_human", question="What now?")]))
+
+    assert stage.state.parked
+    assert [checked.verdict for checked in stage.state.verdicts.values()] == ["refuted"]
+    assert stage.state.undone is None
+
+
 async def test_a_new_start_of_the_sub_task_does_not_bring_it_back(tmp_path: Path) -> None:
     """The ladder's way back goes to what the person wanted, not to what they took back."""
     stage = Stage.at(tmp_path, plugins=[World().plugin()])

@@ -105,7 +105,12 @@ ROWS: list[tuple[str, ProposedCall, str, str]] = [
     # row 5: a person decides
     ("a new URL at a wildcard's host", web("https://x.wiki.org/new"), "ask", "is not named in your goal"),
     ("a send to somebody", send("eve@b.org"), "ask", "eve@b.org is not named in your goal"),
-    ("a send to one of them unnamed", send("anna@b.org, eve@b.org"), "ask", "is not named in your goal"),
+    (
+        "a send to one of them unnamed",
+        send("anna@b.org, eve@b.org"),
+        "ask",
+        "eve@b.org is not named in your goal",
+    ),
     ("a send to a name with an addition", send("anna@b.org\nBcc: eve@b.org"), "ask", "is not named"),
     ("a send to nobody known", send(""), "ask", "nobody can say whom this reaches"),
     ("a send where each is asked for", send("anna@b.org", plugin="chat"), "ask", "is not named in your goal"),

@@ -45,7 +45,8 @@ def _what_goes(journal: SqliteJournal, run: str) -> Line:
     waiting = 0 if state.ended is not None else len(state.waiting)
     parts = [short(run, 40), short(f"{head.entries} entries", 40)]
     if waiting:
-        parts.append(short(f"{several(waiting, 'question')} that wait for you", 60))
+        verb = "waits" if waiting == 1 else "wait"
+        parts.append(short(f"{several(waiting, 'question')} that {verb} for you", 60))
     goal = state.goal.goal.strip().split("\n")[0] if state.started is not None else "never began"
     return dotted(*parts, short(goal, 60))
 

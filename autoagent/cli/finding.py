@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from autoagent.cli.output import note
 from autoagent.commands import Answer, Approve, Deny
-from autoagent.errors import StoreDamaged, StoreUnavailable, UsageError
+from autoagent.errors import NewerVersion, StoreDamaged, StoreUnavailable, UsageError
 from autoagent.journal.home import home
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import Outcome, outcome
@@ -56,8 +56,8 @@ def unfinished(journal: SqliteJournal) -> Iterator[RunState]:
         if head.entries and head.last_kind != "run_ended":
             try:
                 state = state_of(journal, head.id)
-            except StoreDamaged as damaged:
-                note(f"left out: {damaged}")
+            except (StoreDamaged, NewerVersion) as unread:
+                note(f"left out: {unread}")
                 continue
             if state.ended is None:
                 yield state

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from autoagent.cli.finding import open_questions, state_of
 from autoagent.console.figures import age, money
 from autoagent.console.line import Line, Part, Tone, columns, short
-from autoagent.errors import StoreDamaged
+from autoagent.errors import NewerVersion, StoreDamaged
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.messages import Frozen
 from autoagent.outcome import ending_of
@@ -23,7 +23,7 @@ class ListedRun(Frozen):
     workspace: str
     goal: str
     state: str
-    """An ending, `parked`, `interrupted`, `running`, `stopped` (no process carries it), or `damaged`."""
+    """An ending, `parked`, `interrupted`, `running`, `stopped` (no process has it), `damaged`, `newer`."""
     waiting: tuple[str, ...]
     """Ids of open questions."""
     proved: int
@@ -36,11 +36,13 @@ class ListedRun(Frozen):
 
 
 def listed(journal: SqliteJournal, head: RunHead) -> ListedRun:
-    """A run that began; one whose journal can't be read is `damaged`, and hides no other."""
+    """A run that began; one whose journal can't be read is `damaged` or `newer`, and hides no other."""
     try:
         state = state_of(journal, head.id)
     except StoreDamaged:
-        return _damaged(head)
+        return _unread(head, "damaged", f"autoagent verify {head.id}")
+    except NewerVersion:
+        return _unread(head, "newer", "written by a newer autoagent; upgrade to read it")
     return ListedRun(
         id=head.id,
         workspace=head.workspace,
@@ -57,12 +59,12 @@ def listed(journal: SqliteJournal, head: RunHead) -> ListedRun:
     )
 
 
-def _damaged(head: RunHead) -> ListedRun:
+def _unread(head: RunHead, state: str, advice: str) -> ListedRun:
     return ListedRun(
         id=head.id,
         workspace=head.workspace,
-        goal=f"autoagent verify {head.id}",
-        state="damaged",
+        goal=advice,
+        state=state,
         waiting=(),
         proved=0,
         criteria=0,

@@ -13,6 +13,7 @@ from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.ending import ending
 from autoagent.console.line import Line, Part, Tone, block, columns, dotted, line, short
 from autoagent.console.question import answers, whole
+from autoagent.errors import StoreUnavailable
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import Outcome
 from autoagent.ports import SentCommand
@@ -39,6 +40,8 @@ class Shown:
     holder: str | None
     files: tuple[tuple[str, str], ...]
     """(`+`, `~` or `-`, path)."""
+    unread: str = ""
+    """Why `files` are not known; empty where they are."""
     on_the_way: tuple[SentCommand, ...] = ()
     """Answers that were given, and that the run hasn't taken yet."""
     objects: ObjectSource | None = None
@@ -69,8 +72,7 @@ class Shown:
 def shown(journal: SqliteJournal, run_id: str) -> Shown:
     """Read the run. Raises `UsageError` for one that never began."""
     state = state_of(journal, run_id)
-    changes = diff(load_tree(state.start_tree, journal.objects), load_tree(state.main, journal.objects))
-    signs = {"+": changes.added, "~": changes.changed, "-": changes.removed}
+    files, unread = _changed(journal, state)
     asked = () if state.ended is not None else open_questions(journal, state)
     waiting = tuple(each.question.id for each in asked)
     on_the_way = {} if state.ended is not None else answers_on_the_way(journal, state)
@@ -79,10 +81,21 @@ def shown(journal: SqliteJournal, run_id: str) -> Shown:
         outcome=outcome_of(journal, state).model_copy(update={"waiting": waiting}),
         state_name=state_name(journal, state),
         holder=journal.holder(run_id),
-        files=tuple((sign, path) for sign, paths in signs.items() for path in paths),
+        files=files,
+        unread=unread,
         on_the_way=tuple(sent for id, sent in on_the_way.items() if id in state.questions),
         objects=journal.objects,
     )
+
+
+def _changed(journal: SqliteJournal, state: RunState) -> tuple[tuple[tuple[str, str], ...], str]:
+    """Signs and paths of what differs from the start, and why they are unknown where they are."""
+    try:
+        changes = diff(load_tree(state.start_tree, journal.objects), load_tree(state.main, journal.objects))
+    except StoreUnavailable as error:
+        return (), str(error)
+    signs = {"+": changes.added, "~": changes.changed, "-": changes.removed}
+    return tuple((sign, path) for sign, paths in signs.items() for path in paths), ""
 
 
 def shown_lines(run: Shown) -> Iterator[Line]:
@@ -181,6 +194,8 @@ def _sent(run: Shown) -> Iterator[tuple[Part, ...]]:
 
 
 def _files(run: Shown) -> Iterator[Line]:
+    if run.unread:
+        yield from _section("Files", iter([line("  not known: ", short(run.unread, 300))]))
     if not run.files:
         return
     lines = [line(f"  {sign} ", path) for sign, path in run.files[:_MOST_FILES]]

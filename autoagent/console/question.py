@@ -6,6 +6,7 @@ The model's words are shown only where they are the subject, and framed.
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
@@ -45,6 +46,8 @@ _MEANINGS = {
 _DIFFERING_LINES = 20
 """Shown of one path."""
 _NAME_COLUMNS = 10
+_OTHER_LETTERS = 4
+"""Named, of one destination."""
 _LONGEST_DESTINATION = 120
 """On one line; the question itself shows it whole."""
 
@@ -81,6 +84,7 @@ def head(question: Question, state: RunState) -> Iterator[Line]:
     yield dotted(line(Part(_what(question, state), "attention")), tool, _undo(question, state), sub_task)
     if _reaches(question):
         yield _field("TO", _to(question))
+        yield from (_field("", Part(said, "bad")) for said in _other_letters(subject.destination or ""))
     yield _field("ASKED", "because ", short(question.why, 300), *_labels(question))
 
 
@@ -141,6 +145,15 @@ def _to(question: Question) -> Part:
     if destination is None:
         return Part("")
     return Part(destination) if destination else Part("somebody unknown", "bad")
+
+
+def _other_letters(destination: str) -> Iterator[str]:
+    """Letters beyond ASCII by their names: some look like others, and lead to somebody else."""
+    letters = [char for char in dict.fromkeys(destination) if not char.isascii()]
+    for char in letters[:_OTHER_LETTERS]:
+        yield f"{char} is U+{ord(char):04X}, {unicodedata.name(char, 'without a name')}"
+    if len(letters) > _OTHER_LETTERS:
+        yield f"and {len(letters) - _OTHER_LETTERS} more letters beyond ASCII"
 
 
 def _labels(question: Question) -> tuple[Part, ...]:

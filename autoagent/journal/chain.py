@@ -172,5 +172,5 @@ def verify(run_id: str, stretches: Sequence[Stretch]) -> Verification:
 def _time(at_us: object) -> datetime | None:
     try:
         return from_us(at_us) if isinstance(at_us, int) else None
-    except OverflowError:
+    except StoreDamaged:
         return None

@@ -99,8 +99,11 @@ def to_us(at: datetime) -> int:
 
 
 def from_us(us: int) -> datetime:
-    """The inverse of `to_us`, in UTC."""
-    return EPOCH + timedelta(microseconds=us)
+    """The inverse of `to_us`, in UTC. Raises `StoreDamaged` for a number that is no time."""
+    try:
+        return EPOCH + timedelta(microseconds=us)
+    except OverflowError as error:
+        raise StoreDamaged(f"{us} is no time, in microseconds; restore the journal from a copy") from error
 
 
 def _kind_of(model: type[Frozen]) -> str:

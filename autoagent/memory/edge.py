@@ -38,6 +38,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_ROOM_BYTES = 16 * 1024 * 1024
+"""The engine writes through memory maps of files with holes; where the disk has no page for a hole, the
+kernel ends the process with SIGBUS. A new memory takes 0.6 MB, a point some pages."""
+
 
 def document_terms(text: str) -> Terms:
     """A text to be found, as BM25 weights. Finds words of languages that put no spaces between them too."""
@@ -95,6 +99,7 @@ class EdgeMemory:
     def _within(self, work: Callable[[qdrant_edge.EdgeShard], T]) -> T:
         """What `work` gives, in an open shard that no other process has open."""
         try:
+            self._look_for_room()
             with self._locked(), contextlib.closing(self._opened()) as shard:
                 return work(shard)
         except StoreUnavailable:
@@ -109,6 +114,17 @@ class EdgeMemory:
                 f"the memory at {self._path} can't be used: {error}; "
                 "move that folder away to start with an empty memory"
             ) from error
+
+    def _look_for_room(self) -> None:
+        """Raises `StoreUnavailable`."""
+        home = self._path.parent
+        home.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(home).free
+        if free < _ROOM_BYTES:
+            raise StoreUnavailable(
+                f"the memory at {self._path} isn't used while its disk has {free / 1e6:.1f} MB free; "
+                f"free some space, so that it has {_ROOM_BYTES / 1e6:.0f} MB"
+            )
 
     def _opened(self) -> qdrant_edge.EdgeShard:
         import qdrant_edge

@@ -1,4 +1,4 @@
-"""Every object that a run refers to: its trees, all that they hold, and files to be sent."""
+"""Every object that a run refers to: its trees, all that they hold, files to be sent, heads of prompts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from autoagent.errors import StoreUnavailable
-from autoagent.events import CallDecided, Entry, Event, QuestionAsked
+from autoagent.events import CallDecided, Entry, Event, ModelCalled, QuestionAsked
 from autoagent.ports import Objects
 from autoagent.trees import manifest_rows
 
@@ -18,11 +18,13 @@ class Reference:
     sha256: str
     entry: int
     path: str
-    """In the workspace; empty for the workspace itself."""
+    """In the workspace; empty for the workspace itself, and for a prompt."""
     is_folder: bool
 
     def __str__(self) -> str:
-        what = f"{'folder' if self.is_folder else 'file'} {self.path!r}" if self.path else "the workspace"
+        what = f"{'folder' if self.is_folder else 'file'} {self.path!r}"
+        if not self.path:
+            what = "the workspace" if self.is_folder else "the head of a prompt"
         return f"{what} as of entry {self.entry}"
 
 
@@ -46,6 +48,8 @@ def _of(entry: Entry) -> Iterator[Reference]:
         yield Reference(tree, entry.seq, "", is_folder=True)
     for path, sha256 in _files(entry.event).items():
         yield Reference(sha256, entry.seq, path, is_folder=False)
+    if isinstance(entry.event, ModelCalled) and entry.event.head:
+        yield Reference(entry.event.head, entry.seq, "", is_folder=False)
 
 
 def _files(event: Event) -> Mapping[str, str]:
@@ -60,12 +64,13 @@ def _files(event: Event) -> Mapping[str, str]:
 
 
 def _trees(event: Event) -> Iterator[str]:
-    """Whatever names a tree calls it `tree` or `base`."""
+    """Whatever names a tree calls it `tree`, `base` or `folder`; a question names the person's `yours`."""
     of = event.question.subject if isinstance(event, QuestionAsked) else event
-    for name in ("tree", "base"):
-        tree = getattr(of, name, None)
-        if isinstance(tree, str) and tree:
-            yield tree
+    names = [getattr(of, name, None) for name in ("tree", "base", "folder")]
+    if isinstance(event, QuestionAsked) and event.question.subject.kind == "folder":
+        args = event.question.subject.args
+        names.append(args.get("yours") if isinstance(args, dict) else None)
+    yield from (tree for tree in names if isinstance(tree, str) and tree)
 
 
 def _inside(folder: Reference, objects: Objects) -> Iterator[Reference]:

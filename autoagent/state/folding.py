@@ -142,7 +142,7 @@ def _plan(state: RunState, event: _PlanEvent) -> RunState:
             known = state.verdicts.get(event.number)
             is_news = known is None or known.verdict != event.verdict
             state = stirred(state) if is_news else state
-            return replace(state, verdicts=put(state.verdicts, event.number, event))
+            return replace(state, verdicts=put(state.verdicts, event.number, event), undone=None)
         case _:
             assert_never(event)
 

@@ -44,6 +44,8 @@ class Delivery:
             with self._unknown():
                 smtp.send(b".\r\n")
                 answer = smtp.getreply()
+                if not 400 <= answer[0] < 600 and answer[0] not in _TAKEN:  # neither a yes nor a no
+                    raise smtplib.SMTPResponseException(*answer)
             return self._talk(answer, "the message")
         finally:
             if self._smtp is not None:
@@ -105,7 +107,9 @@ class Delivery:
         if refused:
             said = "; ".join(f"{to} ({_words(answer)})" for to, answer in refused)
             others = len(letter.to) - len(refused)
-            rest = f", but would take the {others} others" if others else ""
+            rest = (
+                f", but would take {'the other' if others == 1 else f'the {others} others'}" if others else ""
+            )
             raise NotDone(f"nothing was sent, to nobody: {self._settings.host} refuses {said}{rest}")
 
     # --- what is known --------------------------------------------------------------------------------------

@@ -15,7 +15,12 @@ from functools import cached_property
 from mimetypes import MimeTypes
 from pathlib import PurePosixPath
 
+from autoagent.paths import spelled
 from autoagent.redact import one_line, visible
+
+_ENCODED = "=?"
+"""Begins an encoded word (RFC 2047), which mail programs, and Python's own headers, read as other text: a
+line break in one began another header (CVE-2024-6923)."""
 
 _ADDRESS = re.compile(r"""[^\s@<>()\[\],;:\\"]{1,64}@[^\s@<>()\[\],;:\\"]{1,255}""")
 _TYPES = MimeTypes(filenames=())
@@ -70,7 +75,8 @@ class Letter:
         """What each file is called: its name, with its folders where two have the same."""
         names = [PurePosixPath(path).name for path, _ in self.attachments]
         paths = [path.replace("/", "_") for path, _ in self.attachments]
-        return [visible(p if names.count(n) > 1 else n) for n, p in zip(names, paths, strict=True)]
+        shown = [spelled(p if names.count(n) > 1 else n) for n, p in zip(names, paths, strict=True)]
+        return [name.replace(_ENCODED, "=_") for name in shown]
 
     @property
     def _fingerprint(self) -> str:
@@ -120,13 +126,17 @@ def addresses(values: Iterable[str]) -> list[str]:
 
 def address(value: str) -> str:
     """`value` if it is one mail address and nothing else. Raises `ValueError`."""
-    if visible(value) != value or not _ADDRESS.fullmatch(value):
+    if visible(value) != value or not _ADDRESS.fullmatch(value) or _ENCODED in value:
         raise ValueError(f"{one_line(value, 100)!r} is no address like anna@example.org; give it alone")
     return value
 
 
 def one_line_only(value: str) -> str:
-    """`value` if it is one line of visible text. Raises `ValueError`."""
+    """`value` if it is one line of visible text, and stands for nothing else. Raises `ValueError`."""
+    if _ENCODED in value:
+        raise ValueError(
+            f"{one_line(value, 100)!r} holds '=?', which begins an encoded text; write the text itself"
+        )
     if visible(value) != value or "\n" in value or "\t" in value:
         raise ValueError(f"{one_line(value, 100)!r} holds a line break or a control character; leave it out")
     return value
