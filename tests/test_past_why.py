@@ -13,6 +13,7 @@ from test_cli_journal import Capture, Desk
 from test_past_undo import take_back
 from worlds import World
 
+from autoagent import Plugin, ToolContext, tool
 from autoagent.console.reasons import reasons
 from autoagent.errors import UsageError
 from autoagent.events import (
@@ -133,6 +134,62 @@ async def test_what_stands_word_for_word_in_it_is_quoted(told: Stage) -> None:
     assert run.entry == seq(told, CallEnded, lambda x: PAGE in x.output)  # type: ignore[attr-defined]
 
 
+@tool(effect="write")
+async def logs_collect(ctx: ToolContext, code: str) -> str:
+    """Do what a program does: put all lines of all logs into one file, reading them by itself."""
+    assert ctx.staging is not None
+    logs = [path for path in ctx.files.paths() if path.endswith(".log")]
+    ctx.staging.write("all.txt", b"".join(ctx.files.read(path) for path in logs))
+    return "done"
+
+
+CODE = "for path in logs():\n    copy(path)\n"
+COLLECTING = Plugin("collect", [logs_collect])
+A_LINE = "02:14:07 ERROR payments OOMKilled"
+
+
+async def collected(tmp_path: Path) -> Stage:
+    """A run whose code wrote `all.txt` from the run's own `made.log` and from `old.log`, which was there."""
+    stage = Stage.at(tmp_path, {"old.log": f"{A_LINE}\n", "blob.log.gz": "\0"}, plugins=[COLLECTING])
+    goal = "goal: g\nplugins: [files]\ndone_when: [{file: all.txt}]\n"
+    worker = [
+        write("made.log", "11:02:44 ERROR search disk full\n"),
+        call("logs_collect", code=CODE),
+        finish(),
+    ]
+    await stage.start(goal, ScriptedModel(planner=[plan("a")], worker=worker))
+    return stage
+
+
+async def test_what_code_read_by_itself_is_quoted_with_the_file_that_it_stands_in(tmp_path: Path) -> None:
+    """And with the entry that made that file, though no call returned its text."""
+    stage = await collected(tmp_path)
+
+    made, old = sorted(of(stage, "all.txt", "verbatim"), key=lambda each: each.text)
+    assert made.text == "stands word for word in made.log, written by files_write"
+    assert made.entry == seq(stage, CallEnded, lambda x: x.tree is not None)  # type: ignore[attr-defined]
+    assert made.quote == "11:02:44 ERROR search disk full"
+    assert (old.text, old.quote) == ("stands word for word in old.log, as the run found it", A_LINE)
+    assert old.entry == 1
+
+
+async def test_code_is_drawn_as_it_stands(tmp_path: Path) -> None:
+    """Line by line, not as JSON spells it."""
+    stage = await collected(tmp_path)
+
+    drawn = [str(each) for each in reasons(explained(stage, "all.txt"))]
+
+    assert "         code       │ for path in logs():" in drawn
+    assert "                    │     copy(path)" in drawn
+
+
+async def test_what_the_arguments_say_themselves_is_looked_for_in_no_file(told: Stage) -> None:
+    """Only what was read can have led to it."""
+    assert [each.text for each in of(told, "report.md", "verbatim")] == [
+        "stands word for word in page_read https://a.org/log"
+    ]
+
+
 async def test_a_file_that_nobody_changed_was_there(told: Stage) -> None:
     """Since the run began."""
     (top,) = explained(told, "kept.txt")
@@ -226,7 +283,7 @@ async def test_a_destination_leads_to_the_yes(told: Stage) -> None:
     (top,) = explained(told, "eve")
 
     assert (top.kind, top.text) == ("call", "post_send eve: external, done")
-    assert '"It is done, see the report."' in top.quote
+    assert top.args == {"to": "eve", "text": "It is done, see the report."}
     (decision,) = [each for each in top.because if each.kind == "decision"]
     assert decision.text.startswith("asked about: ")
     assert [each.kind for each in chain(decision)] == ["decision", "question", "answer"]
@@ -249,7 +306,7 @@ async def test_a_call_and_its_entries_have_one_chain(told: Stage) -> None:
     numbers = [x.seq for x in told.journal.read(told.run) if getattr(x.event, "call", "") == ended.call]
 
     assert len(numbers) == 3
-    assert {explained(told, str(number)) for number in numbers} == {(by_id,)}
+    assert all(explained(told, str(number)) == (by_id,) for number in numbers)
 
 
 async def test_a_question_leads_to_its_call(told: Stage) -> None:
@@ -304,7 +361,7 @@ def test_the_command_draws_it_or_gives_a_record(tmp_path: Path, capsys: Capture)
     number = f"{step['entry']:>5}  "
     assert lines[0].startswith(f"{number}a.txt was made by files_write  20")
     assert lines[1] == f"{number}  files_write a.txt: write, done"
-    assert [*step] == ["kind", "entry", "at", "text", "quote", "labels", "because"]
+    assert [*step] == ["kind", "entry", "at", "text", "quote", "args", "labels", "because"]
     assert "\x1b" not in "".join(lines)
 
 

@@ -5,12 +5,12 @@ The model's words are shown only where they are the subject, and framed.
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
+from autoagent.console.arguments import arguments, as_json
 from autoagent.console.figures import several, size
 from autoagent.console.line import Line, Part, block, dotted, line, short
 from autoagent.errors import StoreUnavailable
@@ -20,7 +20,6 @@ from autoagent.questions import Question, Subject
 from autoagent.state import RunState
 from autoagent.trees import ObjectSource, TreeEntry, load_tree
 
-_SHORT_JSON = 80
 _LONGEST_LINE = 300
 """Characters of one line of a file."""
 _SUBJECTS = {
@@ -96,10 +95,9 @@ def exactly(question: Question, objects: ObjectSource | None = None) -> Iterator
     elif subject.kind in ("plan", "task"):
         yield from _sub_tasks(subject.args)
     elif isinstance(subject.args, Mapping):
-        for name, value in subject.args.items():
-            yield from _argument(name, value)
+        yield from arguments(subject.args)
     elif subject.args is not None:
-        yield from block(subject.args if isinstance(subject.args, str) else _json(subject.args))
+        yield from block(subject.args if isinstance(subject.args, str) else as_json(subject.args))
     for path, sha256 in subject.files.items():
         length = question.explained.sizes.get(path)
         amount = f"  {size(length)}" if length is not None else ""
@@ -108,7 +106,7 @@ def exactly(question: Question, objects: ObjectSource | None = None) -> Iterator
 
 def exactly_json(question: Question) -> str:
     """The arguments as JSON, to be edited."""
-    return _json(question.subject.args)
+    return as_json(question.subject.args)
 
 
 def whole(question: Question, state: RunState, objects: ObjectSource | None = None) -> Iterator[Line]:
@@ -165,16 +163,6 @@ def _field(name: str, *parts: str | Part) -> Line:
     return line(Part(f"{name:<7}", "dim"), *parts)
 
 
-def _argument(name: str, value: JsonValue) -> Iterator[Line]:
-    """`name  value`, further lines of the value beneath it."""
-    text = value if isinstance(value, str) else _briefly(value)
-    first, *rest = text.expandtabs(4).split("\n")
-    frame = Part("│ ", "dim")
-    yield line(Part(f"{Part(name).shown:<{_NAME_COLUMNS}} ", "dim"), frame, first)
-    for more in rest:
-        yield line(" " * (_NAME_COLUMNS + 1), frame, more)
-
-
 def _versions(subject: Subject, objects: ObjectSource | None) -> Iterator[Line]:
     """Each path that both changed: how large the two are, and the lines that differ."""
     args = subject.args if isinstance(subject.args, Mapping) else {}
@@ -226,16 +214,6 @@ def _sub_tasks(args: JsonValue) -> Iterator[Line]:
     proposed = shown.get("criteria")
     for text in proposed if isinstance(proposed, list) else ():
         yield line(Part("the goal would count as reached when ", "dim"), str(text))
-
-
-def _briefly(value: JsonValue) -> str:
-    """JSON on one line where it is short."""
-    brief = json.dumps(value, ensure_ascii=False)
-    return brief if len(brief) <= _SHORT_JSON else _json(value)
-
-
-def _json(value: JsonValue) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)
 
 
 def _quoted(choice: str) -> str:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from autoagent import events as e
+from autoagent.events import Entry
 from autoagent.past.heads import Head
 from autoagent.past.ledger import Ledger
-from autoagent.past.reasons import answer_step, call_step, sub_task_step
+from autoagent.past.quoted import LARGEST_BYTES, quotations
+from autoagent.past.reasons import answer_step, call_step, sub_task_step, texts_of
 from autoagent.past.step import Step, step
 from autoagent.paths import spelled
 from autoagent.state import MAIN
 from autoagent.trees import ObjectSource, TreeEntry, entry_in
-
-_TEXT_LIMIT_BYTES = 256 * 1024
 
 
 class Changed:
@@ -53,7 +53,8 @@ class Changed:
         what = self._what(head)
         match head.entry.event:
             case e.CallEnded(call=call):
-                led = call_step(self._ledger, call, self._text(head))
+                quoted = tuple(self._quoted(head, call))
+                led = call_step(self._ledger, call, self._text(head.after), quoted)
                 return step("change", head.entry, f"{what} by {self._ledger.calls[call].decision.tool}", led)
             case e.LaneMerged(lane=lane):
                 return step(
@@ -81,12 +82,40 @@ class Changed:
             return f"{name} got mode {now.mode:03o}"
         return f"{name} was changed"
 
-    def _text(self, head: Head) -> str:
-        """What stands there now, as far as it is text: code writes what its arguments don't show."""
-        now = self._at(head.after)
-        if now is None or now.kind != "file" or now.size > _TEXT_LIMIT_BYTES:
+    def _text(self, tree: str) -> str:
+        """What stands there, as far as it is text: code writes what its arguments don't show."""
+        now = self._at(tree)
+        if now is None or now.kind != "file" or now.size > LARGEST_BYTES:
             return ""
         return self._objects.get(now.sha256).decode("utf-8", "replace")
+
+    def _quoted(self, head: Head, call: str) -> Iterator[Step]:
+        """What it added beside its arguments, as far as it stands in other files that lay before it."""
+        told = "\n".join(texts_of(self._ledger.calls[call].decision.args))
+        before = set(self._text(head.before).splitlines())
+        added = [x for x in self._text(head.after).splitlines() if x not in before and x not in told]
+        for each in quotations("\n".join(added), head.before, self._objects, but=self._path, named_in=told):
+            entry, how = Changed(self._ledger, each.path, self._objects)._origin(head)
+            text = f"stands word for word in {spelled(each.path)}, {how}"
+            yield step("verbatim", entry, text, quote=each.run)
+
+    def _origin(self, head: Head) -> tuple[Entry, str]:
+        """The entry that made it what it was before a move, and how."""
+        moves = self._moves(head.lane, head.seq - 1)
+        if (own := next(moves, None)) is None and head.lane != MAIN:
+            begun = self._ledger.last(e.SubTaskStarted, head.seq, lane=head.lane)
+            own = next(self._moves(MAIN, head.seq if begun is None else begun[0].seq), None)
+        if own is None:
+            return self._ledger.moves[0].entry, "as the run found it"
+        match own.entry.event:
+            case e.CallEnded(call=call):
+                return own.entry, f"written by {self._ledger.calls[call].decision.tool}"
+            case e.FolderChanged():
+                return own.entry, "as you left it"
+            case e.LaneMerged(lane=lane):
+                return own.entry, f"as it came from lane {lane}"
+            case _:
+                return own.entry, f"as of entry {own.seq}"
 
     def _in_fork(self, lane: str, until: int) -> Iterator[Step]:
         """The lane's own last change, and the sub-task that it worked on."""

@@ -46,6 +46,7 @@ class Asked:
 
     asked: Entry
     answered: Entry | None = None
+    voided: Entry | None = None
 
     @property
     def question(self) -> e.QuestionAsked:
@@ -96,7 +97,9 @@ class Ledger:
                 case e.QuestionAsked(question=question):
                     found[question.id] = Asked(entry)
                 case e.QuestionAnswered(question=id) if id in found:
-                    found[id] = Asked(found[id].asked, entry)
+                    found[id] = Asked(found[id].asked, entry, found[id].voided)
+                case e.QuestionVoided(question=id) if id in found:
+                    found[id] = Asked(found[id].asked, found[id].answered, entry)
                 case _:
                     pass
         return found

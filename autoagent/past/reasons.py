@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
 from pydantic import JsonValue
@@ -19,10 +18,11 @@ _RUNS = 5
 _SOURCES_CHARACTERS = 4_000_000
 
 
-def call_step(ledger: Ledger, id: str, written: str = "") -> Step:
+def call_step(ledger: Ledger, id: str, written: str = "", quoted: tuple[Step, ...] = ()) -> Step:
     """A call with the decision on it, who asked for it, and what had been read before.
 
-    `written`: what else it wrote than its arguments say, to be looked for in what was read.
+    `written`: what else it wrote than its arguments say, to be looked for in what was read. `quoted`: parts
+    of it that were found elsewhere; those that had been read are left out.
     """
     at = ledger.calls[id]
     decided, result = at.decision, at.result
@@ -30,16 +30,18 @@ def call_step(ledger: Ledger, id: str, written: str = "") -> Step:
     told = ", ".join(x for x in (decided.effect, how) if x)
     script = decided.script or ledger.queued.get(id)
     asked_for = call_step(ledger, script) if script in ledger.calls else reply_step(ledger, _request_of(id))
-    texts = "\n".join([*_texts(decided.args), written])
-    reads = () if script is not None and script in ledger.calls else _reads(ledger, at, texts)
+    texts = "\n".join([*texts_of(decided.args), written])
+    reads = () if script is not None and script in ledger.calls else tuple(_reads(ledger, at, texts))
+    heard_of = [each.quote for each in reads]
     return step(
         "call",
         at.last,
         f"{named(decided)}: {told}",
         *_decision(ledger, at),
         asked_for,
+        *(each for each in quoted if not any(each.quote in quote for quote in heard_of)),
         *reads,
-        quote=json.dumps(decided.args, ensure_ascii=False, indent=1),
+        args=decided.args,
         labels=() if result is None else result.labels,
     )
 
@@ -71,8 +73,17 @@ def _decision(ledger: Ledger, at: At) -> Iterator[Step]:
 
 def _asked(ledger: Ledger, asked: Asked) -> Step:
     question = asked.question.question
-    answer = None if asked.answered is None else answer_step(asked.answered)
-    return step("question", asked.asked, f"question {question.id}: {question.why}", answer)
+    return step("question", asked.asked, f"question {question.id}: {question.why}", *_what_became_of(asked))
+
+
+def _what_became_of(asked: Asked) -> Iterator[Step]:
+    """The answer, and that the question no longer stands."""
+    if asked.answered is not None:
+        yield answer_step(asked.answered)
+    if asked.voided is not None:
+        event = asked.voided.event
+        assert isinstance(event, e.QuestionVoided)
+        yield step("event", asked.voided, f"no longer stands: {event.why}")
 
 
 def answer_step(entry: Entry) -> Step:
@@ -89,19 +100,20 @@ def question_step(ledger: Ledger, id: str) -> Step:
     """A question with its answer, and what it was about."""
     asked = ledger.questions[id]
     question = asked.question.question
-    answer = None if asked.answered is None else answer_step(asked.answered)
     about = call_step(ledger, call) if (call := question.subject.call) in ledger.calls else None
     lane = question.lane if about is None else None
     where = None if lane is None else sub_task_step(ledger, lane, asked.asked.seq)
     args = question.subject.args
+    is_told = about is not None and about.args == args
     return step(
         "question",
         asked.asked,
         f"question {id} ({question.subject.kind}): {question.why}",
-        answer,
+        *_what_became_of(asked),
         about,
         where,
-        quote=args if isinstance(args, str) else "" if args is None else json.dumps(args, ensure_ascii=False),
+        quote=args if isinstance(args, str) else "",
+        args=args if isinstance(args, dict) and not is_told else None,
     )
 
 
@@ -187,13 +199,13 @@ def _verbatim(known: tuple[Heard, ...], written: str) -> Iterator[Step]:
         yield step("verbatim", each.entry, said, quote=run, labels=each.labels)
 
 
-def _texts(value: JsonValue) -> Iterator[str]:
+def texts_of(value: JsonValue) -> Iterator[str]:
     """Every text in arguments."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for each in value.values():
-            yield from _texts(each)
+            yield from texts_of(each)
     elif isinstance(value, list):
         for each in value:
-            yield from _texts(each)
+            yield from texts_of(each)

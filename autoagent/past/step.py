@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
+from pydantic import JsonValue
+
 from autoagent.events import Entry, Label
 from autoagent.messages import Frozen
 
@@ -39,7 +41,9 @@ class Step(Frozen):
     text: str
     """In our words; may hold names from outside."""
     quote: str = ""
-    """Exactly what stands there: arguments, a model's words, an answer, a run of text."""
+    """Exactly what stands there: a model's words, an answer, a run of text."""
+    args: dict[str, JsonValue] | None = None
+    """Of a call, or of a question where its call has others: the arguments; `None` for all else."""
     labels: tuple[Label, ...] = ()
     because: tuple[Step, ...] = ()
     """What led to it, nearest first."""
@@ -51,8 +55,18 @@ def step(
     text: str,
     *because: Step | None,
     quote: str = "",
+    args: dict[str, JsonValue] | None = None,
     labels: tuple[Label, ...] = (),
 ) -> Step:
     """A step at an entry; what isn't there is left out of `because`."""
     led = tuple(each for each in because if each is not None)
-    return Step(kind=kind, entry=entry.seq, at=entry.at, text=text, quote=quote, labels=labels, because=led)
+    return Step(
+        kind=kind,
+        entry=entry.seq,
+        at=entry.at,
+        text=text,
+        quote=quote,
+        args=args,
+        labels=labels,
+        because=led,
+    )
