@@ -112,6 +112,25 @@ finish("sent both")
     assert "will be done when this script has ended" in stage.events(CallEnded)[0].output
 
 
+async def test_a_script_may_send_the_file_that_it_has_just_written(world_and_stage: Both) -> None:
+    """As the file is when the script has ended; one that it never wrote is an exception inside."""
+    world, stage = world_and_stage
+    code = """
+open("a.txt", "w").write("first")
+post_file("anna", "a.txt")
+open("a.txt", "w").write("last")
+try:
+    post_file("anna", "b.txt")
+except Exception as error:
+    print(error)
+finish("sent")
+"""
+    outcome = await stage.start(GOAL, coder(script(code)))
+
+    assert (outcome.ending, world.sent) == ("proved", ["anna: last"])
+    assert "there is no file 'b.txt' in the workspace to send" in stage.events(CallEnded)[0].output
+
+
 async def test_denied_send_raises_at_once_inside_the_script(world_and_stage: Both) -> None:
     """What the goal doesn't allow is an exception that the script can catch, and nothing is queued."""
     world, stage = world_and_stage

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic import JsonValue
@@ -15,7 +15,10 @@ from autoagent.loop.controls import CONTROLS
 from autoagent.policy import ProposedCall
 from autoagent.state import LaneState
 from autoagent.tools import Tool
+from autoagent.trees import TreeEntry
 
+Stat = Callable[[str], TreeEntry | None]
+"""What stands at a path."""
 LONGEST_NAME = 100
 """Characters of a tool's name that are kept: a model may call a tool anything."""
 
@@ -33,14 +36,22 @@ class Proposal:
 
 
 def read(
-    ctx: RunContext, lane: LaneState, name: str, arguments: str | Mapping[str, object], call: str
+    ctx: RunContext,
+    lane: LaneState,
+    name: str,
+    arguments: str | Mapping[str, object],
+    call: str,
+    stat: Stat | None = None,
 ) -> Proposal:
-    """What the call `call` of a lane means. Raises `ToolError` that says what is wrong with it."""
+    """What the call `call` of a lane means. Raises `ToolError` that says what is wrong with it.
+
+    Files to be sent are those of the lane's head, or what `stat` finds.
+    """
     tool = ctx.tools.get(name) if name in lane.tools else None
     if tool is None:
         offered = ", ".join((*lane.tools, *CONTROLS))
         raise ToolError(f"there is no tool {name[:LONGEST_NAME]!r}; there are: {offered}")
-    return propose(ctx, lane, tool, tool.check(_object(name, arguments)), call)
+    return propose(ctx, lane, tool, tool.check(_object(name, arguments)), call, stat=stat)
 
 
 def propose(
@@ -50,15 +61,18 @@ def propose(
     args: dict[str, JsonValue],
     call: str,
     shown: Mapping[str, str] | None = None,
+    stat: Stat | None = None,
 ) -> Proposal:
     """The facts of a call with checked arguments. Raises `ToolError`.
 
-    With `shown`, files that a person has seen, it sends some of these, and as they were then.
+    With `shown`, files that a person has seen, it sends some of these, and as they were then; else those of
+    the lane's head, or what `stat` finds.
     """
     _refuse_unstorable(tool, args)
     args = tool.placed(args)
     sent = tool.sent_in(args)
-    files = {p: _hash(ctx, lane, p) if shown is None else _as_shown(shown, p) for p in sent}
+    stat = stat or ctx.workspace.tree(lane.tree).entries.get
+    files = {p: _hash(stat, p) if shown is None else _as_shown(shown, p) for p in sent}
     try:
         effect, power = tool.effect_of(args), tool.power_of(args)
         destination = tool.destination_of(args)
@@ -76,8 +90,8 @@ def propose(
     return Proposal(tool, args, proposed, files, key or digest([ctx.history.run_id, call])[:32])
 
 
-def _hash(ctx: RunContext, lane: LaneState, path: str) -> str:
-    entry = ctx.workspace.tree(lane.tree).entries.get(path)
+def _hash(stat: Stat, path: str) -> str:
+    entry = stat(path)
     if entry is None or entry.kind != "file":
         raise ToolError(f"there is no file {path!r} in the workspace to send")
     return entry.sha256

@@ -118,7 +118,10 @@ class Scripts:
         """One call from inside the script. Raises `ToolError` into it, or `StopScript`."""
         if name in CONTROLS:
             return self._queue(script, attempt, name, json.dumps(dict(args)))
-        proposal = read(self.ctx, self.calls.me, name, args, f"{script.call}.{attempt.reads + 1}")
+        id = f"{script.call}.{attempt.reads + 1}"
+        proposal = read(
+            self.ctx, self.calls.me, name, args, id, attempt.copy.stat
+        )  # it may send what it wrote
         decision = policy.decide(self.calls.as_script_sees(), proposal.call)
         if isinstance(decision, policy.Deny | policy.Stop):
             raise ToolError(f"not allowed: {decision.why}")

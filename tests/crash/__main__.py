@@ -44,6 +44,8 @@ class Row(Frozen):
     most_kills: int = 0
     resumes: int = 0
     letters: int = 0
+    mails: int = 0
+    again: int = 0
     asked: int = 0
     kills: dict[str, int] = Field(default_factory=dict)
     """Place -> how often a process died there."""
@@ -60,6 +62,7 @@ class Counting:
         self.cell, self.seed = cell, seed
         self.kills: Counter[str] = Counter()
         self.runs = self.most = self.resumes = self.letters = self.asked = 0
+        self.mails = self.again = 0
         self.failures: list[str] = []
         self.began = time.monotonic()
 
@@ -69,6 +72,8 @@ class Counting:
         self.resumes += played.resumes
         self.letters += played.letters
         self.asked += played.asked
+        self.mails += played.mails
+        self.again += played.again
         self.kills.update(moment.partition(" @ ")[0] for moment in moments)
 
     @property
@@ -79,6 +84,8 @@ class Counting:
             most_kills=self.most,
             resumes=self.resumes,
             letters=self.letters,
+            mails=self.mails,
+            again=self.again,
             asked=self.asked,
             kills=dict(self.kills),
             failures=tuple(self.failures),
@@ -168,6 +175,8 @@ def table(rows: list[Row]) -> str:
         "runs": [row.runs for row in rows],
         "resumed": [row.resumes for row in rows],
         "letters, each once": [row.letters for row in rows],
+        "mails, each with one Message-ID": [row.mails for row in rows],
+        "sent again with it": [row.again for row in rows],
         "asked about": [row.asked for row in rows],
         "**runs that ended wrong**": [len(row.failures) for row in rows],
     }

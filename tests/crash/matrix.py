@@ -22,7 +22,7 @@ from autoagent.questions import Question
 from autoagent.state import RunState, fold
 from autoagent.testing.server import ScriptedServer, SeenRequest, ServedTurn
 
-from .play import CELLS, EDIT, FILES, LETTERS, Cell, answer, expected_files, goal
+from .play import CELLS, EDIT, FILES, LETTERS, MAILS, Cell, answer, expected_files, goal
 from .warm import Job, Report, Warm
 from .world import Office, Post
 
@@ -38,6 +38,9 @@ class Played:
     asked: int = 0
     """Recovery questions: what became of a letter that nothing but a person can find out."""
     letters: int = 0
+    mails: int = 0
+    again: int = 0
+    """Mails that came once more, with the same Message-ID and the same bytes."""
 
 
 @dataclass(frozen=True)
@@ -139,6 +142,8 @@ class Run:
         (self.home / "config.toml").write_text(
             f'[models.scripted]\nmodel = "scripted"\nbase_url = "{url}"\nstyle = "{style}"\n'
             f'[sandbox]\nkind = "{self.cell.sandbox}"\n'
+            f'[plugins.mail]\nhost = "127.0.0.1"\nport = {self.theatre.office.mail_port}\ntls = "none"\n'
+            f'from = "agent@{self.name}.example.org"\nafter_crash = "send again"\n'
         )
 
     def files(self) -> dict[str, str]:
@@ -251,6 +256,7 @@ class Run:
         wanted = sorted((LETTERS[name][0], name) for name in ("gather", *self.cell.tasks, "end"))
         _same("letters", sorted(self.post.letters), wanted)
         self.played.letters = len(wanted)
+        self._check_mails(right)
         assert self.run is not None
         with closing(SqliteJournal(self.home)) as journal:
             entries = journal.read(self.run)
@@ -262,6 +268,18 @@ class Run:
         await self._check_memory(entries)
         if self.cell.sandbox == "docker":
             _check_containers(self.run)
+
+    def _check_mails(self, right: dict[str, str]) -> None:
+        """Each has one Message-ID, and the same bytes with the right file at every try."""
+        mailed = {str(mail["Subject"]): mail for mail in self.post.mailed()}
+        _same("mails", [sorted(mailed), len(self.post.mails)], [sorted(MAILS), len(MAILS)])
+        for name, path in MAILS.items():
+            (file,) = mailed[name].iter_attachments()
+            _same(f"the file with mail {name!r}", file.get_content().replace("\r\n", "\n"), right[path])
+        tries = [*self.post.mails.values()]
+        _same("tries with other bytes", [set(each) for each in tries if len(set(each)) > 1], [])
+        self.played.mails = len(tries)
+        self.played.again = sum(map(len, tries)) - len(tries)
 
     async def _check_memory(self, entries: Sequence[Entry]) -> None:
         """Each outcome, and what the agent wanted remembered, once."""

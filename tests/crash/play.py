@@ -63,6 +63,10 @@ LETTERS = {
 }
 
 
+MAILS = {"gather": "input.txt", "end": "report.md"}
+"""Sub-task -> the file that goes with its mail, which has a key: its Message-ID."""
+
+
 def goal(cell: Cell) -> str:
     """The goal file's text."""
     tasks = [("gather", ()), *((name, ("gather",)) for name in cell.tasks), ("end", cell.tasks)]
@@ -72,8 +76,8 @@ def goal(cell: Cell) -> str:
     ]
     return f"""
 goal: keep the books of one day
-allow: {{run: sandbox, web: ["*.example.org"], send: {{post: [anna]}}}}
-plugins: [files, python, memory, post]
+allow: {{run: sandbox, web: ["*.example.org"], send: {{post: [anna], mail: [anna@example.org]}}}}
+plugins: [files, python, memory, post, mail]
 parallel: {cell.lanes}
 ask: [finish]
 done_when:
@@ -139,13 +143,19 @@ def answer(request: SeenRequest) -> ServedTurn:
     return _turn(name, done, calls, is_code)
 
 
-_Call = tuple[str, Mapping[str, str]]
+_Call = tuple[str, Mapping[str, str | list[str]]]
+
+
+def _mail(name: str) -> dict[str, str]:
+    return {"to": "anna@example.org", "subject": name, "body": f"Enclosed: {MAILS[name]}."}
 
 
 def _calls(name: str) -> list[list[_Call]]:
     """The replies of a sub-task in `tools` style."""
     tool, to = LETTERS[name]
     letter: list[_Call] = [(tool, {"to": to, "text": name})]
+    if name in MAILS:
+        letter.append(("mail_send", {**_mail(name), "attachments": [MAILS[name]]}))
     over: list[_Call] = [("finish", {"result": name})]
     match name:
         case "gather":
@@ -174,6 +184,8 @@ def _scripts(name: str) -> list[str]:
     """The replies of a sub-task in `code` style."""
     tool, to = LETTERS[name]
     letter = f"{tool}(to='{to}', text='{name}')\n"
+    if name in MAILS:
+        letter += f"mail_send(**{_mail(name)!r}, attachments=['{MAILS[name]}'])\n"
     over = f"finish('{name}')\n"
     match name:
         case "gather":

@@ -155,8 +155,9 @@ def _import_all() -> None:
     import autoagent.sandboxes.monty_run
     import autoagent.sandboxes.monty_worker
     import autoagent.wiring
+    import autoagent_mail
 
-    del docker, genai_prices, openai, pydantic_monty, qdrant_edge, tenacity, autoagent
+    del docker, genai_prices, openai, pydantic_monty, qdrant_edge, tenacity, autoagent, autoagent_mail
     assert threading.active_count() == len(list(Path("/proc/self/task").iterdir())) == 1
 
 

@@ -1,13 +1,23 @@
-"""The world outside: a post office on loopback that counts letters, and the plugin that sends them."""
+"""The world outside: a post office on loopback that counts letters and mails, and who sends letters to it.
+
+Mails are sent by the mail plugin, by SMTP.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import http.client
 import json
+from collections.abc import Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import SMTP as AS_SENT
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal, cast
+
+from aiosmtpd.smtp import SMTP
 
 from autoagent.tools import Plugin, ToolContext, tool
 
@@ -21,35 +31,46 @@ class Post:
     keys: set[str] = field(default_factory=set)
     again: int = 0
     """Letters that came with a key that was there already, and were dropped."""
+    mails: dict[str, list[bytes]] = field(default_factory=dict)
+    """Message-ID -> the bytes of each mail that came with it."""
 
     def texts(self) -> list[str]:
         return [text for _, text in self.letters]
 
+    def mailed(self) -> list[EmailMessage]:
+        """One of each Message-ID, as a mailbox that drops the others shows them."""
+        parsed = [message_from_bytes(tries[0], policy=AS_SENT) for tries in self.mails.values()]
+        return [cast(EmailMessage, mail) for mail in parsed]
+
 
 class Office:
     """Serves `POST /RUN/TOOL`, `GET /RUN/key/KEY` and `GET /RUN/page`; `async with Office() as office`.
+
+    Mail comes by SMTP at `mail_port`, from an address at `RUN.example.org`.
 
     A letter by `post_keyed` whose key is known is dropped, as its receiver promises; all others are counted
     each time they come.
     """
 
     def __init__(self) -> None:
-        self.port = 0
+        self.port = self.mail_port = 0
         self.runs: dict[str, Post] = {}
         self._open = 0
-        self._server: asyncio.Server | None = None
+        self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Office:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.port = self._server.sockets[0].getsockname()[1]
+        loop = asyncio.get_running_loop()
+        letters = await asyncio.start_server(self._connected, "127.0.0.1", 0)
+        mails = await loop.create_server(lambda: _Mailing(self, self._count), "127.0.0.1", 0)
+        for server in (letters, mails):
+            await self._stack.enter_async_context(server)
+        self.port, self.mail_port = (s.sockets[0].getsockname()[1] for s in (letters, mails))
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._server is not None
-        self._server.close()
-        await self._server.wait_closed()
+        await self._stack.aclose()
 
     def of(self, run: str) -> Post:
         return self.runs.setdefault(run, Post())
@@ -61,6 +82,17 @@ class Office:
                 await asyncio.sleep(0.001)
             if not self._open:
                 return
+
+    def _count(self, change: int) -> None:
+        self._open += change
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
+        """Take a mail, as aiosmtpd's handlers do."""
+        run = envelope.mail_from.partition("@")[2].partition(".")[0]
+        content: bytes = envelope.original_content
+        name = message_from_bytes(content, policy=AS_SENT)["Message-ID"]
+        self.of(run).mails.setdefault(name, []).append(content)
+        return "250 OK"
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open += 1
@@ -91,6 +123,22 @@ class Office:
             post.letters.append((what, letter["text"]))
             post.keys.add(letter["key"])
         return 200, "delivered"
+
+
+class _Mailing(SMTP):
+    """A line by which mail comes, counted while it is open."""
+
+    def __init__(self, office: Office, count: Callable[[int], None]) -> None:
+        super().__init__(office, hostname="mail.example.org")
+        self._counted = count
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._counted(+1)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        super().connection_lost(error)
+        self._counted(-1)
 
 
 def plugin(port: int, run: str) -> Plugin:
