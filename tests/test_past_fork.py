@@ -13,7 +13,7 @@ from loops import STRIDE, Stage, finish, interrupt, plan, write, yes
 from worlds import World
 
 from autoagent.errors import StoreDamaged, UsageError
-from autoagent.events import CallStarted, FolderChanged, Forked, QuestionAsked, RunEnded
+from autoagent.events import CallDecided, CallStarted, FolderChanged, Forked, QuestionAsked, RunEnded
 from autoagent.faults import FaultPoint
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.past.fork import Fork, fork
@@ -179,6 +179,37 @@ async def test_questions_are_asked_anew_and_rules_are_over(tmp_path: Path) -> No
     assert outcome.ending == "parked"
     assert branch.question().subject.run == branch.run
     assert world.sent == ["bob: 0", "bob: 1"]
+
+
+async def test_a_send_that_had_not_begun_is_each_runs_own(tmp_path: Path) -> None:
+    """Under the other run's key a receiver would drop this letter, and a probe would find that run's."""
+    stage = Stage.at(tmp_path)
+    world = World()
+    stage.plugins = [world.plugin()]
+    letters = [call("post_probed", to="anna", text="hello"), write("done.txt", "x"), finish()]
+    replies = ScriptedModel(planner=[plan("a")], worker=letters, by_number=True)
+    await stage.start(POST, replies)
+    branch = forked(stage, seq_of(stage, CallStarted) - 1)
+    await branch.resume(replies)
+
+    assert world.sent == ["anna: hello", "anna: hello"]
+    keys = [[e.key for e in each.events(CallDecided) if e.tool == "post_probed"] for each in (stage, branch)]
+    assert keys[1][0] == keys[0][0] != keys[1][1]
+
+
+async def test_edited_arguments_that_were_not_used_are_asked_about_anew(tmp_path: Path) -> None:
+    """The yes to them was the other run's."""
+    stage = Stage.at(tmp_path)
+    world = World()
+    stage.plugins = [world.plugin()]
+    letter = call("post_send", to="bob", text="hi")
+    replies = ScriptedModel(planner=[plan("a")], worker=[letter, write("done.txt", "x"), finish()])
+    await stage.start(POST, replies, approver=yes(edit={"to": "bob", "text": "edited"}))
+    branch = forked(stage, seq_of(stage, CallStarted) - 1)
+    outcome = await branch.resume(ScriptedModel(worker=[]))
+
+    assert (outcome.ending, world.sent) == ("parked", ["bob: edited"])
+    assert branch.question().subject.args == {"to": "bob", "text": "edited"}
 
 
 async def test_an_open_question_belongs_to_the_run_that_asked(tmp_path: Path) -> None:

@@ -68,8 +68,10 @@ class Calls:
             return
         if known is None:
             known = self._decide(call)
+        elif known.started is None and known.is_inherited:
+            known = self._decide_again(known.decided, "the run that decided it was another one", own_key=True)
         elif self.recovery.has_changed(known.decided):
-            known = self._decide_again(known.decided)
+            known = self._decide_again(known.decided, "the plugin was changed meanwhile")
         if known is None:
             return
         if known.decided.tool not in self.ctx.tools:
@@ -94,18 +96,20 @@ class Calls:
             return None
         return self._as_policy_says(proposal, call.id)
 
-    def _decide_again(self, decided: CallDecided) -> CallState | None:
-        """As `_decide`, after a crash, of a call that had not begun: the plugin that it was judged by is
-        another one now, and may do something else, or reach somebody else, with the same arguments.
+    def _decide_again(self, decided: CallDecided, why: str, *, own_key: bool = False) -> CallState | None:
+        """As `_decide`, of a call that had not begun. The plugin that it was judged by is another one now, and
+        may do something else, or reach somebody else, with the same arguments; or it was decided before a
+        fork: under the other run's key a receiver would take this call for that run's, and drop it.
         """
         tool = self.ctx.tools[decided.tool]
         try:
             args = tool.check(decided.args)
             proposal = propose(self.ctx, self.me, tool, args, decided.call, decided.files)
         except ToolError as error:
-            self.end(decided, ok=False, output=f"the plugin was changed meanwhile: {error}")
+            self.end(decided, ok=False, output=f"{why}: {error}")
             return None
-        return self._as_policy_says(replace(proposal, key=decided.key), decided.call)
+        key = proposal.key if own_key else decided.key
+        return self._as_policy_says(replace(proposal, key=key), decided.call)
 
     def _as_policy_says(self, proposal: Proposal, call: str) -> CallState | None:
         match policy.decide(self.state, proposal.call):

@@ -230,7 +230,7 @@ def _forked(state: RunState, event: e.Forked) -> RunState:
         workspace=event.workspace,
         forked=event,
         before_main=state.main,
-        calls={k: replace(c, is_inherited=c.started is not None) for k, c in state.calls.items()},
+        calls={k: replace(c, is_inherited=True) for k, c in state.calls.items()},
         questions={k: replace(q, voided=why) if q.is_open else q for k, q in state.questions.items()},
         standing=(),
         commands=0,

@@ -30,7 +30,7 @@ class CallState:
     ended: e.CallEnded | None = None
     """Only kept for the calls inside a script that hasn't ended."""
     is_inherited: bool = False
-    """Started by the run that this one was forked from, which may have gone on with it."""
+    """Decided, maybe started, by the run that this one was forked from, which may have gone on with it."""
 
 
 @dataclass(frozen=True)
