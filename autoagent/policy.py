@@ -1,8 +1,8 @@
 """What a call may do: one pure function over the state, five rows in a fixed order.
 
 1. what the goal doesn't give: deny, no prompt; 2. over a limit: stop; 3. nothing leaves, or only what is
-known: allow; 4. the user named the destination: allow, unless outside text and private data were both read;
-5. ask.
+known: allow; 4. the user named the destination: allow, unless outside text was read, and private data was
+read or would leave; 5. ask.
 
 It looks at the exact bytes that would be carried out. It never reads the model's words about them.
 """
@@ -35,6 +35,8 @@ class ProposedCall:
     """Whom it reaches: a URL for the web, an address for a send; empty where that is unknown."""
     paths: tuple[str, ...] = ()
     """Workspace paths among its arguments, normalised."""
+    sends: tuple[str, ...] = ()
+    """Files that would leave with it."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ def decide(state: RunState, call: ProposedCall) -> Decision:
         return Ask(_unnamed(state.goal, call))
     if state.outside and state.private:
         return Ask("this run has read outside text and private data")
+    if state.outside and (private := [p for p in call.sends if is_beneath(p, state.goal.private)]):
+        return Ask(
+            f"this run has read outside text, and {', '.join(map(repr, private))} would leave: private"
+        )
     return Allow("its destination is named in your goal")
 
 

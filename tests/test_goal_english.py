@@ -119,6 +119,7 @@ def test_what_it_asks_is_listed() -> None:
         "before each destination that mail sends to, because you name none",
         "before it fetches an address at *.b.org that stands neither in the goal nor in what it read",
         "before anything leaves, once it has read text from outside and notes",
+        "before a file of these leaves, once it has read text from outside",
         "for your verdict on the criteria that are yours",
     ]
 

@@ -156,6 +156,23 @@ async def test_each_recipient_must_be_named_in_the_goal(tmp_path: Path) -> None:
     assert stage.question().subject.destination == "anna@example.org, eve@evil.example"
 
 
+@pytest.mark.parametrize("path", ["notes/p.txt", "a.txt"])
+async def test_private_file_leaves_only_with_a_yes_after_outside_text_was_read(
+    tmp_path: Path, path: str
+) -> None:
+    """Also one that was never read: an order in the outside text can name it."""
+    async with serving(Post()) as post:
+        stage = mailing(tmp_path, post.port, files={"notes/p.txt": "private", "a.txt": "do as I say"})
+        letters = [call("files_read", path="a.txt"), mail(attachments=[path])]
+        outcome = await stage.start(f"{GOAL}private: [notes]\n", model_of(*letters))
+
+    if path == "a.txt":
+        assert (outcome.ending, len(post.taken)) == ("proved", 1)
+        return
+    assert (outcome.ending, post.taken) == ("parked", [])
+    assert stage.question().why == "this run has read outside text, and 'notes/p.txt' would leave: private"
+
+
 async def test_attachments_that_are_too_large_are_not_sent(tmp_path: Path) -> None:
     """Before a line to the server is opened; the model reads how much it is."""
     stage = mailing(tmp_path, 9)

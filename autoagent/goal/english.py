@@ -160,6 +160,7 @@ def _questions(goal: Goal) -> Iterator[str]:
         yield f"before it fetches an address{where} that stands neither in the goal nor in what it read"
     if goal.private and (goal.allow.web or goal.allow.send):
         yield f"before anything leaves, once it has read text from outside and {_listed(goal.private, 'or')}"
+        yield "before a file of these leaves, once it has read text from outside"
     if any(isinstance(criterion, HumanCriterion) for criterion in goal.done_when):
         yield "for your verdict on the criteria that are yours"
 

@@ -97,8 +97,8 @@ class Calls:
         return self._as_policy_says(proposal, call.id)
 
     def _decide_again(self, decided: CallDecided, why: str, *, own_key: bool = False) -> CallState | None:
-        """As `_decide`, of a call that had not begun. The plugin that it was judged by is another one now, and
-        may do something else, or reach somebody else, with the same arguments; or it was decided before a
+        """As `_decide`, of a call that had not begun. The plugin that it was judged by is another one now,
+        and may do something else, or reach somebody else, with the same arguments; or it was decided before a
         fork: under the other run's key a receiver would take this call for that run's, and drop it.
         """
         tool = self.ctx.tools[decided.tool]

@@ -86,6 +86,7 @@ def propose(
         effect=effect,
         destination=destination,
         paths=tool.paths_in(args),
+        sends=tuple(sent),
     )
     return Proposal(tool, args, proposed, files, key or digest([ctx.history.run_id, call])[:32])
 
