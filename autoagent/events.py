@@ -361,6 +361,11 @@ class CallEnded(Frozen):
     """
     queued: tuple[RequestedCall, ...] = ()
     """What a script asked for that runs after it: external calls, and how it wants to end."""
+    in_doubt: bool | None = None
+    """Of an external call that didn't end well: whether it may have happened all the same.
+
+    Else `None`, and where the version that recorded it did not say.
+    """
 
 
 class Observed(Frozen):
@@ -525,7 +530,13 @@ Event = Annotated[
     Field(discriminator="kind"),
 ]
 
-VERSIONS: dict[str, int] = {"call_decided": 2, "call_started": 2, "question_asked": 2, "folder_changed": 2}
+VERSIONS: dict[str, int] = {
+    "call_decided": 2,
+    "call_started": 2,
+    "question_asked": 2,
+    "folder_changed": 2,
+    "call_ended": 2,
+}
 """Kind -> version, where it isn't 1. Raise it when a kind's fields change, and add an upcaster."""
 
 

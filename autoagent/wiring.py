@@ -370,6 +370,11 @@ def _existing(workspace: Path) -> Path:
 
 def _same(workspace: str) -> Path:
     """The folder that a run began in, still where it was. Raises `UsageError`."""
+    if not Path(workspace).is_dir():
+        raise UsageError(
+            f"the run's workspace {workspace!r} is no folder any more; put it back where it was, or have its "
+            "files laid out from the journal, in a folder of their own: 'autoagent fork RUN --at N'"
+        )
     folder = _existing(Path(workspace))
     if str(folder) != workspace:
         raise UsageError(

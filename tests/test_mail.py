@@ -28,6 +28,7 @@ from autoagent.errors import UsageError
 from autoagent.events import CallEnded, CallStarted, QuestionAsked
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
+from autoagent.past.undo import effects_after
 from autoagent.testing.model import ScriptedModel, call
 from autoagent_mail.message import Letter, media_type, one_line_only
 
@@ -218,16 +219,24 @@ async def test_one_refused_recipient_stops_the_mail_for_all(tmp_path: Path) -> N
 async def test_refused_message_is_certainly_not_sent(tmp_path: Path, answer: str, said: str) -> None:
     """For good or for now, as the server says; no warning that it may have happened."""
     async with serving(Post(answer=answer)) as post:
-        assert await told(mailing(tmp_path, post.port), mail()) == said
+        stage = mailing(tmp_path, post.port)
+
+        assert await told(stage, mail()) == said
+        assert (stage.state.sent, stage.state.unsure) == ((), ())
+        assert effects_after(stage.journal.read(stage.run), 1) == ()
 
 
 async def test_line_that_breaks_before_the_answer_leaves_it_open(tmp_path: Path) -> None:
     """The server had all of it and said nothing: the model must not simply repeat it."""
     async with serving(Post(on_taken=lambda line: line.abort())) as post:
-        said = await told(mailing(tmp_path, post.port), mail())
+        stage = mailing(tmp_path, post.port)
+        said = await told(stage, mail())
 
     assert "has the whole mail and didn't say whether it took it" in said
     assert "It may have happened all the same: don't repeat it without checking." in said
+    assert (stage.state.sent, stage.state.unsure) == ((), ("mail_send anna@example.org",))
+    (stays,) = effects_after(stage.journal.read(stage.run), 1)
+    assert not stays.is_sure
 
 
 @pytest.mark.parametrize("answer", ["yes, dear", "354 go on", "199 hm"])

@@ -388,3 +388,17 @@ async def test_killed_while_forking_there_is_none_or_a_whole_one(tmp_path: Path,
 
 def whole(found: Verification) -> tuple[int | None, str]:
     return found.first_bad, found.head
+
+
+async def test_a_run_whose_folder_is_gone_names_the_way_out(tmp_path: Path) -> None:
+    """Its files stand in the journal: a fork lays them out."""
+    ask = call("ask_human", question="What else?")
+    stage = Stage.at(tmp_path)
+    await stage.start(GOAL, ScriptedModel(planner=[plan("a")], worker=[write("a.txt", "A"), ask]))
+    (stage.folder / "a.txt").unlink()
+    stage.folder.rmdir()
+
+    with pytest.raises(UsageError, match=r"is no folder any more.*'autoagent fork RUN --at N'"):
+        await stage.resume(model())
+    branch = forked(stage, stage.ends[-1])
+    assert branch.files() == {"a.txt": "A"}

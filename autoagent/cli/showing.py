@@ -66,6 +66,7 @@ class Shown:
             "limits": {**self.state.limits.model_dump(mode="json"), "usd": float(self.state.limits.usd)},
             "plan": [{"id": s.id, "title": s.title, "outcome": self.state.outcome(s.id)} for s in plan],
             "sent": list(self.state.sent),
+            "unsure": list(self.state.unsure),
         }
 
 
@@ -111,12 +112,18 @@ def shown_lines(run: Shown) -> Iterator[Line]:
     yield from _plan(run.state)
     yield from _questions(run)
     yield from _files(run)
-    if run.state.sent:
-        yield from _section("Left the house", (line("  ", short(sent, 120)) for sent in run.state.sent))
+    if run.state.sent or run.state.unsure:
+        yield from _section("Left the house", _left(run.state))
     if run.outcome.result:
         yield from _section("The agent reports, in its own words", block(run.outcome.result, before="  │ "))
     yield line("")
     yield from ending(run.outcome, run.state, is_shown=True)
+
+
+def _left(state: RunState) -> Iterator[Line]:
+    yield from (line("  ", short(sent, 120)) for sent in state.sent)
+    for sent in state.unsure:
+        yield dotted(line("  ", short(sent, 120)), Part("may have happened: nobody has heard", "attention"))
 
 
 def _turns(state: RunState) -> Iterator[Line]:

@@ -69,6 +69,8 @@ def _left(state: RunState) -> Iterator[str]:
     """What left the house, by tool."""
     for tool, count in Counter(sent.partition(" ")[0] for sent in state.sent).items():
         yield f"{count} × {tool}"
+    for tool, count in Counter(sent.partition(" ")[0] for sent in state.unsure).items():
+        yield f"perhaps {count} × {tool}"
 
 
 def _next(outcome: Outcome, state: RunState) -> list[str]:

@@ -149,6 +149,7 @@ def _same(body: Json) -> Json:
 
 UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("call_decided", 1): _same,
+    ("call_ended", 1): _same,
     ("call_started", 1): _same,
     ("folder_changed", 1): _same,
     ("question_asked", 1): _same,

@@ -236,12 +236,12 @@ class Calls:
         tool = self.ctx.tools[decided.tool]
         outcome, seconds = await self.executor.run(tool, decided, self.working_copy())
         self.ctx.history.faults.reached("effect done")
-        text = outcome.text
+        text, in_doubt = outcome.text, None
         if decided.effect == "external" and not outcome.ok:
-            text += _doubt(outcome, is_first=known.started is None)
-        self.end(
-            decided, ok=outcome.ok, output=text, labels=self.learnt.labels(decided, outcome), seconds=seconds
-        )
+            said = _doubt(outcome, is_first=known.started is None)
+            text, in_doubt = text + said, bool(said)
+        labels = self.learnt.labels(decided, outcome)
+        self.end(decided, ok=outcome.ok, output=text, labels=labels, seconds=seconds, in_doubt=in_doubt)
         if decided.effect == "external":
             await self.ctx.history.durable()
 
@@ -323,6 +323,7 @@ class Calls:
         seconds: float = 0,
         tree: str | None = None,
         queued: tuple[RequestedCall, ...] = (),
+        in_doubt: bool | None = None,
     ) -> None:
         urls = self.learnt.urls(decided, output) if ok and self.state.goal.allow.web else ()
         self.ctx.history.record(
@@ -336,6 +337,7 @@ class Calls:
                 seconds=round(seconds, 4),
                 urls=urls,
                 queued=queued,
+                in_doubt=in_doubt,
             ),
             sync=decided.effect == "external" or tree is not None,
         )
@@ -349,9 +351,10 @@ class Calls:
             case "done":
                 self.end(decided, ok=True, output="It had already been done before the restart.")
             case "skip":
-                self.end(decided, ok=False, output="Skipped by the person after a restart; not done again.")
+                said = "Skipped by the person after a restart; not done again."
+                self.end(decided, ok=False, output=said, in_doubt=True)
             case "again" if why := self._differs_now(decided):
-                self.end(decided, ok=False, output=f"Not done again after a restart: {why}")
+                self.end(decided, ok=False, output=f"Not done again after a restart: {why}", in_doubt=True)
             case "again":
                 await self._perform(known)
 

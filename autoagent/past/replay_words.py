@@ -55,6 +55,8 @@ def difference(was: Event, now: Event, read: Read, *, is_priced: bool = True) ->
     skip |= frozenset() if is_priced else _PRICED.get(was.kind, frozenset())
     if isinstance(was, e.ModelCalled) and not was.prompt:
         skip |= {"prompt"}
+    if isinstance(was, e.CallEnded) and was.in_doubt is None:
+        skip |= {"in_doubt"}
     names = [n for n in before if n not in skip and before[n] != after[n]]
     if not names:
         return None

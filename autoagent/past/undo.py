@@ -130,6 +130,8 @@ def effects_after(entries: Sequence[Entry], seq: int) -> tuple[Effect, ...]:
             case CallStarted(call=id) if id in decided and entry.seq > seq:
                 call = decided[id]
                 sent[id] = Effect(entry.seq, entry.at, call.tool, call.destination, False)
+            case CallEnded(call=id, ok=False, in_doubt=False) if id in sent:
+                del sent[id]  # refused, or never handed over
             case CallEnded(call=id, ok=ok) if id in decided and (id in sent or (ok and entry.seq > seq)):
                 call = decided[id]
                 sent[id] = Effect(entry.seq, entry.at, call.tool, call.destination, ok)

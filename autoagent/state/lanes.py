@@ -87,9 +87,11 @@ def _call_ended(state: RunState, event: e.CallEnded) -> RunState:
         return replace(state, calls=put(state.calls, event.call, replace(call, ended=event)))
     inside = [k for k, c in state.calls.items() if c.decided.script == event.call]
     state = replace(state, calls=drop(state.calls, event.call, *inside))
+    sent = f"{call.decided.tool} {call.decided.destination or ''}".strip()
     if call.decided.effect == "external" and event.ok:
-        sent = f"{call.decided.tool} {call.decided.destination or ''}".strip()
         state = replace(state, sent=(*state.sent, sent))
+    elif event.in_doubt:
+        state = replace(state, unsure=(*state.unsure, sent))
     lane = state.lanes.get(event.lane)
     return state if lane is None else _observed_call(state, lane, call.decided, event)
 

@@ -177,6 +177,8 @@ class RunState:
     """The last undo, where nothing was concluded since: verdicts are about what was before it."""
     sent: tuple[str, ...] = ()
     """`tool destination` of each external effect that ended well."""
+    unsure: tuple[str, ...] = ()
+    """The same of each that didn't, and may have happened all the same."""
     ended: e.RunEnded | None = None
     parked: tuple[str, ...] | None = None
     interrupted: bool = False
