@@ -106,7 +106,8 @@ class RunOwned(AutoagentError):
         heard = ""
         if silent_s is not None and free_in_s is not None:
             heard = (
-                f", last heard of {silent_s:.0f} s ago (if it hangs, you can take over in {free_in_s:.0f} s)"
+                f", last heard of {silent_s:.0f} s ago "
+                f"(if it hangs, do this again in {free_in_s:.0f} s: that takes over)"
             )
         super().__init__(
             f"{what} is being worked on by {holder}{heard}; wait for it, or stop it with 'autoagent cancel'"
@@ -131,8 +132,8 @@ class LeaseLost(JournalConflict):
     def __init__(self, run_id: str, epoch: int) -> None:
         AutoagentError.__init__(
             self,
-            f"run {run_id!r}: the lease of epoch {epoch} is over; "
-            "another process owns this run now, or it was released",
+            f"run {run_id!r} was taken over by another process, or let go: nothing more is written here "
+            f"(the lease of epoch {epoch} is over); 'autoagent show {run_id}' says how it stands",
         )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from autoagent.cli.app import status_of
 from autoagent.cli.commands import app
+from autoagent.cli.grouped import GROUPS
 from autoagent.goal.file import load
 
 HEAVY = ("asyncio", "openai", "httpx", "docker", "qdrant_client", "qdrant_edge", "sqlite3", "rich")
@@ -153,6 +154,18 @@ def test_help_comes_on_stdout(arguments: list[str], capsys: Capture) -> None:
     assert status_of(arguments) == 0
 
     assert capsys.readouterr().out.startswith("Usage: autoagent")
+
+
+def test_help_lists_every_command_under_a_heading(capsys: Capture) -> None:
+    """Once; what a newcomer needs comes first."""
+    assert status_of(["--help"]) == 0
+
+    known = {command.callback.__name__ for command in app.registered_commands if command.callback}
+    known |= {group.name for group in app.registered_groups if group.name}
+    assert sorted(name for names in GROUPS.values() for name in names) == sorted(known)
+    said = capsys.readouterr().out
+    assert said.index("\n  run ") < said.index("\n  resume ") < said.index("\n  init ")
+    assert all(f"\n  {name} " in said for name in known)
 
 
 def test_every_command_that_a_text_names_exists() -> None:

@@ -287,6 +287,18 @@ def test_tail_prints_the_lines_of_the_run(desk: Desk) -> None:
     assert desk("tail", run, "--follow").splitlines() == lines
 
 
+def test_tail_tells_the_entries_that_other_commands_take(desk: Desk) -> None:
+    """The number of the entry that each line is about."""
+    run = desk.start(PROVED, write("a.txt", "x"), finish("wrote it")).run
+
+    lines = desk("tail", run, "--entries").splitlines()
+
+    (wrote,) = [each for each in lines if "files_write a.txt" in each]
+    entry = wrote.split()[1]
+    assert desk("why", run, entry).split(maxsplit=1)[1].startswith("files_write a.txt: write, done")
+    assert desk("diff", run, entry, "--stat").startswith("+  a.txt")
+
+
 def test_export_prints_every_entry(desk: Desk) -> None:
     """One JSON object a line, in order, without gaps."""
     outcome = desk.start(PROVED, write("a.txt", "x"), finish("half \udcff"))

@@ -19,11 +19,13 @@ from autoagent.cli import (
     running,
     writing,
 )
+from autoagent.cli.grouped import GroupedCommands
 from autoagent.cli.options import help_unless_called
 from autoagent.errors import UsageError
 
 # no completion (it writes into shell files), no rich (110 ms of CPU), no tracebacks: errors are told in `app`
 app = typer.Typer(
+    cls=GroupedCommands,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

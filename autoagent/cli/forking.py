@@ -30,5 +30,9 @@ def _lines(fork: Fork) -> Iterator[Line]:
             f"Was under way: run {fork.source} may have done it since; the fork finds out, or asks you:"
         )
         yield from (line("  ", short(call, 120)) for call in fork.under_way)
-    yield line(f"What run {fork.source} sent after entry {fork.at} is not in its past.")
+    if fork.sent_since:
+        yield line(
+            f"Run {fork.source} sent {fork.sent_since} × more after entry {fork.at}; "
+            "the fork knows nothing of that, and may send it again."
+        )
     yield line(f"next: autoagent resume {fork.run}")

@@ -42,7 +42,11 @@ def fork(
     ] = None,
     model: options.Model = None,
 ) -> None:
-    """Let a run's history go on in another way, from an entry on, in a folder of its own."""
+    """Go on otherwise from an entry, in a new run and folder.
+
+    It shares the history up to that entry; 'autoagent resume' carries it on. Entries:
+    'autoagent tail RUN --entries'.
+    """
     from autoagent.cli.forking import fork as make
 
     make(run, at, into, model)

@@ -75,9 +75,9 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go; delete nothing.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Delete stored files that no run needs, and what dead processes left.
+    """Delete stored files that no run needs any more.
 
-    Refused while a run goes on.
+    Also what dead processes left. Refused while a run goes on.
     """
     from autoagent.cli.clearing import collect
 

@@ -32,12 +32,15 @@ def show(run: options.Run, as_json: options.AsJson = False) -> None:
 def tail(
     run: options.Run,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")] = False,
+    entries: Annotated[
+        bool, typer.Option("--entries", help="Each line's entry before it, as diff, undo and fork take it.")
+    ] = False,
 ) -> None:
     """Print what a run has done, line by line."""
     from autoagent.cli.following import follow as follow_run
     from autoagent.cli.following import tail as tail_run
 
-    (follow_run if follow else tail_run)(run)
+    (follow_run if follow else tail_run)(run, are_numbered=entries)
 
 
 def export(
@@ -55,7 +58,7 @@ def export(
         ),
     ] = None,
 ) -> None:
-    """Print a run's journal, one JSON object an entry; or keep its replies in a file."""
+    """Print a run's journal as JSON lines, or its replies as a file."""
     from autoagent.cli.finding import find_run, opened
     from autoagent.cli.output import out_json
 

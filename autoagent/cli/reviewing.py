@@ -30,7 +30,7 @@ def diff(
     show_all: Annotated[bool, typer.Option("--all", help="Every line, however many.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show what changed in a run's workspace, as its journal has it."""
+    """Show what a run changed in its folder, as its journal has it."""
     from autoagent.cli.differing import diff as show_difference
 
     show_difference(run, what or [], as_stat=stat, show_all=show_all, as_json=as_json)
@@ -57,8 +57,8 @@ def undo(
 ) -> int:
     """Take a run's folder back to what it was.
 
-    What you changed yourself stays. What has left the house can't be taken back; it is listed.
-    Nothing is lost: an undo can be undone.
+    What you changed yourself stays. What has left the house can't be taken back; it is listed. Nothing is
+    lost: an undo can be undone. Entries: 'autoagent tail RUN --entries'.
     """
     from autoagent.cli.undoing import Wish, keep_of
     from autoagent.cli.undoing import undo as take_back
@@ -79,14 +79,17 @@ def why(
     every: Annotated[bool, typer.Option("--all", help="Each time, not only the last.")] = False,
     as_json: options.AsJson = False,
 ) -> None:
-    """Show what led to something: who changed a file, who allowed a call, what had been read before."""
+    """Show what led to a file, a call, a question or a cost.
+
+    Who changed it, which model asked for it, who allowed it, what had been read before.
+    """
     from autoagent.cli.explaining import explain
 
     explain(run, what, every=every, as_json=as_json)
 
 
 def replay(run: options.Run, as_json: options.AsJson = False) -> int:
-    """Carry a run out again from its record, and show where this version does otherwise.
+    """Play a run again from its record; show what would differ now.
 
     No model is called and nothing is sent or written. Exit status 1: it differs.
     """

@@ -102,7 +102,7 @@ def undo(prefix: str, wish: Wish) -> int:
 async def _undo(journal: SqliteJournal, workspace: Workspace, wish: Wish) -> int:
     shown = await _preview(journal, workspace, wish.to, wish.keep or "mine")
     if not wish.as_json:
-        out(*_preview_lines(shown, journal.objects))
+        out(*_preview_lines(shown, journal.objects, hint=wish.keep is None))
     if not wish.dry_run and not wish.yes and not shown.is_empty:
         if shown.undo.clashes and wish.keep is None:
             if (keep := await _ask_keep()) is None:
@@ -144,7 +144,7 @@ def _entry_before(journal: SqliteJournal, run: str) -> int:
 # --- what is shown ------------------------------------------------------------------------------------------
 
 
-def _preview_lines(shown: Shown, objects: Objects) -> Iterator[Line]:
+def _preview_lines(shown: Shown, objects: Objects, *, hint: bool) -> Iterator[Line]:
     undo = shown.undo
     moment = "as the run found it" if undo.to == 1 else f"as it was after entry {undo.to}"
     if shown.is_empty:
@@ -160,7 +160,7 @@ def _preview_lines(shown: Shown, objects: Objects) -> Iterator[Line]:
         )
         pairs = [(each, patch(each, objects)) for each in undo.clashes]
         yield from (line("  ") + each for each in differences(pairs, _CLASH_CAPS))
-        yield from _kept_lines(undo)
+        yield from _kept_lines(undo, hint=hint)
     if shown.stays:
         yield line("")
         yield line(Part("This has left the house, and stays:", "attention"))
@@ -171,11 +171,11 @@ def _preview_lines(shown: Shown, objects: Objects) -> Iterator[Line]:
             yield dotted(whom, at, may, f"entry {each.seq}")
 
 
-def _kept_lines(undo: Undo) -> Iterator[Line]:
+def _kept_lines(undo: Undo, *, hint: bool) -> Iterator[Line]:
     for path, beside in undo.kept.items():
         where = f"; the other one goes to {spelled(beside)}" if beside else ""
         yield line(f"{spelled(path)} stays as you have it{where}")
-    if any(not beside for beside in undo.kept.values()):
+    if hint and undo.kept:
         yield line(Part("--keep theirs takes the other version, --keep both puts it beside yours", "dim"))
 
 
@@ -206,15 +206,18 @@ def effect_record(each: Effect) -> JsonValue:
 
 
 async def _ask_keep() -> Keep | None:
-    """Which version stays of what both changed; `None` where the person goes away."""
+    """Which version stays of what both changed; `None` for neither, and where the person goes away."""
     while True:
-        typed = await _typed("keep [1] mine  [2] theirs  [3] both  (^D: neither, do nothing) › ")
+        typed = await _typed("keep [1] mine  [2] theirs  [3] both  (n: do nothing) › ")
         if typed is None:
             return None
         for number, keep in enumerate(get_args(Keep), 1):
             if typed in (str(number), keep):
                 found: Keep = keep
                 return found
+        if typed.lower() in ("n", "no", "q"):
+            return None
+        note("type 1, 2 or 3; n leaves all as it is")
 
 
 async def _ask(what: str) -> bool:

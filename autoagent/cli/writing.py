@@ -49,7 +49,7 @@ def init(
 
 
 def validate(path: Where) -> int:
-    """Say a goal back in plain English: what it may do and what not."""
+    """Say a goal back in English: what it may do and what it can't."""
     from autoagent.cli.validating import validate as say_back
 
     return say_back(path)

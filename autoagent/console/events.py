@@ -71,6 +71,12 @@ def told(before: RunState, event: e.Event, after: RunState) -> Iterator[Line]:
             assert_never(event)
 
 
+def _process(holder: str) -> str:
+    """Host and process id, as a sentence has them."""
+    host, _, pid = holder.rpartition(":")
+    return f"process {pid} on {host}" if host else holder
+
+
 # --- calls --------------------------------------------------------------------------------------------------
 
 
@@ -287,7 +293,10 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             )
         case e.OwnerChanged() if event.epoch > 1:
             yield dotted(
-                line("run ", run, " goes on"), f"model {event.model}", event.holder, limits_of(after.limits)
+                line("run ", run, " goes on"),
+                f"model {event.model}",
+                _process(event.holder),
+                limits_of(after.limits),
             )
         case e.LimitsRaised():
             yield line("new limits: ", changed_limits(before.limits, event.limits) or "as they were")

@@ -30,13 +30,18 @@ class Progress:
         read: Read,
         *,
         is_attended: bool = False,
+        are_numbered: bool = False,
         tick_s: float = 1.0,
         heartbeat_s: float = 60.0,
     ) -> None:
-        """`is_attended`: questions are put to a person on this screen, so they aren't announced as well."""
+        """`is_attended`: questions are put to a person on this screen, so they aren't announced as well.
+
+        `are_numbered`: the entry's number stands before each line.
+        """
         self.screen = screen
         self.state: RunState | None = None
         self.is_stopping = False
+        self._are_numbered = are_numbered
         self._is_attended, self._tick_s, self._heartbeat_s = is_attended, tick_s, heartbeat_s
         self._read = read
         self._run_id: str | None = None
@@ -62,7 +67,7 @@ class Progress:
         self._since = monotonic()
         if not (self._is_attended and isinstance(entry.event, QuestionAsked)):
             for each in told(before, entry.event, self.state):
-                self._say(each, entry.at)
+                self._say(self._numbered(entry.seq) + each, entry.at)
         self._draw()
 
     def note(self, text: str) -> None:
@@ -77,6 +82,9 @@ class Progress:
             silent_s = monotonic() - self._spoke
             if not self.screen.is_terminal and self.state is not None and silent_s >= self._heartbeat_s:
                 self._say(self._now(self.state), SystemClock().now())
+
+    def _numbered(self, seq: int) -> Line:
+        return line(Part(f"{seq:>5}  ", "dim")) if self._are_numbered else line()
 
     def _say(self, what: Line, at: datetime) -> None:
         self._spoke = monotonic()

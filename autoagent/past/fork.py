@@ -15,6 +15,7 @@ from autoagent.events import Entry, Forked, RunEnded
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.folder.fresh import empty_folder
 from autoagent.ids import new_id
+from autoagent.past.undo import effects_after
 from autoagent.ports import Journal
 from autoagent.state import CallState, RunState, fold
 from autoagent.trees import EMPTY, load_tree
@@ -31,6 +32,8 @@ class Fork:
     workspace: str
     sent: tuple[str, ...]
     """Effects outside, up to `at`, that ended well: they are in its past too."""
+    sent_since: int
+    """How many effects outside the source had after `at`, which are not."""
     under_way: tuple[str, ...]
     """External calls that were started and not ended at `at`: the source may have done them since."""
 
@@ -63,6 +66,7 @@ def fork(
         at=at,
         workspace=str(folder),
         sent=state.sent,
+        sent_since=len(effects_after(journal.read(run_id), at)),
         under_way=tuple(_named(call) for call in _under_way(state)),
     )
 

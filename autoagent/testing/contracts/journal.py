@@ -87,7 +87,7 @@ class LeaseContract:
         journal.append(lease, [entry(1)])
         journal.release(lease)
 
-        with pytest.raises(LeaseLost, match="run 'r': the lease of epoch 1 is over"):
+        with pytest.raises(LeaseLost, match="the lease of epoch 1 is over"):
             journal.append(lease, [entry(2)])
         with pytest.raises(LeaseLost):
             journal.renew(lease)
