@@ -257,7 +257,7 @@ def test_show_puts_a_run_on_a_page(desk: Desk) -> None:
     assert re.search(r"^  ✓  tell  do tell  done  wrote it$", shown, re.MULTILINE)
     assert "\n  + a.txt\n" in shown
     assert re.search(r"^✓ proved  a\.txt exists  a\.txt, ", shown, re.MULTILINE)
-    assert shown.endswith(" · exit 0\n")
+    assert shown.splitlines()[-2].endswith(" · exit 0")
     record = desk.json("show", run)
     assert (record["ending"], record["plan"]) == (
         "proved",
@@ -285,6 +285,15 @@ def test_tail_prints_the_lines_of_the_run(desk: Desk) -> None:
     assert all(re.match(r"\d\d:\d\d:\d\d ", each) for each in lines)
     assert "1 1/1 files_write a.txt · 27 B · $0.00" in [each[9:] for each in lines]
     assert desk("tail", run, "--follow").splitlines() == lines
+
+
+def test_show_of_an_ended_run_names_the_commands_that_look_back(desk: Desk) -> None:
+    """What changed, why, and how it is taken back."""
+    run = desk.start(PROVED, write("a.txt", "x"), finish("wrote it")).run
+
+    last = desk("show", run).splitlines()[-1]
+
+    assert last == f"next: autoagent diff {run} · autoagent why {run} a.txt · autoagent undo {run}"
 
 
 def test_tail_tells_the_entries_that_other_commands_take(desk: Desk) -> None:

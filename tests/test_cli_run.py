@@ -276,7 +276,7 @@ async def test_doctor_asks_the_model_s_server(cli: Cli) -> None:
     down = await cli("doctor", status=1)
 
     assert re.search(r"^ok +model +scripted at http://127\.0\.0\.1:\d+/v1$", fine.out, re.MULTILINE)
-    assert "doesn't list that model, but scripted" in other.out
+    assert "doesn't list that model, only scripted" in other.out
     assert re.search(r"^missing +model +other at .* doesn't answer \(", down.out, re.MULTILINE)
 
 

@@ -28,11 +28,13 @@ from autoagent.events import (
     SubTaskStarted,
 )
 from autoagent.past.ledger import Ledger
+from autoagent.past.quoted import Quotation, quotations
 from autoagent.past.step import Step
 from autoagent.past.verbatim import SHORTEST, Written
 from autoagent.past.why import why
 from autoagent.testing.model import ScriptedModel, call
-from autoagent.trees import entry_in, load_tree
+from autoagent.testing.objects import MemoryObjects
+from autoagent.trees import EMPTY, WorkingCopy, entry_in, load_tree, store_tree
 
 PAGE = "Minutes of May.\npayments was OOMKilled at 09:14 on the second node, says the log.\nEnd."
 GOAL = """
@@ -171,6 +173,34 @@ async def test_what_code_read_by_itself_is_quoted_with_the_file_that_it_stands_i
     assert made.quote == "11:02:44 ERROR search disk full"
     assert (old.text, old.quote) == ("stands word for word in old.log, as the run found it", A_LINE)
     assert old.entry == 1
+
+
+def test_a_quotation_of_lines_is_of_whole_lines() -> None:
+    """What the next line has in common is left out."""
+    objects = MemoryObjects()
+    copy = WorkingCopy(EMPTY, objects)
+    copy.write("a.log", b"2026-11-20 02:14 one failed\n2026-11-20 09:41 two is well\n")
+    tree = store_tree(copy.tree(), objects)
+    text = "2026-11-20 02:14 one failed\n2026-11-20 11:02 three"
+
+    found = quotations(text, tree, objects, but="", named_in="")
+
+    assert found == [Quotation("a.log", "2026-11-20 02:14 one failed")]
+
+
+def test_a_file_whose_bytes_were_removed_is_quoted_by_nobody() -> None:
+    """And keeps nobody from the others."""
+    objects = MemoryObjects()
+    copy = WorkingCopy(EMPTY, objects)
+    copy.write("a.log", b"the secret is swordfish 123\n")
+    copy.write("b.log", b"the weather is fine today\n")
+    tree = store_tree(copy.tree(), objects)
+    objects.blank([copy.tree().entries["a.log"].sha256])
+    text = "the secret is swordfish 123\nthe weather is fine today"
+
+    found = quotations(text, tree, objects, but="", named_in="")
+
+    assert found == [Quotation("b.log", "the weather is fine today")]
 
 
 async def test_code_is_drawn_as_it_stands(tmp_path: Path) -> None:
@@ -363,6 +393,17 @@ def test_the_command_draws_it_or_gives_a_record(tmp_path: Path, capsys: Capture)
     assert lines[1] == f"{number}  files_write a.txt: write, done"
     assert [*step] == ["kind", "entry", "at", "text", "quote", "args", "labels", "because"]
     assert "\x1b" not in "".join(lines)
+
+
+def test_the_command_says_that_there_were_earlier_times(tmp_path: Path, capsys: Capture) -> None:
+    """And how to see them; with `--all` nothing is left out."""
+    desk = Desk(tmp_path, capsys)
+    goal = "goal: Tidy up.\nplugins: [files]\ndone_when: [{file: a.txt}]\n"
+    run = desk.start(goal, write("a.txt", "x"), write("a.txt", "y"), finish()).run
+
+    assert desk("why", run, "a.txt").splitlines()[-1] == "1 earlier time: --all shows each"
+    assert "earlier" not in desk("why", run, "a.txt", "--all")
+    assert desk.json("why", run, "a.txt")["earlier"] == 1
 
 
 # --- word for word ------------------------------------------------------------------------------------------

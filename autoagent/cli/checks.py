@@ -145,7 +145,7 @@ def _listed(name: str, body: bytes) -> str:
     except (ValueError, TypeError, KeyError, RecursionError):
         return ", which doesn't list its models"
     shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-    return "" if name in names else f", which doesn't list it among its models: {shown or 'none'}"
+    return "" if name in names else f", which doesn't list that model, only {shown or 'none'}"
 
 
 # --- sandbox, memory, plugins -------------------------------------------------------------------------------

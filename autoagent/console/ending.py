@@ -17,7 +17,7 @@ def ending(outcome: Outcome, state: RunState, *, is_shown: bool = False) -> Iter
     yield from verdicts(outcome)
     yield from _explained(outcome, state)
     yield _sum(outcome, state)
-    following = [*_next(outcome, state), *(() if is_shown else (f"autoagent show {outcome.run}",))]
+    following = [*_next(outcome, state), *(_past(outcome, state) if is_shown else _show(outcome))]
     if following:
         yield dotted(line(Part("next: ", "dim"), following[0]), *following[1:])
 
@@ -87,6 +87,20 @@ def _next(outcome: Outcome, state: RunState) -> list[str]:
             return [f"autoagent resume {outcome.run} {_raised(outcome, state)}"]
         case _:
             return []
+
+
+def _show(outcome: Outcome) -> list[str]:
+    return [f"autoagent show {outcome.run}"]
+
+
+def _past(outcome: Outcome, state: RunState) -> list[str]:
+    """Commands that look back, for a run that has ended and whose files are as it left them."""
+    if state.ended is None or state.undone is not None or not outcome.files:
+        return []
+    path = f"'{outcome.files[0]}'" if " " in outcome.files[0] else outcome.files[0]
+    return [f"autoagent {command}" for command in (f"diff {outcome.run}", f"why {outcome.run} {path}")] + [
+        f"autoagent undo {outcome.run}"
+    ]
 
 
 def _raised(outcome: Outcome, state: RunState) -> str:

@@ -33,6 +33,10 @@ class Changed:
         steps = list(found) if every else [x for x in [next(found, None)] if x is not None]
         return steps or [self._untouched()]
 
+    def times(self) -> int:
+        """How many entries changed it in `main`."""
+        return sum(1 for _ in self._moves(MAIN, len(self._ledger.entries)))
+
     def _moves(self, lane: str, until: int, since: int = 0) -> Iterator[Head]:
         """The moves that changed the path in `main` or a fork, last first."""
         for head in reversed(self._ledger.moves):

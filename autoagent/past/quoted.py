@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from autoagent.past.verbatim import Written
+from autoagent.errors import ObjectBlanked
+from autoagent.past.verbatim import SHORTEST, Written
 from autoagent.trees import ObjectSource, load_tree
 
 LARGEST_BYTES = 256 * 1024
@@ -38,7 +39,7 @@ def quotations(text: str, tree: str, objects: ObjectSource, *, but: str, named_i
     found = [
         Quotation(path, run)
         for path, source in _texts(tree, objects, but, named_in)
-        for run in written.runs_in(source)[:_RUNS]
+        for run in _whole_lines(written.runs_in(source)[:_RUNS], source)
     ]
     found.sort(key=lambda each: -len(each.run))  # stable: of equal ones the first file's
     kept: list[Quotation] = []
@@ -46,6 +47,19 @@ def quotations(text: str, tree: str, objects: ObjectSource, *, but: str, named_i
         if len(kept) < _RUNS and not any(each.run in longer.run for longer in kept):
             kept.append(each)
     return kept
+
+
+def _whole_lines(runs: list[str], source: str) -> Iterator[str]:
+    """Runs over several lines without the parts of lines at their ends: a date that many lines share."""
+    lines = {line.strip() for line in source.splitlines()}
+    for run in runs:
+        parts = run.split("\n")
+        if len(parts) > 1 and parts[0].strip() not in lines:
+            parts = parts[1:]
+        if len(parts) > 1 and parts[-1].strip() not in lines:
+            parts = parts[:-1]
+        if len(whole := "\n".join(parts).strip()) >= SHORTEST:
+            yield whole
 
 
 def _texts(tree: str, objects: ObjectSource, but: str, named_in: str) -> Iterator[tuple[str, str]]:
@@ -59,6 +73,9 @@ def _texts(tree: str, objects: ObjectSource, but: str, named_in: str) -> Iterato
     for path in sorted(files, key=lambda path: (path.rpartition("/")[2] not in named_in, path))[:_FILES]:
         if (room := room - files[path].size) < 0:
             return
-        data = objects.get(files[path].sha256)
+        try:
+            data = objects.get(files[path].sha256)
+        except ObjectBlanked:  # removed on purpose: there is nothing left to quote
+            continue
         if b"\0" not in data:
             yield path, data.decode("utf-8", "replace")

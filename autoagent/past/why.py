@@ -43,6 +43,16 @@ def why(ledger: Ledger, what: str, objects: ObjectSource, every: bool = False) -
     raise UsageError(_unknown(ledger, what, objects))
 
 
+def earlier(ledger: Ledger, what: str, objects: ObjectSource) -> int:
+    """How many times before the last one a path was changed, or a destination reached: `every` gives them."""
+    if what == "usd" or what.isdecimal() or what in ledger.calls or what in ledger.questions:
+        return 0
+    path = _path(what)
+    if path is not None and (changed := Changed(ledger, path, objects)).is_known():
+        return max(changed.times() - 1, 0)
+    return max(sum(_reaches(ledger, id, what) for id in ledger.calls) - 1, 0)
+
+
 def _path(text: str) -> str | None:
     try:
         return workspace_path(text)
