@@ -227,6 +227,10 @@ def test_an_answer_that_does_not_fit_is_refused_at_once(desk: Desk) -> None:
     assert "there is no question 'zzz'" in desk("approve", "zzz", status=2)
     assert "--edit is no JSON" in desk("approve", id, "--edit", "{", status=2)
     assert "nix can't be read: No such file" in desk("approve", id, "--edit", "@nix", status=2)
+    assert "are a JSON object" in desk("approve", id, "--edit", "[]", status=2)
+    assert "'text' is missing" in desk("approve", id, "--edit", '{"to": "bob"}', status=2)
+    edit = '{"to": "bob", "text": "hi", "cc": "eve"}'
+    assert "post_send has no 'cc'; it takes to, text" in desk("approve", id, "--edit", edit, status=2)
     with opened() as journal:
         assert journal.commands(parked.run) == []
 

@@ -20,7 +20,7 @@ from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.console.question import answers, whole
 from autoagent.errors import UsageError
 from autoagent.journal.sqlite import SqliteJournal
-from autoagent.loop.answers import refusal
+from autoagent.loop.answers import refusal, unusable
 from autoagent.questions import Question
 from autoagent.state import QuestionState, RunState
 from autoagent.trees import ObjectSource
@@ -131,6 +131,9 @@ def _send(
     if question.id in answers_on_the_way(journal, state):
         taken = f"'autoagent resume {state.run_id}' takes the answer"
         raise UsageError(f"question {question.id} was answered already; {taken}")
+    edit = command.edit if isinstance(command, Approve) else None
+    if edit is not None and (why := unusable(question, edit)):
+        raise UsageError(f"--edit can't be used: {why}; nothing was answered")
     if isinstance(command, Approve) and command.covers > 1 and question.subject.kind != "call":
         raise UsageError(f"question {question.id} is about no call; --covers is for calls")
     journal.send(state.run_id, command, by="command")

@@ -27,7 +27,10 @@ def blank(prefix: str, *, with_objects: bool) -> None:
         holders = [*_holders(journal, run_id, secret)]
         removed = [each.sha256 for each in holders] if with_objects else []
         done = journal.blank(run_id, secret, removed)
+        is_in_path = any(form in journal.head(run_id).workspace for form in forms_of(secret))
     out(*_lines(run_id, done, holders, with_objects))
+    if is_in_path:
+        note("the path of the run's workspace holds it too, and stays: without it the run can't be resumed")
 
 
 def _secret() -> str:

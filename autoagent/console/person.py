@@ -23,6 +23,7 @@ from autoagent.console.keyboard import forget_typed, read_line
 from autoagent.console.line import Line, Part, line
 from autoagent.console.question import exactly_json, whole
 from autoagent.console.screen import Screen
+from autoagent.loop.answers import unusable
 from autoagent.questions import Question
 from autoagent.state import RunState
 from autoagent.trees import ObjectSource
@@ -88,6 +89,9 @@ class Person:
             edit: JsonValue = json.loads(text)
         except (ValueError, RecursionError) as error:
             self.screen.ask(line(f"that is no JSON ({error}); nothing was changed"))
+            return None
+        if why := unusable(question, edit):
+            self.screen.ask(line(f"{why}; nothing was changed"))
             return None
         if edit == question.subject.args:
             self.screen.ask(line("nothing was changed"))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from pydantic import JsonValue
+
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.questions import Question, Subject
 from autoagent.redact import one_line
@@ -33,6 +35,23 @@ def refusal(state: RunState, command: Approve | Deny | Answer, at: datetime) -> 
         return f"question {command.question} takes one of: {', '.join(choices)}"
     if isinstance(command, Approve) and command.covers > 1:
         return _uncovered(asked.question, command)
+    return None
+
+
+def unusable(question: Question, edit: JsonValue) -> str | None:
+    """Why these can't be the arguments of the call that is asked about; `None` where they may be.
+
+    The question shows every argument, so an edit that has others is a slip of the person's.
+    """
+    args, kind = question.subject.args, question.subject.kind
+    if kind != "call" or not isinstance(args, dict):
+        return None
+    if not isinstance(edit, dict):
+        return "edited arguments are a JSON object, with all that the question shows"
+    if missing := [repr(name) for name in args if name not in edit]:
+        return f"{', '.join(missing)} is missing; give all arguments that the question shows"
+    if others := [repr(one_line(name, 40)) for name in edit if name not in args]:
+        return f"{question.subject.tool} has no {', '.join(others)}; it takes {', '.join(args)}"
     return None
 
 
