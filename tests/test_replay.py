@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from worlds import World
 
 from autoagent.events import CallEnded, Entry, Event, FolderChanged, ModelCalled, OwnerChanged
 from autoagent.messages import Reply
+from autoagent.past.fork import fork
 from autoagent.past.replay import Replayed, replay
 from autoagent.ports import ModelRequest, Objects
 from autoagent.sandboxes.monty import MontySandbox
@@ -59,6 +60,33 @@ async def test_tools(tmp_path: Path) -> None:
 async def test_much_at_once(tmp_path: Path) -> None:
     """A refused plan, a conflict, letters, parks, a limit that is raised, an edit, memory that is down."""
     assert_same(await replayed(await eventful_stage(tmp_path)))
+
+
+async def test_a_fork(tmp_path: Path) -> None:
+    """What stands before it was decided, and asked, under the other run's id; a fork of a fork too."""
+    stage = Stage.at(tmp_path, plugins=[World().plugin()])
+    goal = f"{GOAL}allow: {{send: {{post: []}}}}\n".replace("[files]", "[files, post]")
+    worker = [call("post_send", to="bob", text="hi"), write("a.txt", "x"), finish()]
+    model = ScriptedModel(planner=[plan("a")], worker=worker, by_number=True)
+    await stage.start(goal, model)
+    for number in range(2):
+        made = fork(stage.journal, stage.home, stage.run, stage.state.seq)
+        stage = replace(stage, run=made.run, folder=Path(made.workspace), entries=[])
+        await stage.resume(model)
+        if number:
+            stage.approve()
+            await stage.resume(model)
+
+    assert_same(await replayed(stage))
+
+
+async def test_words_that_hold_half_a_character(tmp_path: Path) -> None:
+    """A model's question has a lone surrogate in it."""
+    stage = Stage.at(tmp_path)
+    model = ScriptedModel(planner=[plan("a")], worker=[call("ask_human", question="which \ud800?")])
+    await stage.start(GOAL, model)
+
+    assert_same(await replayed(stage))
 
 
 async def test_scripts(tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ class _Replay:
         assert leg.owner is not None
         equipment = leg.equipment or self._guessed(leg)
         lease = Lease(
-            run_id=self.run_id,
+            run_id=self._run_of(leg),
             workspace=self.started.workspace,
             epoch=prefix[-1].epoch,
             holder="replay",
@@ -255,6 +255,11 @@ class _Replay:
             execution=lambda lane: ToolsFromRecord(turns, self.objects),
             around_lane=turns.around,
         )
+
+    def _run_of(self, leg: Leg) -> str:
+        """The run that the process carried: before a fork the one that was forked."""
+        forks = (x.event for x in self.record[leg.first :] if isinstance(x.event, e.Forked))
+        return next((forked.source for forked in forks), self.run_id)
 
     def _models(self, turns: Turns, known: Equipment) -> Models:
         def model(of: ModelEquipment) -> Model:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -35,10 +36,11 @@ class Names:
 def _renamed(event: Event, names: Mapping[str, str]) -> Event:
     if not names or event.kind not in _WITH_NAMES:
         return event
-    text = event.model_dump_json()
+    # json, not pydantic, which refuses lone surrogates: a model's words may hold them
+    text = json.dumps(event.model_dump(mode="json"))
     for old, new in names.items():
         text = text.replace(old, new)
-    return _EVENTS.validate_json(text)
+    return _EVENTS.validate_python(json.loads(text))
 
 
 _WITH_NAMES = frozenset({"question_asked", "question_answered", "question_voided", "run_parked", "run_ended"})
