@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from eventful import eventful_stage
 from loops import Stage, finish, plan, write
+from test_past_undo import take_back
 from worlds import World
 
 from autoagent.events import CallEnded, Entry, Event, FolderChanged, ModelCalled, OwnerChanged
@@ -51,6 +52,17 @@ async def test_tools(tmp_path: Path) -> None:
     )
     await stage.start(GOAL, model)
 
+    assert_same(await replayed(stage))
+
+
+async def test_an_undo_with_edits_since_is_nobodys_to_do_again(tmp_path: Path) -> None:
+    """A person did that, after the run had ended: all that it did itself is compared, and counted."""
+    stage = Stage.at(tmp_path, {"in.txt": "x"})
+    await stage.start(GOAL, ScriptedModel(planner=[plan("a")], worker=[write("a.txt", "x"), finish()]))
+    stage.write("notes.txt", "mine")
+    await take_back(stage)
+
+    assert len(stage.events(FolderChanged)) == 1
     assert_same(await replayed(stage))
 
 

@@ -82,12 +82,12 @@ def _state_at(journal: Journal, run_id: str, at: int) -> RunState:
             f"run {run_id}: entry {found.first_bad} is not what was written: {found.why}; {instead}"
         )
     good = journal.read(run_id, upto=found.entries)
-    _refuse_between(good, at)
     state = fold(run_id, good[:at])
     if state.started is None:
         raise UsageError(f"run {run_id} had not begun at entry {at}")
     if state.ended is not None:
         raise UsageError(f"run {run_id} had ended at entry {at}; choose N < {_end_of(good[:at])}")
+    _refuse_between(good, at)
     return state
 
 

@@ -152,12 +152,13 @@ class _Replay:
 
     async def run(self) -> Replayed:
         asyncio.get_running_loop().set_default_executor(_Here())
-        for leg in legs(self.record):
-            if leg.is_carried:
-                await self._carry(leg)
+        carried = [leg for leg in legs(self.record) if leg.is_carried]
+        for leg in carried:
+            await self._carry(leg)
         called = [x.event for x in self.record if isinstance(x.event, e.ModelCalled)]
         known = sum(bool(x.prompt) for x in called)
-        lanes = self.findings.lanes(self.record)
+        # what a person did between, an undo with the edits that it found, is nobody's to do again
+        lanes = self.findings.lanes([one for leg in carried for one in self.record[leg.first : leg.last]])
         return Replayed(
             run=self.run_id,
             recorded_by=self.started.version,
