@@ -291,6 +291,14 @@ def test_tail_prints_the_lines_of_the_run(desk: Desk) -> None:
     assert desk("tail", run, "--follow").splitlines() == lines
 
 
+def test_show_calls_no_sub_task_running_that_no_process_works_on(desk: Desk) -> None:
+    """It was begun, and waits for a person."""
+    shown = desk("show", desk.parked().run)
+
+    assert re.search(r"^  ▸ .* begun", shown, re.MULTILINE)
+    assert "running" not in shown
+
+
 def test_show_of_an_ended_run_names_the_commands_that_look_back(desk: Desk) -> None:
     """What changed, why, and how it is taken back."""
     run = desk.start(PROVED, write("a.txt", "x"), finish("wrote it")).run

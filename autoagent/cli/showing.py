@@ -109,7 +109,7 @@ def shown_lines(run: Shown) -> Iterator[Line]:
     yield dotted(run.state_name, who, f"model {run.state.model}", f"sandbox {run.state.sandbox}")
     yield dotted(run.state.workspace, f"since {started_at(run)}")
     yield from _turns(run.state)
-    yield from _plan(run.state)
+    yield from _plan(run.state, is_carried=run.holder is not None)
     yield from _questions(run)
     yield from _files(run)
     if run.state.sent or run.state.unsure:
@@ -146,17 +146,18 @@ def _section(title: str, lines: Iterator[Line]) -> Iterator[Line]:
     yield from lines
 
 
-def _plan(state: RunState) -> Iterator[Line]:
+def _plan(state: RunState, *, is_carried: bool) -> Iterator[Line]:
     if state.plan is None:
         return
     rows = []
     for sub_task in state.plan.sub_tasks:
         outcome = state.outcome(sub_task.id)
         mark, tone = _OUTCOMES[outcome]
+        said = "begun" if outcome == "running" and not is_carried else outcome
         lane = state.lane_of(sub_task.id)
         result = short(lane.result, 80, "dim") if lane is not None and lane.result else Part("")
         rows.append(
-            (Part(f"  {mark}", tone), Part(sub_task.id), short(sub_task.title, 60), Part(outcome), result)
+            (Part(f"  {mark}", tone), Part(sub_task.id), short(sub_task.title, 60), Part(said), result)
         )
     yield from _section(f"Plan v{state.plan.version}", columns(rows))
 
