@@ -164,6 +164,17 @@ async def test_ctrl_c_interrupts_and_says_how_to_go_on(cli: Cli) -> None:
     assert f"next: autoagent resume {run['id']} · autoagent show {run['id']}" in terminal.lines
 
 
+async def test_a_row_of_runs_takes_one_line(cli: Cli) -> None:
+    """Of a terminal of 80 columns, however long the goal is; a pipe gets it as it is."""
+    async with served(cli, PLANS, *WRITES):
+        await cli("run", "Write hello.txt, and " + "then " * 20 + "rest", "--json", status=1)
+    terminal = await Terminal.start(cli, "runs")
+
+    assert await terminal.end() == 0
+    assert [len(each) <= 80 for each in terminal.lines if each] == [True, True]
+    assert max(map(len, (await cli("runs")).out.splitlines())) > 80
+
+
 async def test_no_color_keeps_the_live_line_and_drops_the_colours(cli: Cli) -> None:
     """With NO_COLOR no SGR code is written."""
     async with served(cli, PLANS, *WRITES):

@@ -22,7 +22,7 @@ def runs(
         return
     from autoagent.cli.finding import opened
     from autoagent.cli.listing import listed, rows
-    from autoagent.cli.output import note, out, out_json
+    from autoagent.cli.output import note, out, out_json, out_rows
 
     with opened() as journal:
         heads = [head for head in journal.runs() if head.entries]
@@ -33,7 +33,7 @@ def runs(
     if as_json:
         out_json([run.model_dump(mode="json") for run in found])
     elif found:
-        out(*rows(found))
+        out_rows(*rows(found))
     else:
         out("Nothing has run yet. 'autoagent init' writes a goal, 'autoagent run' carries it out.")
 

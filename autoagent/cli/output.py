@@ -15,6 +15,11 @@ def out(*lines: Line | str) -> bool:
     return not screen.is_gone
 
 
+def out_rows(*rows: Line) -> None:
+    """Print a table, whose rows a terminal shows on a line each. Raises as `out` does."""
+    Screen.on(sys.stdout, may_fail=False).say_rows(*rows)
+
+
 def out_json(value: object) -> bool:
     """Print a record for programs on one line, as `out` does."""
     import json

@@ -59,6 +59,11 @@ class Screen:
         else:
             self._write(self._over_live() + self._whole(lines) + self._live_again())
 
+    def say_rows(self, *rows: Line) -> None:
+        """Write the rows of a table; at a terminal each is cut to one line."""
+        columns = _columns(self.stream) if self.stream.isatty() else None
+        self._write("".join(self._drawn(each, columns) + "\n" for each in rows))
+
     def say_raw(self, text: str) -> None:
         """Write a record for programs: ASCII that a terminal can't obey, such as JSON with escapes."""
         assert text.isascii()
