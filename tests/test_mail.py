@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 from loops import Stage, finish, plan, worker_prompts, write
 from mails import GOAL, Post, config, mailing, sent_folder, serving
 
+from autoagent.commands import Cancel
 from autoagent.errors import UsageError
-from autoagent.events import CallEnded, CallStarted, QuestionAsked
+from autoagent.events import CallEnded, CallStarted, LadderClimbed, QuestionAsked
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
 from autoagent.past.undo import effects_after
@@ -285,6 +286,31 @@ async def test_stopped_run_cuts_the_line(tmp_path: Path) -> None:
         await lost.wait()
 
     assert [e.ok for e in stage.events(CallEnded)] == []
+
+
+async def test_mail_that_is_sent_again_and_again_is_no_progress(tmp_path: Path) -> None:
+    """Each has its own Message-ID, and a result that names it. Who begins anew is told what has left."""
+    model = model_of(*[mail()] * 6)
+    async with serving(Post()) as post:
+        stage = mailing(tmp_path, post.port)
+        await stage.start(GOAL, model)
+
+    assert len({message["Message-ID"] for message in post.messages}) == 6
+    assert [climbed.rung for climbed in stage.events(LadderClimbed)] == ["nudge", "reset"]
+    begun_anew = str(worker_prompts(model)[6])
+    assert "don't send it again:\\n- mail_send anna@example.org, 6 times" in begun_anew
+
+
+async def test_mail_that_was_under_way_when_the_run_was_cancelled_may_have_happened(tmp_path: Path) -> None:
+    """Nobody will hear of it any more, and what the run says of itself tells."""
+    async with serving(Post()) as post:
+        stage = mailing(tmp_path, post.port, files={"a.txt": "enclosed"})
+        await killed(stage)
+        stage.send(Cancel())
+        outcome = await stage.resume(model_of())
+
+    assert (outcome.ending, len(post.taken)) == ("cancelled", 1)
+    assert (stage.state.sent, stage.state.unsure) == ((), ("mail_send anna@example.org",))
 
 
 # --- after a crash ------------------------------------------------------------------------------------------

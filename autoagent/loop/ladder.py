@@ -11,6 +11,7 @@ from dataclasses import replace
 from autoagent.events import FolderChanged, LadderClimbed, LaneReset, Observed, SubTaskStarted, Undone
 from autoagent.loop.lane_view import LaneView
 from autoagent.loop.progress import next_rung
+from autoagent.loop.prompt import left_the_house
 from autoagent.loop.versions import resolved
 from autoagent.questions import Subject
 
@@ -58,6 +59,7 @@ def _can_replan(lane: LaneView) -> bool:
 async def _reset(lane: LaneView, climbed: tuple[LadderClimbed, ...], why: str) -> None:
     """Head and conversation go back to the sub-task's start."""
     workspace, history = lane.ctx.workspace, lane.ctx.history
+    why += left_the_house(lane.state)
     async with workspace.moving(lane.me.on_main, lane.ctx.asking):
         history.record(*climbed, LaneReset(lane=lane.name, tree=_start(lane), why=why), sync=True)
         if lane.me.on_main:

@@ -14,7 +14,7 @@ from autoagent.errors import StoreUnavailable, ToolError
 from autoagent.events import Label, MemoryRecalled, PlanApproved, PlanMade, PlanRefused
 from autoagent.goal import Criterion, SubTask, described
 from autoagent.loop.context import RunContext
-from autoagent.loop.prompt import describe, fill, rules, say
+from autoagent.loop.prompt import describe, fill, left_the_house, rules, say
 from autoagent.loop.remembering import fits
 from autoagent.loop.requests import complete
 from autoagent.messages import Message, Reply, system, user
@@ -180,6 +180,7 @@ class Planner:
             "Done already or at work, and not to be planned again:\n"
             + ("\n".join(lines) or "- nothing")
             + "\nPlan only what is left, in another way. New sub-tasks may depend on these ids."
+            + left_the_house(self.state)
         )
 
     # --- asking the person --------------------------------------------------------------------------------

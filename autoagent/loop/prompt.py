@@ -6,6 +6,7 @@ texts stand in `prompts/`, one file each.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,7 @@ from autoagent.goal import Criterion, FileCriterion, Goal, HumanCriterion, RunCr
 from autoagent.loop.controls import ALWAYS, ASK_HUMAN, GIVE_UP, READ_AGAIN
 from autoagent.messages import Message, system, user
 from autoagent.ports import Abilities, ToolSchema
+from autoagent.redact import one_line
 from autoagent.state import LaneState, RunState
 from autoagent.tools import Tool
 from autoagent.turns import Style, Transcript
@@ -37,6 +39,20 @@ def offered(state: RunState, lane: LaneState, tools: Mapping[str, Tool]) -> tupl
     """The tools of a lane in a fixed order; shortened results bring the tool that reopens them."""
     own = tuple(tools[name].schema for name in lane.tools if name in tools)
     return (*own, *ALWAYS, READ_AGAIN) if lane.compacted else (*own, *ALWAYS)
+
+
+def left_the_house(state: RunState) -> str:
+    """What can't be taken back, for who begins anew and has forgotten it; empty where nothing has left."""
+    sure, unsure = Counter(state.sent), Counter(state.unsure)
+    lines = [f"- {one_line(what, 200)}, {_times(count)}" for what, count in sure.items()]
+    lines += [f"- perhaps {one_line(what, 200)}, {_times(count)}" for what, count in unsure.items()]
+    if not lines:
+        return ""
+    return "\n".join(("\nThis was sent already, and stays so; don't send it again:", *lines))
+
+
+def _times(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def worker_messages(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import assert_never
 
 from autoagent import events as e
 from autoagent import garbage
 from autoagent.questions import Question
-from autoagent.state.lanes import after_call, after_lane, after_request, labelled, move_main, stirred
+from autoagent.state.lanes import after_call, after_lane, after_request, labelled, move_main, reached, stirred
 from autoagent.state.values import Plan, QuestionState, RunState, Standing, put, replace
 from autoagent.taint import urls_in
 
@@ -193,13 +193,22 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
             held = _held(state, event.folder)
             return replace(held, interrupted=True, unavailable=event.unavailable)
         case e.RunEnded():
-            return replace(_held(state, event.folder), ended=event, parked=None, undone=None)
+            unsure = state.unsure if event.ending == "limit" else (*state.unsure, *_unheard(state))
+            held = _held(state, event.folder)
+            return replace(held, ended=event, parked=None, undone=None, unsure=unsure)
         case e.MemoryIndexed():
             return replace(state, remembered=state.remembered | {event.sub_task})
         case e.MemoryDeferred():
             return state
         case _:
             assert_never(event)
+
+
+def _unheard(state: RunState) -> Iterator[str]:
+    """What was under way outside when the run ended for good: nobody will hear of it any more."""
+    for call in state.calls.values():
+        if call.decided.effect == "external" and call.started is not None and call.ended is None:
+            yield reached(call.decided)
 
 
 def _held(state: RunState, folder: str) -> RunState:

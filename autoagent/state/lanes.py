@@ -87,7 +87,7 @@ def _call_ended(state: RunState, event: e.CallEnded) -> RunState:
         return replace(state, calls=put(state.calls, event.call, replace(call, ended=event)))
     inside = [k for k, c in state.calls.items() if c.decided.script == event.call]
     state = replace(state, calls=drop(state.calls, event.call, *inside))
-    sent = f"{call.decided.tool} {call.decided.destination or ''}".strip()
+    sent = reached(call.decided)
     if call.decided.effect == "external" and event.ok:
         state = replace(state, sent=(*state.sent, sent))
     elif event.in_doubt:
@@ -96,10 +96,17 @@ def _call_ended(state: RunState, event: e.CallEnded) -> RunState:
     return state if lane is None else _observed_call(state, lane, call.decided, event)
 
 
+def reached(decided: e.CallDecided) -> str:
+    """The tool and whom it reaches."""
+    return f"{decided.tool} {decided.destination or ''}".strip()
+
+
 def _observed_call(state: RunState, lane: LaneState, decided: e.CallDecided, event: e.CallEnded) -> RunState:
     turn = Turn("result", event.output, lane.style, event.call, decided.tool, event.ok)
     moved = event.tree is not None and event.tree != lane.tree
-    signature = f"{decided.tool}{sorted(decided.args.items())!r}{event.ok}{event.output}"
+    # a receipt has a number of its own each time: the same mail sent again is the same all the same
+    said = "" if decided.effect == "external" and event.ok else event.output
+    signature = f"{decided.tool}{sorted(decided.args.items())!r}{event.ok}{said}"
     pending = tuple(c for c in lane.pending if c.id != event.call)
     lane = replace(
         lane,

@@ -178,7 +178,7 @@ class RunState:
     sent: tuple[str, ...] = ()
     """`tool destination` of each external effect that ended well."""
     unsure: tuple[str, ...] = ()
-    """The same of each that didn't, and may have happened all the same."""
+    """The same of each that failed, or was under way when the run ended, and may have happened."""
     ended: e.RunEnded | None = None
     parked: tuple[str, ...] | None = None
     interrupted: bool = False
