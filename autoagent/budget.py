@@ -96,10 +96,10 @@ def reserve(
         return Reservation(cost(price, prompt_tokens, cap), prompt_tokens + cap, cap)
     if held:
         return Wait()
-    return Exhausted(
-        f"the next request may cost more than is left: {left_tokens} of {state.limits.tokens} tokens, "
-        f"{left_usd:.4f} of {state.limits.usd} USD"
-    )
+    left = f"{left_usd:.4f} of {state.limits.usd} USD"
+    if left_tokens - prompt_tokens < min(_LEAST, wanted):
+        left = f"{left_tokens} of {state.limits.tokens} tokens"
+    return Exhausted(f"the next request may cost more than is left: {left}")
 
 
 def _affordable(price: Price, prompt_tokens: int, usd: Decimal) -> int:

@@ -146,7 +146,7 @@ class TestReserve:
         why = reserve(state(limits=Limits(tokens=1000)), FREE, 1000)
 
         assert isinstance(why, Exhausted)
-        assert why.why == "the next request may cost more than is left: 1000 of 1000 tokens, 3.0000 of 3 USD"
+        assert why.why == "the next request may cost more than is left: 1000 of 1000 tokens"
 
 
 class TestSettle:
