@@ -6,6 +6,7 @@ import os
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,7 @@ from autoagent.commands import Cancel
 from autoagent.errors import LeaseLost, NewerVersion, RunOwned, StoreUnavailable
 from autoagent.events import Observed
 from autoagent.journal.checkpoint import LIMIT_BYTES
+from autoagent.journal.heart import Heart
 from autoagent.journal.home import home
 from autoagent.journal.process import Process, this_process
 from autoagent.journal.sqlite import SqliteJournal
@@ -135,6 +137,7 @@ import sys, threading
 from pathlib import Path
 from autoagent.events import Observed
 from autoagent.journal.checkpoint import LIMIT_BYTES
+from autoagent.journal.heart import Heart
 from autoagent.journal.home import home
 from autoagent.journal.sqlite import SqliteJournal
 journal = SqliteJournal(home())
@@ -499,3 +502,18 @@ async def test_a_journal_that_is_gone_takes_nothing_more(tmp_path: Path, is_repl
         await journal.durable()
     with pytest.raises(StoreUnavailable):
         journal.close()
+
+
+def test_a_beat_may_be_the_last_to_hold_the_journal() -> None:
+    """Then the heart is stopped from its own thread, which doesn't wait for itself."""
+    stopped = threading.Event()
+
+    def beat() -> None:
+        heart.stop()
+        stopped.set()
+
+    heart = Heart(beat, every_s=0.001)
+    heart.start()
+
+    assert stopped.wait(10)
+    heart.stop()

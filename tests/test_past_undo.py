@@ -160,8 +160,10 @@ async def test_any_entry_can_be_gone_back_to_and_an_undo_undone(tmp_path: Path) 
     await take_back(stage, to=writes[0])
 
     assert stage.files() == {"a.txt": "agent\n", "b.txt": "b"}
+    assert stage.state.undone is not None
     await take_back(stage, to=last)
     assert stage.files() == after
+    assert stage.state.undone is None  # the evidence is about these very files
 
 
 def _is_write(entry: Entry) -> bool:

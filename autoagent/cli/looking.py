@@ -46,7 +46,7 @@ def tail(
 def export(
     run: options.Run,
     jsonl: Annotated[
-        bool, typer.Option("--jsonl", help="As JSON lines, the only format.", show_default=False)
+        bool, typer.Option("--jsonl", help="As JSON lines; this is the default.", show_default=False)
     ] = True,
     recording: Annotated[
         str | None,

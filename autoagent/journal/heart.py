@@ -29,9 +29,12 @@ class Heart:
             self._thread.start()
 
     def stop(self) -> None:
-        """For good; a beat under way has ended when it returns."""
+        """For good; a beat under way has ended when it returns, unless that beat itself stops it.
+
+        It does where it was the last to hold the journal, which then is let go on this thread.
+        """
         self._stopped.set()
-        if self._thread is not None:
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
     def _work(self) -> None:

@@ -184,7 +184,10 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
         case e.FolderChanged():
             return _held(move_main(state, event.tree), event.folder)
         case e.Undone():
-            return replace(move_main(state, event.tree), undone=event)
+            # an undo that is taken back ends where the evidence was found
+            is_evident = {v.tree for v in state.verdicts.values()} == {event.tree}
+            is_over = event.projected and is_evident
+            return replace(move_main(state, event.tree), undone=None if is_over else event)
         case e.TimeSpent():
             return replace(state, seconds=state.seconds + event.seconds)
         case e.RunParked():
