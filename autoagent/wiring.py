@@ -221,6 +221,7 @@ class _Wires:
         )
         started_at = history.state.started_at
         assert started_at is not None
+        await history.durable()  # who is told of a run can resume it
         hooks.on_launch(
             Launch(
                 run=history.run_id, workspace=lease.workspace, model=models.worker.name, started_at=started_at

@@ -107,7 +107,7 @@ def _answered(prefix: str, made: Callable[[Question], Approve | Deny | Answer], 
         run_id, question = _send(journal, prefix, made)
         holder = journal.holder(run_id)
     if holder is not None:
-        next_step = f"run {run_id} goes on, carried by {holder}"
+        next_step = f"run {run_id} goes on, carried by {holder}; the first answer that it reads counts"
     else:
         next_step = "going on here" if resume else f"next: autoagent resume {run_id}"
     out(dotted(f"answered {question}", next_step))
