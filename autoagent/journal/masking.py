@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import JsonValue
 
-from autoagent.errors import UsageError
+from autoagent.errors import StoreDamaged, UsageError
 from autoagent.journal.codec import Codec, Stored, dumps
 
 MASK = "█blanked█"
@@ -55,7 +55,7 @@ def masked(stored: Stored, codec: Codec[Any], forms: Sequence[str], number: int)
     new = Stored(stored.kind, stored.version, dumps(without, stored.kind))
     try:
         codec.decode(new, "", number)
-    except Exception as error:
+    except StoreDamaged as error:
         raise UsageError(
             f"{codec.noun} {number}, of kind {stored.kind!r}, can't be read without this text; "
             "nothing was changed: give a longer part of the secret"
