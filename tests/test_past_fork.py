@@ -13,7 +13,15 @@ from loops import STRIDE, Stage, finish, interrupt, plan, write, yes
 from worlds import World
 
 from autoagent.errors import StoreDamaged, UsageError
-from autoagent.events import CallDecided, CallStarted, FolderChanged, Forked, QuestionAsked, RunEnded
+from autoagent.events import (
+    CallDecided,
+    CallEnded,
+    CallStarted,
+    FolderChanged,
+    Forked,
+    QuestionAsked,
+    RunEnded,
+)
 from autoagent.faults import FaultPoint
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.past.fork import Fork, fork
@@ -195,6 +203,23 @@ async def test_a_send_that_had_not_begun_is_each_runs_own(tmp_path: Path) -> Non
     assert world.sent == ["anna: hello", "anna: hello"]
     keys = [[e.key for e in each.events(CallDecided) if e.tool == "post_probed"] for each in (stage, branch)]
     assert keys[1][0] == keys[0][0] != keys[1][1]
+
+
+async def test_a_send_that_had_not_begun_ends_where_its_tool_is_gone(tmp_path: Path) -> None:
+    """The plugin has lost it since: the worker is told, nothing is sent, and the fork goes on."""
+    stage = Stage.at(tmp_path)
+    world = World()
+    stage.plugins = [world.plugin()]
+    letters = [call("post_probed", to="anna", text="hello"), write("done.txt", "x"), finish()]
+    replies = ScriptedModel(planner=[plan("a")], worker=letters, by_number=True)
+    await stage.start(POST, replies)
+    branch = forked(stage, seq_of(stage, CallStarted) - 1)
+    post = world.plugin()
+    branch.plugins = [replace(post, tools=[t for t in post.tools if t.name != "post_probed"])]
+    outcome = await branch.resume(replies)
+
+    assert (outcome.ending, world.sent) == ("proved", ["anna: hello"])
+    assert "'post_probed' is no longer there" in branch.events(CallEnded)[0].output
 
 
 async def test_edited_arguments_that_were_not_used_are_asked_about_anew(tmp_path: Path) -> None:

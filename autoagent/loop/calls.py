@@ -66,6 +66,9 @@ class Calls:
         if known is not None and known.started is not None and known.decided.effect == "external":
             await self._recover(known)
             return
+        if known is not None and known.decided.tool not in self.ctx.tools:
+            self.end(known.decided, ok=False, output=f"the tool {known.decided.tool!r} is no longer there")
+            return
         if known is None:
             known = self._decide(call)
         elif known.started is None and known.is_inherited:
@@ -73,9 +76,6 @@ class Calls:
         elif self.recovery.has_changed(known.decided):
             known = self._decide_again(known.decided, "the plugin was changed meanwhile")
         if known is None:
-            return
-        if known.decided.tool not in self.ctx.tools:
-            self.end(known.decided, ok=False, output=f"the tool {known.decided.tool!r} is no longer there")
             return
         self.ctx.history.faults.reached("decided")
         if known.started is None and known.decided.decision == "ask":
