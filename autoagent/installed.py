@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from typing import Literal
 
-GROUP = "autoagent.plugins"
+from autoagent import extras
+from autoagent.goal import Allow, Goal
+
+Enabled = Literal["always", "allow.run", "allow.web", "by name"]
 
 
 @dataclass(frozen=True)
@@ -17,24 +21,45 @@ class Installed:
     package: str
     version: str
     target: str
+    enabled: Enabled
+    """What of a goal brings it in, where the goal has no `plugins`; `by name`: that, or `allow.send`."""
+    lacks: tuple[str, ...] = ()
+    """Packages that it needs and that aren't installed."""
+    install: str = ""
+    """The line that installs what it lacks."""
 
 
 def installed() -> tuple[Installed, ...]:
     """All plugins on this machine, by name."""
     found = []
-    for point in entry_points(group=GROUP):
+    for point in entry_points(group=extras.GROUP):
         dist = point.dist
         package, version = (dist.name, dist.version) if dist is not None else ("?", "?")
-        found.append(Installed(point.name, package, version, point.value))
+        lacks = extras.lacking(point.name)
+        line = extras.install_line(point.name) if lacks else ""
+        found.append(Installed(point.name, package, version, point.value, _enabled(point.name), lacks, line))
     return tuple(sorted(found, key=lambda p: (p.name, p.package)))
 
 
+_BRINGING: dict[Enabled, Goal] = {
+    "always": Goal(goal="any"),
+    "allow.run": Goal(goal="any", allow=Allow(run="sandbox")),
+    "allow.web": Goal(goal="any", allow=Allow(web=("*",))),
+}
+
+
+def _enabled(name: str) -> Enabled:
+    return next((word for word, goal in _BRINGING.items() if name in goal.enabled_plugins), "by name")
+
+
 def missing(wanted: Iterable[str]) -> Iterator[str]:
-    """A sentence for each of these plugins that isn't installed."""
-    names = list(dict.fromkeys(plugin.name for plugin in installed()))
+    """A sentence for each of these plugins that isn't installed, or lacks a package that it needs."""
+    names = sorted({point.name for point in entry_points(group=extras.GROUP)})
     for name in wanted:
         if name not in names:
             yield f"the goal needs the plugin {name!r}, which isn't installed; {_nearest(name, names)}"
+        elif lacks := extras.lacking(name):
+            yield extras.said(name, lacks)
 
 
 def _nearest(name: str, names: list[str]) -> str:

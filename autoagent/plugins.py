@@ -19,9 +19,10 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from autoagent.errors import UsageError
+from autoagent.extras import GROUP, lacking, said
 from autoagent.goal import Goal
 from autoagent.ids import digest
-from autoagent.installed import GROUP, missing
+from autoagent.installed import missing
 from autoagent.loop.controls import CONTROLS
 from autoagent.settings import PluginSettings, Settings
 from autoagent.tools import Plugin, Tool
@@ -125,6 +126,8 @@ def _one(name: str, points: dict[str, list[EntryPoint]]) -> EntryPoint:
 
 def _load_one(name: str, point: EntryPoint) -> Plugin:
     where = f"plugin {name!r} ({point.value})"
+    if lacks := lacking(name):  # else the first call would be told, after the model was paid
+        raise UsageError(said(name, lacks))
     try:
         value = point.load()
     except (Exception, SystemExit) as error:  # the plugin's module is foreign code

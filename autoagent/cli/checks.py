@@ -61,6 +61,7 @@ async def all_checks(home: Path, settings: Settings) -> list[Check]:
         sandbox_would_be(settings, status),
         await memory_answers(home, settings),
         plugins_installed(),
+        *plugins_incomplete(),
         *plugins_configured(settings),
         disk_has_room(home),
     ]
@@ -196,6 +197,16 @@ def plugins_installed() -> Check:
 
     names = ", ".join(dict.fromkeys(plugin.name for plugin in installed()))
     return Check("plugins", bool(names), names or "none: reinstall autoagent, which brings some")
+
+
+def plugins_incomplete() -> Iterator[Check]:
+    """A row for each plugin that lacks a package."""
+    from autoagent.installed import installed
+
+    for plugin in installed():
+        if plugin.lacks:
+            needed = f"needs {', '.join(plugin.lacks)}: {plugin.install}"
+            yield Check(f"plugin {plugin.name}", False, needed, is_needed=False)
 
 
 def plugins_configured(settings: Settings) -> Iterator[Check]:

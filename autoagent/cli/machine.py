@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from autoagent.cli import options
+
+if TYPE_CHECKING:
+    from autoagent.console.line import Part
+    from autoagent.installed import Installed
 
 plugins = typer.Typer(
     help="Tools that goals can enable.",
@@ -62,4 +66,14 @@ def list_plugins(as_json: options.AsJson = False) -> None:
     if as_json:
         out_json([asdict(plugin) for plugin in found])
     else:
-        out(*columns((Part(p.name), Part(f"{p.package} {p.version}"), Part(p.target, "dim")) for p in found))
+        out(*columns((Part(p.name), Part(f"{p.package} {p.version}"), *_state(p)) for p in found))
+
+
+def _state(plugin: Installed) -> tuple[Part, Part]:
+    """What enables it, and what it lacks or where it is."""
+    from autoagent.console.line import Part
+
+    if plugin.lacks:
+        return Part("incomplete", "attention"), Part(f"needs {', '.join(plugin.lacks)}: {plugin.install}")
+    how = {"always": "enabled", "by name": "by name"}.get(plugin.enabled, f"with {plugin.enabled}")
+    return Part(how), Part(plugin.target, "dim")
