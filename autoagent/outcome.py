@@ -85,7 +85,7 @@ def outcome(
         reason=reason,
         exit_code=EXIT_CODES.get(ending, 1),
         result=_result(state),
-        criteria=tuple(_criterion(state, n, c) for n, c in enumerate(state.criteria)),
+        criteria=results(state),
         waiting=tuple(q.question.id for q in state.waiting) if state.ended is None else (),
         files=diff(start, main).paths,
         usd=state.usd,
@@ -122,6 +122,11 @@ def _result(state: RunState) -> str:
         return state.ended.result
     done = [x.result for x in state.lanes.values() if x.ended == "done" and x.result]
     return done[-1] if done else ""
+
+
+def results(state: RunState) -> tuple[CriterionResult, ...]:
+    """The goal's criteria, each with its last verdict."""
+    return tuple(_criterion(state, number, each) for number, each in enumerate(state.criteria))
 
 
 def _criterion(state: RunState, number: int, criterion: Criterion) -> CriterionResult:

@@ -10,6 +10,7 @@ from loops import Stage, Together, finish, no, plan, worker_prompts, write, yes
 from worlds import World
 
 from autoagent.commands import Answer, Approve, Deny, RaiseLimits
+from autoagent.console.question import whole
 from autoagent.errors import UsageError
 from autoagent.events import CommandRefused, LimitsRaised, ModelReplied, QuestionAsked, SubTaskEnded
 from autoagent.messages import Reply, Usage
@@ -75,6 +76,35 @@ async def test_end_waits_for_a_yes(tmp_path: Path) -> None:
 
     assert (parked.ending, outcome.ending) == ("parked", "proved")
     assert kinds(stage) == ["finish"]
+
+
+async def test_the_last_question_shows_evidence_and_work(tmp_path: Path) -> None:
+    """Who says that the run may end sees each verdict and each path that it has changed."""
+    stage = Stage.at(tmp_path)
+    await stage.start(GOAL + "ask: [finish]\n", ScriptedModel(planner=[plan("a")], worker=DONE))
+    (asked,) = stage.state.waiting
+
+    shown = [str(each) for each in whole(asked.question, stage.state, stage.journal.objects)]
+
+    assert any(each.startswith("✓ proved  a.txt") for each in shown)
+    assert "added  a.txt" in shown
+
+
+async def test_an_end_that_nobody_can_want_any_more_is_no_question(tmp_path: Path) -> None:
+    """The result is deleted while the question waits: it is void, and nobody is asked about nothing."""
+    stage = Stage.at(tmp_path)
+    model = ScriptedModel(
+        planner=[plan("a"), plan("b")], worker=[*DONE, finish(), *[call("give_up", reason="no")] * 3]
+    )
+    await stage.start(GOAL + "ask: [finish]\n", model)
+    (first,) = stage.state.waiting
+    (stage.folder / "a.txt").unlink()
+
+    outcome = await stage.resume(model)
+
+    assert outcome.ending == "unproved"
+    assert kinds(stage) == ["finish"]
+    assert stage.state.questions[first.question.id].voided is not None
 
 
 async def test_no_at_the_end_sends_the_worker_back(tmp_path: Path) -> None:

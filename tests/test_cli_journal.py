@@ -207,6 +207,24 @@ def test_an_edit_is_sent_in_place_of_the_arguments(desk: Desk, tmp_path: Path) -
     assert desk.world.sent == ["bob: edited"]
 
 
+def test_an_edited_plan_is_checked_when_it_is_given(desk: Desk) -> None:
+    """What can't be carried out is refused at once, not when the run goes on."""
+    parked = desk.start("ask: [plan]\n" + POST)
+    circle = '{"sub_tasks": [{"id": "1", "title": "a", "depends_on": ["1"]}]}'
+
+    assert "`sub_tasks` must be a list" in desk("approve", parked.waiting[0], "--edit", "{}", status=2)
+    assert "depends on itself" in desk("approve", parked.waiting[0], "--edit", circle, status=2)
+
+
+def test_a_denied_call_stands_in_the_last_line(desk: Desk) -> None:
+    """Proved all the same; who reads only the end sees that something was not done."""
+    parked = desk.parked()
+    desk("deny", parked.waiting[0])
+    desk.resume(parked.run, write("a.txt", "x"), finish())
+
+    assert "1 × post_send denied" in desk("show", parked.run)
+
+
 def test_a_no_with_a_reason_reaches_the_agent(desk: Desk) -> None:
     """Nothing is sent; the feedback is in the record."""
     parked = desk.parked()
@@ -383,6 +401,19 @@ def test_doctor_without_a_model_names_the_recorded_way(desk: Desk) -> None:
     assert re.search(r"^missing +model +none is set: set OPENAI_API_KEY", out, re.MULTILINE)
     assert re.search(r"^ok +memory ", out, re.MULTILINE)
     assert out.endswith("recorded replies can be played: autoagent run PATH --recorded FILE\n")
+
+
+def test_doctor_looks_at_the_rest_where_the_settings_are_broken(desk: Desk) -> None:
+    """The mistake is one row; memory and the others are told all the same."""
+    home().mkdir(exist_ok=True)
+    (home() / "config.toml").write_text("[modles]\n")
+
+    status = status_of(["doctor"])
+
+    out = desk.capture.readouterr().out
+    assert status == 1
+    assert re.search(r"^missing +config +.*unknown table \[modles\]", out, re.MULTILINE)
+    assert re.search(r"^ok +memory ", out, re.MULTILINE)
 
 
 def test_an_answer_that_no_run_has_taken_yet_is_shown(desk: Desk) -> None:

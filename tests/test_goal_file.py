@@ -237,6 +237,7 @@ def test_powers_without_a_plugin_are_noted(write: Write) -> None:
         ("goal: x\nallow:\n  web: [*.a.org]", 3, 'in quotes, for example "*.example.org"'),
         ("goal: x\nallow:\n  send: [mail]", 3, "{mail: [anna@example.org]}"),
         ("goal: x\nallow:\n  send: {mail: anna@example.org}", 3, "allow.send.mail: [anna@example.org]"),
+        ("goal: x\nallow:\n  send: {mail: ['Anna <a@b.org>']}", 3, "write the bare address, a@b.org"),
         ("goal: x\nallow:\n  secrets: {A: '*'}", 3, "allow.secrets.A"),
         ("goal: x\nask: [every: 10]", 2, "write spend:50% or every:10"),
         ("goal: x\nask: [spend:100%]", 2, "spend:N% (1 to 99)"),

@@ -132,7 +132,7 @@ def _send(
         taken = f"'autoagent resume {state.run_id}' takes the answer"
         raise UsageError(f"question {question.id} was answered already; {taken}")
     edit = command.edit if isinstance(command, Approve) else None
-    if edit is not None and (why := unusable(question, edit)):
+    if edit is not None and (why := unusable(state, question, edit)):
         raise UsageError(f"--edit can't be used: {why}; nothing was answered")
     if isinstance(command, Approve) and command.covers > 1 and question.subject.kind != "call":
         raise UsageError(f"question {question.id} is about no call; --covers is for calls")

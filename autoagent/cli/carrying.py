@@ -21,7 +21,7 @@ from autoagent.console.line import block, line
 from autoagent.console.person import Person
 from autoagent.console.progress import Progress
 from autoagent.console.screen import Screen
-from autoagent.errors import AutoagentError
+from autoagent.errors import AutoagentError, JournalConflict
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import Outcome
 from autoagent.state import RunState
@@ -97,8 +97,8 @@ class _Front:
         except asyncio.CancelledError:
             return None if self.launched is None else outcome_of(self.journal, self._state())
         except Exception as error:  # whatever it was: a run that has begun gets its final record
-            if self.launched is None:
-                raise
+            if self.launched is None or (isinstance(error, JournalConflict) and not self.as_json):
+                raise  # a run that was taken over is another process's to sum up
             known = isinstance(error, AutoagentError)
             said = str(error) if known else f"this is a bug: {type(error).__name__}: {error}"
             if not known and os.environ.get("AUTOAGENT_DEBUG"):

@@ -38,14 +38,19 @@ def doctor(
 
     from autoagent.cli import checks
     from autoagent.cli.output import note, out
+    from autoagent.errors import UsageError
     from autoagent.journal.home import home
-    from autoagent.settings import load
+    from autoagent.settings import Settings, load
 
-    settings = load(home(), os.environ)
+    broken = []
+    try:
+        settings = load(home(), os.environ)
+    except UsageError as error:  # the rest of the machine is looked at all the same
+        settings, broken = Settings(), [checks.Check("config", False, str(error))]
     if build:
         note("building the sandbox image, if it is missing; this can take some minutes")
         out(f"the image is there: {checks.build_image(settings)}")
-    found = asyncio.run(checks.all_checks(home(), settings))
+    found = [*broken, *asyncio.run(checks.all_checks(home(), settings))]
     out(*checks.as_lines(found))
     if all(check.is_fine for check in found if check.is_needed):
         return 0

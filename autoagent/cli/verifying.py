@@ -109,7 +109,7 @@ def _broken(chain: Verification) -> Iterator[Line]:
 
 def _kind_and_time(chain: Verification) -> str:
     """Kind and time of the first bad entry, as far as they can be read."""
-    at = "" if chain.at is None else f", {chain.at:%Y-%m-%d %H:%M:%S} UTC"
+    at = "" if chain.at is None else f", {chain.at.astimezone():%Y-%m-%d %H:%M:%S}"
     return visible(chain.kind)[:40] + at
 
 

@@ -5,38 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from autoagent.console.events import MARKS
 from autoagent.console.figures import clock, money, several
-from autoagent.console.line import Line, Part, Tone, block, columns, dotted, line, short
-from autoagent.outcome import CriterionResult, Outcome
+from autoagent.console.line import Line, Part, Tone, block, dotted, line
+from autoagent.console.verdicts import verdict_rows
+from autoagent.outcome import Outcome
 from autoagent.state import RunState
 
 
 def ending(outcome: Outcome, state: RunState, *, is_shown: bool = False) -> Iterator[Line]:
     """The last block of a run; with `is_shown` it is a part of what `show` prints."""
-    yield from verdicts(outcome)
+    yield from verdict_rows(outcome.criteria)
     yield from _explained(outcome, state)
     yield _sum(outcome, state)
     following = [*_next(outcome, state), *(_past(outcome, state) if is_shown else _show(outcome))]
     if following:
         yield dotted(line(Part("next: ", "dim"), following[0]), *following[1:])
-
-
-def verdicts(outcome: Outcome) -> Iterator[Line]:
-    """A row a criterion: verdict, criterion, evidence."""
-    rows = []
-    for result in outcome.criteria:
-        mark, tone = MARKS[result.verdict]
-        rows.append((Part(mark, tone), short(result.criterion, 60), short(_evidence(result), 100)))
-    yield from columns(rows)
-
-
-def _evidence(result: CriterionResult) -> str:
-    """The evidence, and who judged where that was no machine: quotes may look like anything."""
-    if result.by == "person":
-        return f"a person {result.evidence}"
-    mechanical = result.by in ("", "nobody", "file check") or result.by.startswith("sandbox (")
-    return result.evidence if mechanical else f"says {result.by}: {result.evidence}"
 
 
 def _explained(outcome: Outcome, state: RunState) -> Iterator[Line]:
@@ -71,6 +54,16 @@ def _left(state: RunState) -> Iterator[str]:
         yield f"{count} × {tool}"
     for tool, count in Counter(sent.partition(" ")[0] for sent in state.unsure).items():
         yield f"perhaps {count} × {tool}"
+    for tool, count in Counter(_denied(state)).items():
+        yield f"{count} × {tool} denied"
+
+
+def _denied(state: RunState) -> Iterator[str]:
+    """The tools of the calls that a person, or their absence, said no to."""
+    for asked in state.questions.values():
+        is_no = asked.answer is not None and asked.answer.verdict == "no" and asked.voided is None
+        if is_no and asked.question.subject.kind == "call":
+            yield asked.question.subject.tool or "?"
 
 
 def _next(outcome: Outcome, state: RunState) -> list[str]:

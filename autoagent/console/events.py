@@ -14,6 +14,7 @@ from autoagent import events as e
 from autoagent.console.figures import clock, money, several, size
 from autoagent.console.line import Line, Part, Tone, dotted, line, short
 from autoagent.console.question import headline
+from autoagent.console.verdicts import MARKS
 from autoagent.goal import Limits
 from autoagent.state import RunState
 
@@ -160,11 +161,6 @@ _PlanEvent = (
     | e.MemoryIndexed
     | e.MemoryDeferred
 )
-MARKS: Mapping[str, tuple[str, Tone]] = {
-    "proved": ("✓ proved", "good"),
-    "refuted": ("✗ refuted", "bad"),
-    "unchecked": ("? unchecked", "dim"),
-}
 
 
 def _plan(event: _PlanEvent, after: RunState) -> Iterator[Line]:

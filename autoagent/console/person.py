@@ -54,7 +54,7 @@ class Person:
         self.screen.hold()
         try:
             self.screen.ask(line(""), *whole(question, state, self.objects))
-            return await self._answer(question)
+            return await self._answer(question, state)
         except asyncio.CancelledError:
             over = (
                 "(answered elsewhere)" if question.expires_at is None else "(answered elsewhere, or expired)"
@@ -64,7 +64,7 @@ class Person:
         finally:
             self.screen.release()
 
-    async def _answer(self, question: Question) -> Approve | Deny | Answer | None:
+    async def _answer(self, question: Question, state: RunState) -> Approve | Deny | Answer | None:
         edit: JsonValue = None
         while True:
             forget_typed(self.descriptor)
@@ -74,7 +74,7 @@ class Person:
                 self.screen.ask(line(""), line(f"left for later; 'autoagent approvals' shows {question.id}"))
                 return None
             if question.is_yes_no and question.subject.kind in _EDITABLE and _is_edit(typed):
-                edit = await self._edited(question, typed.strip()[1:].strip())
+                edit = await self._edited(question, state, typed.strip()[1:].strip())
                 continue
             answer = understood(question, typed, edit)
             if isinstance(answer, str):
@@ -82,7 +82,7 @@ class Person:
                 continue
             return answer
 
-    async def _edited(self, question: Question, inline: str) -> JsonValue:
+    async def _edited(self, question: Question, state: RunState, inline: str) -> JsonValue:
         """Other arguments, from the line itself or from an editor; `None` where they can't be used."""
         text = inline or await self._from_editor(exactly_json(question))
         try:
@@ -90,7 +90,7 @@ class Person:
         except (ValueError, RecursionError) as error:
             self.screen.ask(line(f"that is no JSON ({error}); nothing was changed"))
             return None
-        if why := unusable(question, edit):
+        if why := unusable(state, question, edit):
             self.screen.ask(line(f"{why}; nothing was changed"))
             return None
         if edit == question.subject.args:

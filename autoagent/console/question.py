@@ -13,9 +13,12 @@ from pydantic import JsonValue
 from autoagent.console.arguments import arguments, as_json
 from autoagent.console.figures import several, size
 from autoagent.console.line import Line, Part, block, dotted, line, short
+from autoagent.console.verdicts import verdict_rows
 from autoagent.errors import StoreUnavailable
 from autoagent.goal import SubTask, described
-from autoagent.past.changes import PathChange
+from autoagent.outcome import results
+from autoagent.past.changes import PathChange, changes
+from autoagent.paths import spelled
 from autoagent.questions import Question, Subject
 from autoagent.state import RunState
 from autoagent.trees import ObjectSource, TreeEntry, load_tree
@@ -42,6 +45,7 @@ _MEANINGS = {
     ("folder", "both"): "yours stays, and the agent's is put beside it under a name of its own",
 }
 """(kind, choice) -> what it brings about."""
+_CHANGED_PATHS = 20
 _DIFFERING_LINES = 20
 """Shown of one path."""
 _NAME_COLUMNS = 10
@@ -113,12 +117,32 @@ def whole(question: Question, state: RunState, objects: ObjectSource | None = No
     """Head, arguments, what each choice means, and digest: everything that stands before the answers."""
     yield from head(question, state)
     yield from exactly(question, objects)
+    if question.subject.kind == "finish":
+        yield from verdict_rows(results(state))
+        yield from _work_done(question.subject, state, objects)
     for choice in question.choices:
         if meaning := _MEANINGS.get((question.subject.kind, choice)):
             yield line(Part(f"{choice:<{_NAME_COLUMNS}} ", "accent"), meaning)
     if question.expires_at is not None:
         yield line(f"can be answered until {question.expires_at.astimezone():%Y-%m-%d %H:%M}")
     yield line(Part(f"question {question.id} · digest {question.digest[:12]}", "dim"))
+
+
+def _work_done(subject: Subject, state: RunState, objects: ObjectSource | None) -> Iterator[Line]:
+    """What the run has changed so far, in the tree that would be the last."""
+    if objects is None:
+        return
+    try:
+        start, now = load_tree(state.start_tree, objects), load_tree(subject.tree or "", objects)
+    except StoreUnavailable as error:
+        yield line(f"what has changed can't be read: {error}")
+        return
+    found = changes(start, now)
+    for each in found[:_CHANGED_PATHS]:
+        yield _field(each.change, spelled(each.path))
+    if (left := len(found) - _CHANGED_PATHS) > 0:
+        yield line(Part(f"… {several(left, 'more path')}", "dim"))
+    yield line(Part(f"autoagent diff {state.run_id} shows the lines", "dim"))
 
 
 def _what(question: Question, state: RunState) -> str:

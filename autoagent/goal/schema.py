@@ -47,6 +47,7 @@ MAX_COMMAND_CHARACTERS = 4_000
 
 _CRITERION_KINDS = ("file", "run", "judge", "human")
 _SUB_TASK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_NAMED_ADDRESS = re.compile(r".*<([^<>\s]+@[^<>\s]+)>")
 _COUNTED = re.compile(r"(spend):([1-9][0-9]?)%|(every):[1-9][0-9]{0,5}")
 
 
@@ -81,7 +82,15 @@ def _running(node: Node, where: str) -> str:
 
 
 def _destinations(node: Node, where: str) -> dict[str, tuple[str, ...]]:
-    return pairs(node, where, lambda n, w: each(n, w, line_of_text), "{mail: [anna@example.org]}")
+    return pairs(node, where, lambda n, w: each(n, w, _destination), "{mail: [anna@example.org]}")
+
+
+def _destination(node: Node, where: str) -> str:
+    found = line_of_text(node, where)
+    if named := _NAMED_ADDRESS.fullmatch(found):
+        bare = one_line(named[1], 80)
+        fail(node.line, f"{where} holds {one_line(found, 80)!r}; write the bare address, {bare}")
+    return found
 
 
 def _secrets(node: Node, where: str) -> dict[str, str]:

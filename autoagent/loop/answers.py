@@ -8,6 +8,8 @@ from typing import Any
 from pydantic import JsonValue
 
 from autoagent.commands import Answer, Approve, Deny
+from autoagent.errors import ToolError
+from autoagent.plan import parse_plan
 from autoagent.questions import Question, Subject
 from autoagent.redact import one_line
 from autoagent.state import QuestionState, RunState
@@ -38,12 +40,14 @@ def refusal(state: RunState, command: Approve | Deny | Answer, at: datetime) -> 
     return None
 
 
-def unusable(question: Question, edit: JsonValue) -> str | None:
-    """Why these can't be the arguments of the call that is asked about; `None` where they may be.
+def unusable(state: RunState, question: Question, edit: JsonValue) -> str | None:
+    """Why this can't stand in the place of the call, or plan, that is asked about; `None` where it may.
 
-    The question shows every argument, so an edit that has others is a slip of the person's.
+    The question shows every argument of a call, so an edit that has others is a slip of the person's.
     """
     args, kind = question.subject.args, question.subject.kind
+    if kind == "plan":
+        return _no_plan(edit, tuple(s.id for s in state.begun))
     if kind != "call" or not isinstance(args, dict):
         return None
     if not isinstance(edit, dict):
@@ -52,6 +56,14 @@ def unusable(question: Question, edit: JsonValue) -> str | None:
         return f"{', '.join(missing)} is missing; give all arguments that the question shows"
     if others := [repr(one_line(name, 40)) for name in edit if name not in args]:
         return f"{question.subject.tool} has no {', '.join(others)}; it takes {', '.join(args)}"
+    return None
+
+
+def _no_plan(edit: JsonValue, begun: tuple[str, ...]) -> str | None:
+    try:
+        parse_plan(edit, known=begun)
+    except ToolError as error:
+        return str(error)
     return None
 
 

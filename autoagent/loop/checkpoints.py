@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from autoagent import budget
-from autoagent.events import QuestionAnswered, RunEnded
+from autoagent.events import QuestionAnswered, QuestionVoided, RunEnded
 from autoagent.loop.context import RunContext
 from autoagent.loop.lane_view import LaneView
 from autoagent.loop.prompt import sub_task_of
@@ -55,6 +55,13 @@ async def before_end(ctx: RunContext, tree: str, lane: str | None = None) -> str
     if answer.verdict == "yes" or answer.by == "nobody":
         return None
     return answer.text or "the person said no"
+
+
+def no_end_yet(ctx: RunContext, why: str) -> None:
+    """Criteria don't hold any more: an open question whether the run may end is about nothing."""
+    for asked in ctx.history.state.waiting:
+        if asked.question.subject.kind == "finish":
+            ctx.history.record(QuestionVoided(question=asked.question.id, why=why), sync=True)
 
 
 def _due(lane: LaneView, mark: str) -> int | None:

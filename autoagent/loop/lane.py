@@ -299,6 +299,7 @@ class Lane:
         criteria = self.state.criteria
         text = failures(criteria, await self.prover.prove(criteria, self.me.tree))
         if text:
+            checkpoints.no_end_yet(self.ctx, "the goal's criteria don't hold any more")
             return f"The goal isn't reached yet:\n{text}"
         why = await checkpoints.before_end(self.ctx, self.me.tree, self.name)
         return None if why is None else f"The person says it isn't done: {why}"

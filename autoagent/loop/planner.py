@@ -109,12 +109,12 @@ class Planner:
         title = cut(" ".join(self.state.goal.goal.split()), 200)
         only = SubTask(id=f"goal{version}" if self.state.lanes else "goal", title=title)
         why = "no usable plan came from the model; one sub-task carries the whole goal"
-        self.ctx.history.record(self._made(version, (*self._begun(), only), why))
+        self.ctx.history.record(self._made(version, (*self.state.begun, only), why))
 
     def _read(self, reply: Reply, version: int) -> PlanMade | PlanRefused:
         """What a planner's reply comes to."""
         try:
-            sub_tasks = self._kept(_proposed(reply, tuple(s.id for s in self._begun())))
+            sub_tasks = self._kept(_proposed(reply, tuple(s.id for s in self.state.begun)))
         except ToolError as error:
             return PlanRefused(why=str(error))
         return self._made(version, sub_tasks, self._why_again())
@@ -130,18 +130,12 @@ class Planner:
 
     def _kept(self, proposed: tuple[SubTask, ...]) -> tuple[SubTask, ...]:
         """The plan with what is done or at work already; no id that was used stands for something else."""
-        begun = self._begun()
+        begun = self.state.begun
         fresh = tuple(s for s in proposed if s not in begun)
         sub_tasks = (*begun, *_renamed(fresh, taken={x.sub_task for x in self.state.lanes.values()}))
         if why := check_plan(sub_tasks):
             raise ToolError("; ".join(why))
         return sub_tasks
-
-    def _begun(self) -> tuple[SubTask, ...]:
-        """Sub-tasks of the present plan that are done or at work."""
-        plan = self.state.plan
-        begun = ("done", "running")
-        return () if plan is None else tuple(s for s in plan.sub_tasks if self.state.outcome(s.id) in begun)
 
     def _messages(self) -> tuple[Message, ...]:
         goal, state = self.state.goal, self.state
@@ -170,7 +164,7 @@ class Planner:
 
     def _so_far(self) -> str:
         lines = []
-        for sub_task in self._begun():
+        for sub_task in self.state.begun:
             lane = self.state.lane_of(sub_task.id)
             assert lane is not None
             result = lane.result if lane.ended else "(at work now; its result comes later)"
@@ -216,7 +210,7 @@ class Planner:
         """The person's own version, checked like the model's; a wrong one is asked about again."""
         version = plan.version + 1
         try:
-            sub_tasks = self._kept(parse_plan(edit, known=tuple(s.id for s in self._begun())))
+            sub_tasks = self._kept(parse_plan(edit, known=tuple(s.id for s in self.state.begun)))
         except ToolError as error:
             why = f"your edit can't be used: {error}"
             made = PlanMade(version=version, source="person", sub_tasks=plan.sub_tasks, why=why)

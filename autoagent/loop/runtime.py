@@ -152,6 +152,8 @@ class Runtime:
         verdicts = await self.prover.prove(self.state.criteria, tree, free=stopped is not None)
         proved = bool(verdicts) and all(v.verdict == "proved" for v in verdicts)
         refused = await checkpoints.before_end(self.ctx, tree) if proved and stopped is None else None
+        if not proved:
+            checkpoints.no_end_yet(self.ctx, "the goal's criteria don't hold any more")
         if proved and refused is None:
             number = len(verdicts)
             self._end(

@@ -212,6 +212,12 @@ class RunState:
             found.append("private")
         return tuple(found)
 
+    @property
+    def begun(self) -> tuple[SubTask, ...]:
+        """Sub-tasks of the present plan that are done or at work."""
+        plan, begun = self.plan, ("done", "running")
+        return () if plan is None else tuple(s for s in plan.sub_tasks if self.outcome(s.id) in begun)
+
     def lane_of(self, sub_task: str) -> LaneState | None:
         """The last lane in which the plan's present sub-task ran or runs."""
         lanes = [x for x in self.lanes.values() if x.sub_task == sub_task]
