@@ -173,6 +173,19 @@ async def test_what_code_read_by_itself_is_quoted_with_the_file_that_it_stands_i
     assert made.quote == "11:02:44 ERROR search disk full"
     assert (old.text, old.quote) == ("stands word for word in old.log, as the run found it", A_LINE)
     assert old.entry == 1
+    assert (old.labels, made.labels) == (("outside",), ())
+
+
+async def test_the_call_itself_leads_to_the_same_files(tmp_path: Path) -> None:
+    """Asked for by its id, or by its entry, code that opened files tells them too."""
+    stage = await collected(tmp_path)
+    (id,) = [x.call for x in stage.events(CallDecided) if x.tool == "logs_collect"]
+    ended = seq(stage, CallEnded, lambda x: x.call == id)  # type: ignore[attr-defined]
+
+    found = {each.text for each in of(stage, id, "verbatim")}
+
+    assert "stands word for word in old.log, as the run found it" in found
+    assert {each.text for each in of(stage, str(ended), "verbatim")} == found
 
 
 def test_a_quotation_of_lines_is_of_whole_lines() -> None:

@@ -13,7 +13,32 @@ from autoagent.past.reasons import answer_step, call_step, sub_task_step, texts_
 from autoagent.past.step import Step, step
 from autoagent.paths import spelled
 from autoagent.state import MAIN
-from autoagent.trees import ObjectSource, TreeEntry, entry_in
+from autoagent.taint import labels_of_paths
+from autoagent.trees import ObjectSource, TreeEntry, diff, entry_in, load_tree
+
+_FILES_OF_A_CALL = 5
+
+
+def changing_call_step(ledger: Ledger, id: str, objects: ObjectSource) -> Step:
+    """As `call_step`, with what it wrote into files, also where code wrote it, and where that was read."""
+    moved = [head for head in ledger.moves if _is_of(head, id)]
+    if not moved or ledger.calls[id].decision.effect != "write":
+        return call_step(ledger, id)
+    head = moved[-1]
+    files = [Changed(ledger, path, objects) for path in _files_between(head, objects)[:_FILES_OF_A_CALL]]
+    written = "\n".join(each.written(head) for each in files)
+    quoted = {step.quote: step for each in files for step in each.quoted(head, id)}
+    return call_step(ledger, id, written, tuple(quoted.values()))
+
+
+def _is_of(head: Head, call: str) -> bool:
+    event = head.entry.event
+    return isinstance(event, e.CallEnded) and event.call == call
+
+
+def _files_between(head: Head, objects: ObjectSource) -> list[str]:
+    was, now = load_tree(head.before, objects), load_tree(head.after, objects)
+    return [p for p in diff(was, now).paths if (x := now.entries.get(p)) is not None and x.kind == "file"]
 
 
 class Changed:
@@ -57,8 +82,7 @@ class Changed:
         what = self._what(head)
         match head.entry.event:
             case e.CallEnded(call=call):
-                quoted = tuple(self._quoted(head, call))
-                led = call_step(self._ledger, call, self._text(head.after), quoted)
+                led = call_step(self._ledger, call, self._text(head.after), self.quoted(head, call))
                 return step("change", head.entry, f"{what} by {self._ledger.calls[call].decision.tool}", led)
             case e.LaneMerged(lane=lane):
                 return step(
@@ -93,6 +117,14 @@ class Changed:
             return ""
         return self._objects.get(now.sha256).decode("utf-8", "replace")
 
+    def quoted(self, head: Head, call: str) -> tuple[Step, ...]:
+        """What a call's move added beside its arguments, as far as it stands in files that lay before it."""
+        return tuple(self._quoted(head, call))
+
+    def written(self, head: Head) -> str:
+        """What stands there after a move, as far as it is text."""
+        return self._text(head.after)
+
     def _quoted(self, head: Head, call: str) -> Iterator[Step]:
         """What it added beside its arguments, as far as it stands in other files that lay before it."""
         told = "\n".join(texts_of(self._ledger.calls[call].decision.args))
@@ -100,8 +132,10 @@ class Changed:
         added = [x for x in self._text(head.after).splitlines() if x not in before and x not in told]
         for each in quotations("\n".join(added), head.before, self._objects, but=self._path, named_in=told):
             entry, how = Changed(self._ledger, each.path, self._objects)._origin(head)
+            is_own = isinstance(entry.event, e.CallEnded)  # what led to that is told where it is asked for
+            labels = () if is_own else labels_of_paths(self._ledger.goal, [each.path])
             text = f"stands word for word in {spelled(each.path)}, {how}"
-            yield step("verbatim", entry, text, quote=each.run)
+            yield step("verbatim", entry, text, quote=each.run, labels=labels)
 
     def _origin(self, head: Head) -> tuple[Entry, str]:
         """The entry that made it what it was before a move, and how."""

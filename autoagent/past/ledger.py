@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from autoagent import events as e
 from autoagent.events import Entry
+from autoagent.goal import Goal
 from autoagent.past.heads import Head, heads
 
 E = TypeVar("E", bound=e.Event)
@@ -60,6 +61,12 @@ class Ledger:
     def __init__(self, run_id: str, entries: Sequence[Entry]) -> None:
         self.run_id = run_id
         self.entries = tuple(entries)
+
+    @property
+    def goal(self) -> Goal:
+        started = self.entries[0].event
+        assert isinstance(started, e.RunStarted)
+        return started.goal
 
     @cached_property
     def moves(self) -> tuple[Head, ...]:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from autoagent import events as e
 from autoagent.errors import ToolError, UsageError
 from autoagent.events import Entry
-from autoagent.past.changed import Changed
+from autoagent.past.changed import Changed, changing_call_step
 from autoagent.past.ledger import Ledger
 from autoagent.past.reasons import call_step, plan_step, question_step, reply_step, sub_task_step
 from autoagent.past.spending import spent_step
@@ -30,16 +30,16 @@ def why(ledger: Ledger, what: str, objects: ObjectSource, every: bool = False) -
     if what == "usd":
         return (spent_step(ledger),)
     if what.isascii() and what.isdecimal():
-        return (_entry(ledger, what),)
+        return (_entry(ledger, what, objects),)
     if what in ledger.calls:
-        return (call_step(ledger, what),)
+        return (changing_call_step(ledger, what, objects),)
     if what in ledger.questions:
         return (question_step(ledger, what),)
     path = _path(what)
     if path is not None and (changed := Changed(ledger, path, objects)).is_known():
         return tuple(changed.steps(every))
     if reached := [id for id in reversed(ledger.calls) if _reaches(ledger, id, what)]:
-        return tuple(call_step(ledger, id) for id in (reached if every else reached[:1]))
+        return tuple(changing_call_step(ledger, id, objects) for id in (reached if every else reached[:1]))
     raise UsageError(_unknown(ledger, what, objects))
 
 
@@ -67,19 +67,19 @@ def _reaches(ledger: Ledger, id: str, what: str) -> bool:
     return decided.destination == what or (is_address and what in decided.args.values())
 
 
-def _entry(ledger: Ledger, text: str) -> Step:
+def _entry(ledger: Ledger, text: str, objects: ObjectSource) -> Step:
     last = len(ledger.entries)
     number = int(text) if len(text) < 10 else 0
     if not 1 <= number <= last:
         raise UsageError(f"there is no entry {text[:20]}; this run's journal has the entries 1 to {last}")
-    return _of_entry(ledger, ledger.entry(number))
+    return _of_entry(ledger, ledger.entry(number), objects)
 
 
-def _of_entry(ledger: Ledger, entry: Entry) -> Step:
+def _of_entry(ledger: Ledger, entry: Entry, objects: ObjectSource) -> Step:
     """What an entry is about, as far as something led to it."""
     match entry.event:
         case e.CallDecided(call=id) | e.CallStarted(call=id) | e.CallEnded(call=id):
-            return call_step(ledger, id)
+            return changing_call_step(ledger, id, objects)
         case e.ModelCalled(call=id) | e.ModelReplied(call=id) if id in ledger.replies:
             return reply_step(ledger, id) or _plain(entry)
         case e.QuestionAsked() as asked:
