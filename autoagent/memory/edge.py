@@ -1,4 +1,4 @@
-"""Memory without a server: Qdrant's engine in this process. The only importer of `qdrant_edge`.
+"""Memory and passages without a server: Qdrant's engine in this process. The only importer of `qdrant_edge`.
 
 The engine lets one process at a time in, and tells the next one "WouldBlock". So a file lock of our own is
 held for one operation, in which the shard is opened, used, flushed and closed: 12 ms to search 500 points,
@@ -19,6 +19,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from autoagent.errors import StoreUnavailable
+from autoagent.memory.passages import (
+    MOST_READ,
+    SOURCE_FIELD,
+    StoredPoint,
+    hit_of,
+    in_order,
+    last_of_each,
+    marked,
+    marker_id,
+    marker_points,
+    passage_points,
+)
 from autoagent.memory.points import (
     MAX_COMPANIONS,
     MAX_QUERY_CHARACTERS,
@@ -31,7 +43,7 @@ from autoagent.memory.points import (
     stored_point,
     with_neighbours,
 )
-from autoagent.ports import MemoryHit, MemoryPoint
+from autoagent.ports import MemoryHit, MemoryPoint, Passage, PassageHit, Source
 
 if TYPE_CHECKING:
     import qdrant_edge
@@ -68,32 +80,81 @@ class EdgeMemory:
 
     def __init__(self, path: Path, *, wait_s: float = 5) -> None:
         """`wait_s`: how long an operation waits for other processes before it raises `StoreUnavailable`."""
-        self._path, self._wait_s = path, wait_s
+        self._shard = _Shard(path, wait_s, "memory", RUN_FIELD)
 
     async def store(self, points: Sequence[MemoryPoint]) -> None:
         if points:
-            await asyncio.to_thread(self._within, functools.partial(_store, points))
+            await self._shard.do(functools.partial(_store, points))
 
     async def search(self, query: str, limit: int = 8, without_run: str | None = None) -> list[MemoryHit]:
-        if limit < 1 or not self._exists:
+        if limit < 1 or not self._shard.exists:
             return []
-        return await asyncio.to_thread(self._within, functools.partial(_search, query, limit, without_run))
+        return await self._shard.do(functools.partial(_search, query, limit, without_run))
 
     async def get(self, point_id: str) -> MemoryPoint | None:
-        if not self._exists:
+        if not self._shard.exists:
             return None
-        return await asyncio.to_thread(self._within, functools.partial(_get, point_id))
+        return await self._shard.do(functools.partial(_get, point_id))
 
     async def forget(self, point_id: str) -> bool:
-        if not self._exists:
+        if not self._shard.exists:
             return False
-        return await asyncio.to_thread(self._within, functools.partial(_forget, point_id))
+        return await self._shard.do(functools.partial(_forget, point_id))
 
     async def close(self) -> None:
         """Nothing is open between operations."""
 
+
+class EdgePassages:
+    """Passages in a folder of their own; several processes may share it."""
+
+    def __init__(self, path: Path, *, wait_s: float = 30) -> None:
+        """`wait_s`: as `EdgeMemory`'s; longer, since what others store here is larger."""
+        self._shard = _Shard(path, wait_s, "index of passages", SOURCE_FIELD)
+
+    async def store(self, sources: Sequence[Source]) -> None:
+        if sources:
+            await self._shard.do(functools.partial(_store_sources, last_of_each(sources)))
+
+    async def known(self, sources: Sequence[str]) -> dict[str, str]:
+        if not sources or not self._shard.exists:
+            return {}
+        return await self._shard.do(functools.partial(_known, sources))
+
+    async def search(self, query: str, sources: Sequence[str], limit: int = 8) -> list[PassageHit]:
+        if limit < 1 or not sources or not self._shard.exists:
+            return []
+        return await self._shard.do(functools.partial(_search_sources, query, sources, limit))
+
+    async def read(self, source: str, page: str | None = None) -> list[Passage]:
+        if not self._shard.exists:
+            return []
+        return await self._shard.do(functools.partial(_read_source, source, page))
+
+    async def forget(self, source: str) -> bool:
+        if not self._shard.exists:
+            return False
+        return await self._shard.do(functools.partial(_forget_source, source))
+
+    async def close(self) -> None:
+        """Nothing is open between operations."""
+
+
+class _Shard:
+    """A folder of the engine's, opened for one operation at a time."""
+
+    def __init__(self, path: Path, wait_s: float, name: str, keyword: str) -> None:
+        """`name` says in errors what is in there; `keyword` is the payload's field that is filtered by."""
+        self._path, self._wait_s, self._keyword = path, wait_s, keyword
+        self._named = f"the {name} at {path}"
+        self._name = name
+
+    async def do(self, work: Callable[[qdrant_edge.EdgeShard], T]) -> T:
+        """What `work` gives, in a thread: see `_within`."""
+        return await asyncio.to_thread(self._within, work)
+
     @property
-    def _exists(self) -> bool:
+    def exists(self) -> bool:
         return self._path.is_dir()
 
     def _within(self, work: Callable[[qdrant_edge.EdgeShard], T]) -> T:
@@ -105,14 +166,14 @@ class EdgeMemory:
         except StoreUnavailable:
             raise
         except OSError as error:
-            raise StoreUnavailable(f"the memory at {self._path} can't be used: {error}") from error
+            raise StoreUnavailable(f"{self._named} can't be used: {error}") from error
         except BaseException as error:
             # the engine raises bare `Exception`s, and over damaged files panics, which is a `BaseException`
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
                 raise
             raise StoreUnavailable(
-                f"the memory at {self._path} can't be used: {error}; "
-                "move that folder away to start with an empty memory"
+                f"{self._named} can't be used: {error}; "
+                f"move that folder away to start with an empty {self._name}"
             ) from error
 
     def _look_for_room(self) -> None:
@@ -122,14 +183,14 @@ class EdgeMemory:
         free = shutil.disk_usage(home).free
         if free < _ROOM_BYTES:
             raise StoreUnavailable(
-                f"the memory at {self._path} isn't used while its disk has {free / 1e6:.1f} MB free; "
+                f"{self._named} isn't used while its disk has {free / 1e6:.1f} MB free; "
                 f"free some space, so that it has {_ROOM_BYTES / 1e6:.0f} MB"
             )
 
     def _opened(self) -> qdrant_edge.EdgeShard:
         import qdrant_edge
 
-        if not self._exists:
+        if not self.exists:
             self._create()
         return qdrant_edge.EdgeShard.load(str(self._path))
 
@@ -144,10 +205,10 @@ class EdgeMemory:
         unfinished = self._path.with_name(self._path.name + ".new")
         shutil.rmtree(unfinished, ignore_errors=True)
         with contextlib.closing(qdrant_edge.EdgeShard.create(str(unfinished), config)) as shard:
-            by_run = qdrant_edge.UpdateOperation.create_field_index(
-                RUN_FIELD, qdrant_edge.PayloadSchemaType.Keyword
+            by_keyword = qdrant_edge.UpdateOperation.create_field_index(
+                self._keyword, qdrant_edge.PayloadSchemaType.Keyword
             )
-            shard.update(by_run)
+            shard.update(by_keyword)
             shard.flush()
         unfinished.rename(self._path)
 
@@ -170,7 +231,7 @@ class EdgeMemory:
                 if time.monotonic() >= deadline:
                     holder = os.pread(lock, 20, 0).decode(errors="replace") or "unknown"
                     raise StoreUnavailable(
-                        f"the memory at {self._path} is in use by process {holder}, for more than "
+                        f"{self._named} is in use by process {holder}, for more than "
                         f"{self._wait_s:g} s; try again when that is done"
                     ) from None
                 time.sleep(0.01)
@@ -207,7 +268,7 @@ def _search(query: str, limit: int, without_run: str | None, shard: qdrant_edge.
     if not indices:
         return []
     nearest = qdrant_edge.Query.Nearest(qdrant_edge.SparseVector(indices, weights), using=VECTOR)
-    others = None if without_run is None else qdrant_edge.Filter(must_not=[_of_runs([without_run])])
+    others = None if without_run is None else qdrant_edge.Filter(must_not=[_any_of(RUN_FIELD, [without_run])])
     request = qdrant_edge.QueryRequest(limit=limit, query=nearest, with_payload=True, filter=others)
     hits = [MemoryHit(stored_point(found.id, found.payload), found.score) for found in shard.query(request)]
     return with_neighbours(hits, _companions(hits, limit, shard), limit)
@@ -218,17 +279,17 @@ def _companions(hits: Sequence[MemoryHit], limit: int, shard: qdrant_edge.EdgeSh
 
     if len(hits) >= limit or not (runs := runs_of(hits)):
         return []
-    in_runs = qdrant_edge.Filter(must=[_of_runs(runs)])
+    in_runs = qdrant_edge.Filter(must=[_any_of(RUN_FIELD, runs)])
     found, _ = shard.scroll(
         qdrant_edge.ScrollRequest(limit=MAX_COMPANIONS, filter=in_runs, with_payload=True)
     )
     return [stored_point(record.id, record.payload) for record in found]
 
 
-def _of_runs(runs: list[str]) -> qdrant_edge.FieldCondition:
+def _any_of(field: str, values: Sequence[str]) -> qdrant_edge.FieldCondition:
     import qdrant_edge
 
-    return qdrant_edge.FieldCondition(RUN_FIELD, match=qdrant_edge.MatchAny(runs))
+    return qdrant_edge.FieldCondition(field, match=qdrant_edge.MatchAny(list(values)))
 
 
 def _get(point_id: str, shard: qdrant_edge.EdgeShard) -> MemoryPoint | None:
@@ -244,3 +305,83 @@ def _forget(point_id: str, shard: qdrant_edge.EdgeShard) -> bool:
     shard.update(qdrant_edge.UpdateOperation.delete_points([key(point_id)]))
     shard.flush()
     return True
+
+
+# --- and in one of passages ---------------------------------------------------------------------------------
+
+
+def _store_sources(sources: Sequence[Source], shard: qdrant_edge.EdgeShard) -> None:
+    import qdrant_edge
+
+    update = qdrant_edge.UpdateOperation
+    ids = [source.id for source in sources]
+    if known := list(_known(ids, shard)):
+        shard.update(update.delete_points([marker_id(source) for source in known]))
+    # also what a crash left of them
+    shard.update(update.delete_points_by_filter(_of_sources(ids)))
+    for points in (passage_points(sources), marker_points(sources)):
+        if points:
+            shard.update(update.upsert_points([_passage_point(point) for point in points]))
+    shard.flush()
+    shard.optimize()
+
+
+def _passage_point(point: StoredPoint) -> qdrant_edge.Point:
+    import qdrant_edge
+
+    if point.text is None:
+        return qdrant_edge.Point(point.id, {}, point.payload)
+    vector: dict[str, Any] = {VECTOR: qdrant_edge.SparseVector(*document_terms(point.text))}
+    return qdrant_edge.Point(point.id, vector, point.payload)
+
+
+def _known(sources: Sequence[str], shard: qdrant_edge.EdgeShard) -> dict[str, str]:
+    return marked(record.payload for record in shard.retrieve([marker_id(s) for s in sources], True, False))
+
+
+def _search_sources(
+    query: str, sources: Sequence[str], limit: int, shard: qdrant_edge.EdgeShard
+) -> list[PassageHit]:
+    import qdrant_edge
+
+    indices, weights = query_terms(query)
+    if not indices:
+        return []
+    theirs = _of_sources(list(_known(sources, shard)))
+    request = qdrant_edge.QueryRequest(
+        limit=limit,
+        query=qdrant_edge.Query.Nearest(qdrant_edge.SparseVector(indices, weights), using=VECTOR),
+        with_payload=True,
+        filter=theirs,
+        # how rare a word is counts among these sources: what else is indexed changes no ranking
+        params=qdrant_edge.SearchParams(idf=qdrant_edge.IdfParams(theirs)),
+    )
+    return [hit_of(found.payload, found.score) for found in shard.query(request)]
+
+
+def _read_source(source: str, page: str | None, shard: qdrant_edge.EdgeShard) -> list[Passage]:
+    import qdrant_edge
+
+    if not _known([source], shard):
+        return []
+    request = qdrant_edge.ScrollRequest(limit=MOST_READ, filter=_of_sources([source]), with_payload=True)
+    found = in_order(record.payload for record in shard.scroll(request)[0])
+    return [passage for passage in found if page is None or passage.page == page]
+
+
+def _forget_source(source: str, shard: qdrant_edge.EdgeShard) -> bool:
+    import qdrant_edge
+
+    if not _known([source], shard):
+        return False
+    update = qdrant_edge.UpdateOperation
+    shard.update(update.delete_points([marker_id(source)]))
+    shard.update(update.delete_points_by_filter(_of_sources([source])))
+    shard.flush()
+    return True
+
+
+def _of_sources(sources: Sequence[str]) -> qdrant_edge.Filter:
+    import qdrant_edge
+
+    return qdrant_edge.Filter(must=[_any_of(SOURCE_FIELD, sources)])

@@ -1,15 +1,15 @@
-"""A memory for tests: a dictionary, with the promises of the real ones."""
+"""A memory and an index of passages for tests: dictionaries, with the promises of the real ones."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from autoagent.errors import StoreUnavailable
 from autoagent.memory.points import runs_of, with_neighbours
-from autoagent.ports import MemoryHit, MemoryPoint
+from autoagent.ports import MemoryHit, MemoryPoint, Passage, PassageHit, Source
 
 # a word, or one sign of a script without spaces
 _WORD = re.compile(r"[\u2e80-\u9fff\uac00-\ud7af]|[^\W\u2e80-\u9fff\uac00-\ud7af]+")
@@ -51,13 +51,60 @@ class DictMemory:
             raise StoreUnavailable("the memory is down")
 
     def _score(self, wanted: set[str], point: MemoryPoint) -> float:
-        """Rare words count more, repeated ones less than their number."""
-        counts = Counter(_words(point.text))
-        return sum(self._rarity(word) * counts[word] / (counts[word] + 1) for word in wanted & counts.keys())
+        return _fit(wanted, point.text, [other.text for other in self.points.values()])
 
-    def _rarity(self, word: str) -> float:
-        holding = sum(word in _words(point.text) for point in self.points.values())
-        return math.log(1 + len(self.points) / holding)
+
+class DictPassages:
+    """Passages as long as it lives. `down` makes it raise `StoreUnavailable`."""
+
+    def __init__(self) -> None:
+        self.sources: dict[str, Source] = {}
+        self.down = False
+
+    async def store(self, sources: Sequence[Source]) -> None:
+        self._answer()
+        self.sources.update({source.id: source for source in sources})
+
+    async def known(self, sources: Sequence[str]) -> dict[str, str]:
+        self._answer()
+        return {id: self.sources[id].note for id in sources if id in self.sources}
+
+    async def search(self, query: str, sources: Sequence[str], limit: int = 8) -> list[PassageHit]:
+        self._answer()
+        wanted = set(_words(query))
+        theirs = [
+            (id, p) for id in dict.fromkeys(sources) if id in self.sources for p in self.sources[id].passages
+        ]
+        texts = [passage.text for _, passage in theirs]
+        hits = [PassageHit(id, p, score) for id, p in theirs if (score := _fit(wanted, p.text, texts)) > 0]
+        return sorted(hits, key=lambda hit: hit.score, reverse=True)[: max(limit, 0)]
+
+    async def read(self, source: str, page: str | None = None) -> list[Passage]:
+        self._answer()
+        found = self.sources[source].passages if source in self.sources else ()
+        return [passage for passage in found if page is None or passage.page == page]
+
+    async def forget(self, source: str) -> bool:
+        self._answer()
+        return self.sources.pop(source, None) is not None
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def _answer(self) -> None:
+        if self.down:
+            raise StoreUnavailable("the index of passages is down")
+
+
+def _fit(wanted: set[str], text: str, texts: Iterable[str]) -> float:
+    """Words that are rare among `texts` count more, repeated ones less than their number."""
+    counts = Counter(_words(text))
+    everything = [set(_words(other)) for other in texts]
+
+    def rarity(word: str) -> float:
+        return math.log(1 + len(everything) / sum(word in words for words in everything))
+
+    return sum(rarity(word) * counts[word] / (counts[word] + 1) for word in wanted & counts.keys())
 
 
 def _words(text: str) -> list[str]:
