@@ -350,6 +350,8 @@ class CallEnded(Frozen):
     tree: str | None = None
     """The lane's new head, where a write ended well."""
     labels: tuple[Label, ...] = ()
+    paths: tuple[str, ...] | None = None
+    """The files that the output was taken from; `None` where the tool doesn't say: all that it could read."""
     seconds: float = 0
     cost_usd: Decimal = Decimal(0)
     urls: tuple[str, ...] = ()

@@ -16,9 +16,10 @@ from autoagent.errors import ModelUnavailable, SandboxUnavailable, UsageError
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.goal import Goal, RunCriterion
 from autoagent.goal.command import files_named
+from autoagent.ids import fingerprint
 from autoagent.llm.recording import sha256_of
 from autoagent.loop.context import Models
-from autoagent.ports import Journal, Memory, Sandbox
+from autoagent.ports import Journal, Memory, Passages, Sandbox
 from autoagent.settings import Settings
 from autoagent.tools import Plugin
 from autoagent.trees import Tree
@@ -82,6 +83,7 @@ class Picker:
     parts: Parts
     stack: AsyncExitStack
     """Closes what is opened here."""
+    _indexes: dict[str, Passages] = field(default_factory=dict)
 
     async def means(
         self, goal: Goal, run_id: str, folder: Path, inputs: Tree, choices: Choices, on_note: OnNote
@@ -106,6 +108,13 @@ class Picker:
         memory = open_memory(self.home, self.settings)
         self.stack.push_async_callback(memory.close)
         return memory
+
+    def passages(self, plugin: str) -> Passages:
+        """The plugin's own index of texts, the same at each call."""
+        if plugin not in self._indexes:
+            self._indexes[plugin] = passages = open_passages(self.home, self.settings, plugin)
+            self.stack.push_async_callback(passages.close)
+        return self._indexes[plugin]
 
     async def _models(
         self, goal: Goal, folder: Path, inputs: Tree, choices: Choices, on_note: OnNote
@@ -172,6 +181,20 @@ def open_memory(home: Path, settings: Settings) -> Memory:
     from autoagent.memory.edge import EdgeMemory
 
     return EdgeMemory(home / "memory")
+
+
+def open_passages(home: Path, settings: Settings, plugin: str) -> Passages:
+    """A plugin's index of texts, where memory is too: a collection of its own, or a folder in the home."""
+    if settings.memory.url is not None:
+        from autoagent.memory.server import PASSAGES, ServerPassages
+
+        key = settings.key(settings.memory.key_env)
+        secret = key.get_secret_value() if key is not None else None
+        return ServerPassages(settings.memory.url, secret, collection=PASSAGES + plugin)
+    from autoagent.memory.edge import EdgePassages
+
+    own = plugin if plugin.isidentifier() else fingerprint(plugin)  # whatever a plugin is called
+    return EdgePassages(home / "passages" / own)
 
 
 def with_recording(equipment: Equipment, source: str | None) -> Equipment:

@@ -33,7 +33,7 @@ from autoagent.parameters import (
     slim,
 )
 from autoagent.paths import workspace_path
-from autoagent.ports import Job, JobResult, Memory, ToolSchema
+from autoagent.ports import Job, JobResult, Memory, Passages, ToolSchema
 from autoagent.redact import cut
 from autoagent.trees import Tree, TreeEntry, WorkingCopy
 
@@ -66,6 +66,10 @@ class Observation(Frozen):
     text: str
     labels: tuple[Label, ...] = ()
     """`outside` where the text comes from neither the person nor the agent."""
+    paths: tuple[str, ...] | None = None
+    """The workspace files that the text was taken from, where these aren't all that the arguments name: the
+    call's labels follow them. `None`: every file at and beneath its paths.
+    """
 
 
 class FilesView:
@@ -105,6 +109,8 @@ class ToolContext:
     run_job: Callable[[Job], Awaitable[JobResult]] | None = None
     """Runs code in the sandbox on this call's working copy; `None` where the goal lets nothing run."""
     memory: Memory | None = None
+    passages: Passages | None = None
+    """The plugin's own index of texts, shared by all runs of this home: a cache. `None`: there is none."""
     goal: str = ""
     labels: tuple[str, ...] = ()
     """What the run has read so far: `outside`, `private`."""

@@ -244,6 +244,7 @@ class _Wires:
             plugin_hashes=means.plugins.hashes,
             sandbox=means.sandbox,
             memory=self.picker.memory(),
+            passages=self.picker.passages,
             on_text=hooks.on_text,
         )
         try:

@@ -241,7 +241,15 @@ class Calls:
             said = _doubt(outcome, is_first=known.started is None)
             text, in_doubt = text + said, bool(said)
         labels = self.learnt.labels(decided, outcome)
-        self.end(decided, ok=outcome.ok, output=text, labels=labels, seconds=seconds, in_doubt=in_doubt)
+        self.end(
+            decided,
+            ok=outcome.ok,
+            output=text,
+            labels=labels,
+            paths=outcome.paths,
+            seconds=seconds,
+            in_doubt=in_doubt,
+        )
         if decided.effect == "external":
             await self.ctx.history.durable()
 
@@ -274,6 +282,7 @@ class Calls:
             ok=outcome.ok,
             output=outcome.text,
             labels=labels,
+            paths=outcome.paths,
             seconds=seconds,
             tree=tree,
             queued=queued,
@@ -320,12 +329,13 @@ class Calls:
         ok: bool,
         output: str,
         labels: tuple[Any, ...] = (),
+        paths: tuple[str, ...] | None = None,
         seconds: float = 0,
         tree: str | None = None,
         queued: tuple[RequestedCall, ...] = (),
         in_doubt: bool | None = None,
     ) -> None:
-        urls = self.learnt.urls(decided, output) if ok and self.state.goal.allow.web else ()
+        urls = self.learnt.urls(decided, output, paths) if ok and self.state.goal.allow.web else ()
         self.ctx.history.record(
             CallEnded(
                 call=decided.call,
@@ -334,6 +344,7 @@ class Calls:
                 output=output,
                 tree=tree,
                 labels=labels,
+                paths=paths,
                 seconds=round(seconds, 4),
                 urls=urls,
                 queued=queued,

@@ -9,7 +9,17 @@ from dataclasses import replace
 from autoagent.events import CallDecided
 from autoagent.loop.context import RunContext
 from autoagent.loop.toolbox import ToolOutcome, ToolThread, hop
-from autoagent.ports import Job, JobResult, Memory, MemoryHit, MemoryPoint
+from autoagent.ports import (
+    Job,
+    JobResult,
+    Memory,
+    MemoryHit,
+    MemoryPoint,
+    Passage,
+    PassageHit,
+    Passages,
+    Source,
+)
 from autoagent.tools import Tool, ToolContext
 from autoagent.trees import WorkingCopy
 
@@ -34,7 +44,8 @@ class Executor:
         self._thread.close()
 
     def _context(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> ToolContext:
-        sandbox, memory, state = self.ctx.sandbox, self.ctx.memory, self.ctx.history.state
+        sandbox, memory, passages = self.ctx.sandbox, self.ctx.memory, self.ctx.passages
+        state = self.ctx.history.state
         known = state.calls.get(decided.call)
 
         async def run_job(job: Job) -> JobResult:
@@ -52,6 +63,7 @@ class Executor:
             working_copy=copy,
             run_job=hop(run_job) if sandbox is not None and tool.runs_code else None,
             memory=None if memory is None else _MemoryFromThread(memory),
+            passages=None if passages is None else _PassagesFromThread(passages(tool.plugin)),
             goal=state.goal.goal,
             labels=state.labels,
             began_at=known.started.began_at if known is not None and known.started is not None else None,
@@ -93,3 +105,33 @@ class _MemoryFromThread:
 
     async def close(self) -> None:
         """The run closes its memory, not a tool."""
+
+
+class _PassagesFromThread:
+    """A plugin's index, usable from a tool's thread, as `_MemoryFromThread`."""
+
+    def __init__(self, passages: Passages) -> None:
+        self._store, self._known, self._search = (
+            hop(passages.store),
+            hop(passages.known),
+            hop(passages.search),
+        )
+        self._read, self._forget = hop(passages.read), hop(passages.forget)
+
+    async def store(self, sources: Sequence[Source]) -> None:
+        await self._store(sources)
+
+    async def known(self, sources: Sequence[str]) -> dict[str, str]:
+        return await self._known(sources)
+
+    async def search(self, query: str, sources: Sequence[str], limit: int = 8) -> list[PassageHit]:
+        return await self._search(query, sources, limit)
+
+    async def read(self, source: str, page: str | None = None) -> list[Passage]:
+        return await self._read(source, page)
+
+    async def forget(self, source: str) -> bool:
+        return await self._forget(source)
+
+    async def close(self) -> None:
+        """The run closes its indexes, not a tool."""

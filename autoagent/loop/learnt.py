@@ -48,8 +48,8 @@ class Learnt:
         own: tuple[str, ...] = outcome.labels
         if tool is None or tool.runs_code:
             own = (*own, *labels_of_tree(goal, tree))
-        elif tool.paths:
-            paths = _paths_of(tool, decided)
+        elif tool.paths or outcome.paths is not None:
+            paths = _paths_of(tool, decided) if outcome.paths is None else outcome.paths
             if decided.effect == "read":
                 own = (*own, *labels_of_paths(goal, _files_in(tree, paths, self.ctx.workspace.objects)))
             else:
@@ -58,13 +58,18 @@ class Learnt:
             own = (*own, "outside")
         return tuple(x for x in ("outside", "private") if x in own)
 
-    def urls(self, decided: CallDecided, output: str) -> tuple[str, ...]:
-        """URLs of an output that the agent can't have put there itself: see `CallEnded.urls`."""
+    def urls(
+        self, decided: CallDecided, output: str, paths: tuple[str, ...] | None = None
+    ) -> tuple[str, ...]:
+        """URLs of an output that the agent can't have put there itself: see `CallEnded.urls`.
+
+        `paths`: the files that it was taken from, as `Observation.paths`.
+        """
         tool, found = self.ctx.tools.get(decided.tool), urls_in(output)
         if not found or tool is None or tool.runs_code or decided.effect != "read":
             return ()
-        if tool.paths:
-            known = urls_of_files(self._unchanged(_paths_of(tool, decided)))
+        if tool.paths or paths is not None:
+            known = urls_of_files(self._unchanged(_paths_of(tool, decided) if paths is None else paths))
             return tuple(url for url in found if url in known)
         said = json.dumps(decided.args, ensure_ascii=False)
         return () if decided.destination is None else tuple(url for url in found if url not in said)

@@ -194,6 +194,7 @@ class Scripts:
             ok=outcome.ok,
             output=outcome.text,
             labels=self.calls.learnt.labels(decided, outcome),
+            paths=outcome.paths,
             seconds=seconds,
         )
         self.ctx.history.faults.reached("script read done")

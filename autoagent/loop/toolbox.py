@@ -30,6 +30,8 @@ class ToolOutcome:
     ok: bool
     text: str
     labels: tuple[Label, ...] = ()
+    paths: tuple[str, ...] | None = None
+    """As `Observation.paths`."""
     is_not_done: bool = False
     """It failed, and says that nothing happened outside."""
 
@@ -126,8 +128,8 @@ def _outcome(tool: Tool, value: object) -> ToolOutcome:
     match value:
         case str():
             return ToolOutcome(True, cut(str(value), tool.output_limit))
-        case Observation(text=text, labels=labels):
-            return ToolOutcome(True, cut(text, tool.output_limit), labels)
+        case Observation(text=text, labels=labels, paths=paths):
+            return ToolOutcome(True, cut(text, tool.output_limit), labels, paths)
         case _:
             kind = type(value).__name__
             return ToolOutcome(False, f"{tool.name} returned {kind}, not text: the plugin is broken")

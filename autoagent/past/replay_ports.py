@@ -141,7 +141,7 @@ class ToolsFromRecord:
         place(copy, ended, self._turns, self._objects)
         text = ended.output.removesuffix(UNSURE).removesuffix(SECOND_TRY)
         is_unsure = ended.output.endswith(UNSURE)
-        outcome = ToolOutcome(ended.ok, text, ended.labels, is_not_done=not is_unsure)
+        outcome = ToolOutcome(ended.ok, text, ended.labels, ended.paths, is_not_done=not is_unsure)
         return outcome, ended.seconds
 
     def close(self) -> None:
