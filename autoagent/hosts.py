@@ -1,10 +1,13 @@
-"""Which hosts a goal names. Pure: no name is resolved here."""
+"""The one reading of URLs: which host one reaches, whether a goal names it, which addresses are internal.
+
+Policy and the client both read by it. Pure: no name is resolved here.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from ipaddress import IPv4Address, ip_address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "https": 443}
@@ -12,6 +15,15 @@ _PLACE = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?)(?
 """`host` or `host:port`, in lower case."""
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 _HIDDEN = re.compile(r"[\x00-\x20\x7f\\]")
+Address = IPv4Address | IPv6Address
+_NAT64 = IPv6Network("64:ff9b::/96")
+_PUBLIC = IPv6Network("2000::/3")
+"""All that was ever given out."""
+_ISATAP = 0x5EFE
+_ODD = (
+    IPv4Network("168.63.129.16/32"),  # a cloud's service for its own machines, at a public address
+    IPv4Network("192.88.99.0/24"),  # relays of 6to4
+)
 
 
 def host_of(url: str) -> tuple[str, int] | None:
@@ -26,7 +38,7 @@ def host_of(url: str) -> tuple[str, int] | None:
     except ValueError:
         return None
     default = _PORTS.get(parts.scheme)
-    if default is None or _HIDDEN.search(url):
+    if default is None or _HIDDEN.search(url) or not parts.netloc.isascii():
         return None
     host, port = _place(parts.netloc) or ("", None)
     return (host, default if port is None else port) if host else None
@@ -49,9 +61,37 @@ def names(pattern: str, host: str, port: int) -> bool:
 def is_private(host: str) -> bool:
     """Whether the host is by its own words this machine or in a private network."""
     try:
-        return not ip_address(host).is_global
+        return is_inner(ip_address(host))
     except ValueError:
         return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
+
+
+def is_inner(address: Address) -> bool:
+    """Whether an address isn't one of a single host on the public internet, in any of its spellings.
+
+    This machine, private and shared networks, link-local (where clouds keep their metadata), multicast,
+    reserved; and each IPv6 address that leads to such a one of IPv4.
+    """
+    if isinstance(address, IPv6Address):
+        if address not in _PUBLIC and address not in _NAT64:
+            return True
+        if any(is_inner(wrapped) for wrapped in _wrapped(address)):
+            return True
+        if address in _NAT64:
+            return False
+    elif any(address in network for network in _ODD):
+        return True
+    return not address.is_global or address.is_multicast or address.is_reserved
+
+
+def _wrapped(address: IPv6Address) -> tuple[IPv4Address, ...]:
+    """The IPv4 addresses that an IPv6 address stands for or tunnels to."""
+    low, found = IPv4Address(int(address) & 0xFFFFFFFF), []
+    if address in _NAT64 or int(address) >> 32 & 0xFFFF == _ISATAP:
+        found.append(low)
+    if address.sixtofour is not None:
+        found.append(address.sixtofour)
+    return (*found, *(address.teredo or ()))
 
 
 def allowed(url: str, patterns: Iterable[str]) -> bool:

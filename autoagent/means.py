@@ -19,7 +19,8 @@ from autoagent.goal.command import files_named
 from autoagent.ids import fingerprint
 from autoagent.llm.recording import sha256_of
 from autoagent.loop.context import Models
-from autoagent.ports import Journal, Memory, Passages, Sandbox
+from autoagent.outward.client import GuardedOutward
+from autoagent.ports import Journal, Memory, Outward, Passages, Sandbox
 from autoagent.settings import Settings
 from autoagent.tools import Plugin
 from autoagent.trees import Tree
@@ -52,6 +53,7 @@ class Parts:
     models: Models | None = None
     sandbox: Sandbox | None = None
     memory: Memory | None = None
+    outward: Outward | None = None
     plugins: Sequence[Plugin] = ()
     clock: Clock = field(default_factory=SystemClock)
     home: Path | None = None
@@ -101,6 +103,9 @@ class Picker:
             sandbox=await self._sandbox(goal, run_id, inputs, on_note),
             recording=None if self.parts.models is not None else self._recording(folder, choices),
         )
+
+    def outward(self) -> Outward:
+        return GuardedOutward() if self.parts.outward is None else self.parts.outward
 
     def memory(self) -> Memory:
         if self.parts.memory is not None:

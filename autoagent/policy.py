@@ -17,6 +17,7 @@ from autoagent.events import Effect
 from autoagent.goal import Goal
 from autoagent.hosts import allowed, host_of, named_exactly
 from autoagent.paths import ROOT, is_beneath
+from autoagent.reach import Reach, reach_of_urls
 from autoagent.state import RunState
 from autoagent.taint import urls_of_goal, without_fragment
 from autoagent.tools import SEARCH as SEARCH
@@ -85,6 +86,31 @@ def decide(state: RunState, call: ProposedCall) -> Decision:
             f"this run has read outside text, and {', '.join(map(repr, private))} would leave: private"
         )
     return Allow("its destination is named in your goal")
+
+
+def reach(state: RunState, effect: Effect, destination: str | None) -> Reach:
+    """Where the client of a call may go that was let through."""
+    match effect:
+        case "external" if destination:
+            return reach_of_urls(destination.split(", "), "the call's destination")
+        case "read" if destination and destination.startswith(SEARCH):
+            return reach_of_urls([destination.removeprefix(SEARCH)], "the search provider's address")
+        case "read" if destination:
+            return Reach(state.goal.allow.web, _onward(state, destination))
+        case _:
+            return Reach()
+
+
+def _onward(state: RunState, url: str) -> tuple[str, ...] | None:
+    """Where redirects of a page may lead: to any allowed host, where the agent can't have made its URL up.
+
+    Else as far as row 4 would let a new URL through.
+    """
+    if is_known(state, url):
+        return None
+    if state.outside and state.private:
+        return ()
+    return tuple(pattern for pattern in state.goal.allow.web if "*" not in pattern)
 
 
 # --- row 1: what the goal doesn't give ----------------------------------------------------------------------

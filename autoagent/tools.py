@@ -23,6 +23,7 @@ from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 from autoagent.errors import NotDone, ToolError
 from autoagent.events import Effect, Label
 from autoagent.messages import Frozen
+from autoagent.offline import NO_HTTP
 from autoagent.parameters import (
     WorkspaceFile,
     WorkspacePath,
@@ -33,7 +34,7 @@ from autoagent.parameters import (
     slim,
 )
 from autoagent.paths import workspace_path
-from autoagent.ports import Job, JobResult, Memory, Passages, ToolSchema
+from autoagent.ports import Http, Job, JobResult, Memory, Passages, ToolSchema
 from autoagent.redact import cut
 from autoagent.trees import Tree, TreeEntry, WorkingCopy
 
@@ -120,6 +121,9 @@ class ToolContext:
     """The plugin's, as config.toml has them: a value of `Plugin.settings`."""
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
     """Variable -> secret, for the variables that the plugin's settings name."""
+    http: Http = NO_HTTP
+    """The way out. It leads to the goal's web hosts for a read that has a destination, to the provider for a
+    search, to the host of its destination for an external call; and to nobody else."""
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("autoagent.plugins"))
 
     @property

@@ -245,6 +245,7 @@ class _Wires:
             sandbox=means.sandbox,
             memory=self.picker.memory(),
             passages=self.picker.passages,
+            outward=self.picker.outward(),
             on_text=hooks.on_text,
         )
         try:

@@ -13,7 +13,7 @@ from autoagent.loop.history import History
 from autoagent.loop.meter import Meter
 from autoagent.loop.toolbox import ToolOutcome
 from autoagent.loop.workspace import Workspace
-from autoagent.ports import Memory, Model, ModelRole, Passages, Sandbox
+from autoagent.ports import Memory, Model, ModelRole, Outward, Passages, Sandbox
 from autoagent.tools import Tool
 from autoagent.trees import WorkingCopy
 
@@ -64,6 +64,8 @@ class RunContext:
     memory: Memory | None = None
     passages: Callable[[str], Passages] | None = None
     """Gives a plugin, by its name, its own index of texts."""
+    outward: Outward | None = None
+    """Makes the clients of tools; `None`: they reach nobody."""
     on_text: Callable[[str, str], None] | None = field(default=None)
     """Hears (lane, piece of a reply) as it streams; lossy."""
     execution: Callable[[str], Execution] | None = None

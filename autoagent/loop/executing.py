@@ -6,10 +6,13 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
+from autoagent import policy
 from autoagent.events import CallDecided
 from autoagent.loop.context import RunContext
 from autoagent.loop.toolbox import ToolOutcome, ToolThread, hop
+from autoagent.offline import NO_HTTP
 from autoagent.ports import (
+    Http,
     Job,
     JobResult,
     Memory,
@@ -19,6 +22,7 @@ from autoagent.ports import (
     PassageHit,
     Passages,
     Source,
+    Uses,
 )
 from autoagent.tools import Tool, ToolContext
 from autoagent.trees import WorkingCopy
@@ -35,15 +39,24 @@ class Executor:
     async def run(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> tuple[ToolOutcome, float]:
         """How it went, and seconds. Raises what the operator must know."""
         began, history = time.monotonic(), self.ctx.history
-        context = self._context(tool, decided, copy)
+        http, uses = self._way_out(decided)
+        context = self._context(tool, decided, copy, http)
         at_last = history.assert_owned if decided.effect == "external" else _go_on
         outcome = await self._thread.run(tool, context, decided.args, decided.files, at_last)
-        return _without_secrets(outcome, tool), time.monotonic() - began
+        return _labelled(_without_secrets(outcome, tool), uses), time.monotonic() - began
 
     def close(self) -> None:
         self._thread.close()
 
-    def _context(self, tool: Tool, decided: CallDecided, copy: WorkingCopy) -> ToolContext:
+    def _way_out(self, decided: CallDecided) -> tuple[Http, Uses]:
+        """A client for this call alone, and what it will have been used for."""
+        outward, history = self.ctx.outward, self.ctx.history
+        if outward is None:
+            return NO_HTTP, Uses()
+        reach = policy.reach(history.state, decided.effect, decided.destination)
+        return outward.http(reach, history.assert_owned if decided.effect == "external" else None)
+
+    def _context(self, tool: Tool, decided: CallDecided, copy: WorkingCopy, http: Http) -> ToolContext:
         sandbox, memory, passages = self.ctx.sandbox, self.ctx.memory, self.ctx.passages
         state = self.ctx.history.state
         known = state.calls.get(decided.call)
@@ -69,6 +82,7 @@ class Executor:
             began_at=known.started.began_at if known is not None and known.started is not None else None,
             settings=tool.settings,
             secrets=tool.secrets,
+            http=http,
         )
 
 
@@ -82,6 +96,13 @@ def _without_secrets(outcome: ToolOutcome, tool: Tool) -> ToolOutcome:
     for variable, secret in tool.secrets.items():
         text = text.replace(secret.get_secret_value(), f"[{variable}]")
     return replace(outcome, text=text)
+
+
+def _labelled(outcome: ToolOutcome, uses: Uses) -> ToolOutcome:
+    """With what the client knows: an answer from a server is text from outside."""
+    if not uses.answered or "outside" in outcome.labels:
+        return outcome
+    return replace(outcome, labels=(*outcome.labels, "outside"))
 
 
 class _MemoryFromThread:

@@ -1,0 +1,82 @@
+"""Judges where a request may go: its URL first, then every address that its host resolves to.
+
+What comes back is addresses, so that nothing is resolved a second time: a name server that says something
+else a moment later changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import ip_address
+from urllib.parse import quote, urlsplit
+
+from autoagent.errors import NotDone
+from autoagent.hosts import host_of
+from autoagent.reach import Reach
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""(host, port) -> addresses, best first. Raises `OSError`."""
+
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a request goes, judged."""
+
+    scheme: str
+    host: str
+    """In lower case, without brackets: for TLS, and for whom secrets are bound to."""
+    port: int
+    target: str
+    """Path and query, ASCII."""
+    addresses: tuple[str, ...]
+    """All that the host resolves to; each may be reached."""
+
+    @property
+    def authority(self) -> str:
+        """For the header `Host`."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        usual = {"http": 80, "https": 443}[self.scheme]
+        return host if self.port == usual else f"{host}:{self.port}"
+
+
+async def resolved(host: str, port: int) -> Sequence[str]:
+    """As this machine resolves names."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [str(address[0]) for *_, address in found]
+
+
+async def place_of(url: str, reach: Reach, resolve: Resolve, before: str | None = None) -> Place:
+    """Where a request to `url` goes; `before` is the URL that redirects to it. Raises `NotDone`."""
+    found = host_of(url)
+    if why := reach.refuses(url, before):
+        raise NotDone(f"not reached: {why}")
+    assert found is not None
+    host, port = found
+    addresses = await _addresses(host, port, resolve)
+    for address in addresses:
+        if why := reach.refuses_address(host, port, address):
+            raise NotDone(f"not reached: {why}")
+    parts = urlsplit(url)
+    target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_PRINTABLE)
+    return Place(parts.scheme, host, port, target, addresses)
+
+
+async def _addresses(host: str, port: int, resolve: Resolve) -> tuple[str, ...]:
+    """What the host stands for: itself, where it is an address. Raises `NotDone`."""
+    try:
+        return (str(ip_address(host)),)
+    except ValueError:
+        pass
+    try:
+        found = await resolve(host, port)
+        addresses = tuple(dict.fromkeys(str(ip_address(each)) for each in found))
+    except (OSError, ValueError) as error:
+        raise NotDone(f"{host} can't be reached: its name isn't resolved ({error})") from error
+    if not addresses:
+        raise NotDone(f"{host} can't be reached: its name has no address")
+    return addresses
