@@ -95,7 +95,7 @@ def reach(state: RunState, effect: Effect, destination: str | None) -> Reach:
             return reach_of_urls(destination.split(", "), "the call's destination")
         case "read" if destination and destination.startswith(SEARCH):
             return reach_of_urls([destination.removeprefix(SEARCH)], "the search provider's address")
-        case "read" if destination:
+        case "read" | "write" if destination:
             return Reach(state.goal.allow.web, _onward(state, destination))
         case _:
             return Reach()
@@ -124,12 +124,12 @@ def undeclared(state: RunState, call: ProposedCall) -> str | None:
     match call.power:
         case "run" if goal.allow.run == "none":
             return "the goal lets nothing run (allow: run: none)"
-        case "web" if why := _closed(goal, call.destination or ""):
+        case "web" | "fetch" if why := _closed(goal, call.destination or ""):
             return why
         case "send" if call.plugin not in goal.allow.send:
             return f"the goal's 'allow: send' doesn't name {call.plugin!r}"
         case _:
-            return path_problem(state, call.paths, writes=call.power == "write")
+            return path_problem(state, call.paths, writes=call.power in ("write", "fetch"))
 
 
 def _closed(goal: Goal, destination: str) -> str | None:
@@ -170,7 +170,7 @@ def _harmless(state: RunState, call: ProposedCall) -> str | None:
             return "inside the sandbox, without network"
         case "web" if destination.startswith(SEARCH):
             return None if state.private else "a search at your provider"
-        case "web" if is_known(state, destination):
+        case "web" | "fetch" if is_known(state, destination):
             return "this URL stands in the goal or in what was read"
         case _:
             return None
@@ -186,7 +186,7 @@ def _is_named(goal: Goal, call: ProposedCall) -> bool:
     """Row 4: the user named this very destination (of a URL, its exact host); of several, each."""
     if not call.destination:
         return False
-    if call.power == "web":
+    if call.power in ("web", "fetch"):
         return named_exactly(call.destination, goal.allow.web)
     named = goal.allow.send.get(call.plugin, ())
     if call.destination in named or named_exactly(call.destination, named):
@@ -199,7 +199,7 @@ def _unnamed(goal: Goal, call: ProposedCall) -> str:
         return "nobody can say whom this reaches"
     if call.destination.startswith(SEARCH):
         return "this run has read private data, and a search tells its provider what is looked for"
-    if call.power == "web":
+    if call.power in ("web", "fetch"):
         return f"{call.destination} is not named in your goal"
     named = goal.allow.send.get(call.plugin, ())
     unnamed = [one for one in call.destination.split(", ") if one not in named]

@@ -57,7 +57,7 @@ SEARCH = "search:"
 
 _JOB_OUTPUT = 16_000
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
-Power = Literal["read", "write", "run", "web", "send"]
+Power = Literal["read", "write", "run", "web", "fetch", "send"]
 Arguments = Mapping[str, JsonValue]
 
 
@@ -218,14 +218,14 @@ class Tool:
         return "" if named.startswith(SEARCH) else named  # a search is declared, never an argument's claim
 
     def power_of(self, args: Arguments) -> Power:
-        """The power of the goal's `allow` that the call draws on."""
+        """The power of the goal's `allow` that the call draws on; `fetch` is `web` and `write` together."""
         match self.effect_of(args):
             case "external":
                 return "send"
             case _ if self.runs_code:
                 return "run"
             case "write":
-                return "write"
+                return "write" if self.destination_of(args) is None else "fetch"
             case "read":
                 return "read" if self.destination_of(args) is None else "web"
 

@@ -47,6 +47,10 @@ def send(to: str | None, plugin: str = "mail", tool: str = "mail_send", **other:
     return ProposedCall(tool, plugin, "send", "external", to, **other)
 
 
+def fetch(url: str, path: str) -> ProposedCall:
+    return ProposedCall("http_download", "http", "fetch", "write", url, (path,))
+
+
 def read(*paths: str) -> ProposedCall:
     return ProposedCall("files_read", "files", "read", "read", None, paths)
 
@@ -76,6 +80,13 @@ ROWS: list[tuple[str, ProposedCall, str, str]] = [
         "deny",
         "'etc/b' may not be read",
     ),
+    (
+        "keeping a page of a host that isn't named",
+        fetch("https://e.org/", "out/a"),
+        "deny",
+        "not the host of",
+    ),
+    ("keeping a page outside the roots", fetch("https://a.org/", "in/a"), "deny", "may not be written"),
     # row 3: nothing leaves, or only what is known
     ("reading inside the roots", read("in/a", "out/b"), "allow", "inside the workspace"),
     ("listing the workspace", read("."), "allow", "inside the workspace"),
@@ -97,11 +108,13 @@ ROWS: list[tuple[str, ProposedCall, str, str]] = [
         "stands in the goal or in what was read",
     ),
     ("a search", web(SEARCH + "duck"), "allow unless private", "a search at your provider"),
+    ("keeping a URL that was read", fetch("https://x.wiki.org/seen", "out/a"), "allow", "what was read"),
     # row 4: the user named the destination
     ("a new URL at a named host", web("https://a.org/new"), "allow unless both", "named in your goal"),
     ("a send to a named person", send("anna@b.org"), "allow unless both", "named in your goal"),
     ("a send to several named", send("anna@b.org, bob@b.org"), "allow unless both", "named in your goal"),
     ("a send to a named host", send("https://hooks.b.org/x"), "allow unless both", "named in your goal"),
+    ("keeping a new URL", fetch("https://a.org/new", "out/a"), "allow unless both", "named in your goal"),
     # row 5: a person decides
     ("a new URL at a wildcard's host", web("https://x.wiki.org/new"), "ask", "is not named in your goal"),
     ("a send to somebody", send("eve@b.org"), "ask", "eve@b.org is not named in your goal"),

@@ -54,7 +54,7 @@ class Learnt:
                 own = (*own, *labels_of_paths(goal, _files_in(tree, paths, self.ctx.workspace.objects)))
             else:
                 own = (*own, *labels_of_paths(goal, [p for p in paths if p in tree.entries]))
-        if tool is not None and tool.destination is not None and decided.effect == "read":
+        if tool is not None and tool.destination is not None and decided.effect != "external":
             own = (*own, "outside")
         return tuple(x for x in ("outside", "private") if x in own)
 

@@ -125,7 +125,7 @@ class Scripts:
         decision = policy.decide(self.calls.as_script_sees(), proposal.call)
         if isinstance(decision, policy.Deny | policy.Stop):
             raise ToolError(f"not allowed: {decision.why}")
-        if proposal.call.effect == "external":
+        if proposal.call.effect == "external" or proposal.call.power == "fetch":  # reaches out and changes
             return self._queue(script, attempt, name, json.dumps(proposal.args))
         if proposal.call.power == "web" or (proposal.call.effect == "read" and not proposal.tool.paths):
             return await self._read(script, attempt, proposal, decision)
