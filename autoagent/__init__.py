@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from autoagent.goal import Goal
     from autoagent.outcome import Outcome
     from autoagent.questions import Question
-    from autoagent.tools import Observation, Plugin, ToolContext, WorkspaceFile, WorkspacePath, tool
+    from autoagent.tools import (
+        Observation,
+        Plugin,
+        PluginContext,
+        Tool,
+        ToolContext,
+        WorkspaceFile,
+        WorkspacePath,
+        tool,
+        tool_from_schema,
+    )
 
 __version__ = "0.1.0"
 
@@ -30,7 +40,9 @@ __all__ = [
     "Observation",
     "Outcome",
     "Plugin",
+    "PluginContext",
     "Question",
+    "Tool",
     "ToolContext",
     "ToolError",
     "WorkspaceFile",
@@ -39,6 +51,7 @@ __all__ = [
     "run",
     "run_sync",
     "tool",
+    "tool_from_schema",
 ]
 
 _NAMES = {
@@ -48,7 +61,17 @@ _NAMES = {
     "goal": ("Goal",),
     "outcome": ("Outcome",),
     "questions": ("Question",),
-    "tools": ("Observation", "Plugin", "ToolContext", "WorkspaceFile", "WorkspacePath", "tool"),
+    "tools": (
+        "Observation",
+        "Plugin",
+        "PluginContext",
+        "Tool",
+        "ToolContext",
+        "WorkspaceFile",
+        "WorkspacePath",
+        "tool",
+        "tool_from_schema",
+    ),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
 

@@ -74,6 +74,19 @@ class OwnerChanged(Frozen):
     """Models and sandbox in full; `None` in entries of versions that did not say."""
 
 
+class ToolsOpened(Frozen):
+    """Which tools a plugin has that are known only when it is opened: where that stands in no entry yet."""
+
+    kind: Literal["tools_opened"] = "tools_opened"
+    plugin: str
+    hash: str
+    """The plugin's content hash from here on."""
+    tools: str
+    """The object that holds them, as JSON."""
+    changed: dict[str, str] = Field(default_factory=dict)
+    """Tool -> how it differs from what it was in this run, in words: its next call asks, whatever it does."""
+
+
 class LimitsRaised(Frozen):
     """The limits from now on, whole."""
 
@@ -495,6 +508,7 @@ Event = Annotated[
     RunStarted
     | Forked
     | OwnerChanged
+    | ToolsOpened
     | LimitsRaised
     | CommandTaken
     | CommandRefused

@@ -11,6 +11,7 @@ from pathlib import Path
 from autoagent import plugins
 from autoagent.clock import Clock, SystemClock
 from autoagent.commands import RaiseLimits
+from autoagent.contexts import FilesView
 from autoagent.equipment import Equipment
 from autoagent.errors import ModelUnavailable, SandboxUnavailable, UsageError
 from autoagent.faults import NO_FAULTS, Faults
@@ -19,11 +20,13 @@ from autoagent.goal.command import files_named
 from autoagent.ids import fingerprint
 from autoagent.llm.recording import sha256_of
 from autoagent.loop.context import Models
+from autoagent.loop.learnt import roots_of
+from autoagent.opening import Opening
 from autoagent.outward.client import GuardedOutward
 from autoagent.ports import Journal, Memory, Outward, Passages, Sandbox
 from autoagent.settings import Settings
 from autoagent.tools import Plugin
-from autoagent.trees import Tree
+from autoagent.trees import Tree, WorkingCopy, restrict
 
 RECORDING = "recording.jsonl"
 """A workspace's own recording: played where no model is configured."""
@@ -67,6 +70,7 @@ class Means:
     plugins: plugins.Loaded
     models: Models
     sandbox: Sandbox | None
+    opening: Opening
     recording: str | None = None
     """What the models' replies come from: a recording's file, or a run."""
 
@@ -88,21 +92,38 @@ class Picker:
     _indexes: dict[str, Passages] = field(default_factory=dict)
 
     async def means(
-        self, goal: Goal, run_id: str, folder: Path, inputs: Tree, choices: Choices, on_note: OnNote
+        self,
+        goal: Goal,
+        run_id: str,
+        folder: Path,
+        inputs: Tree,
+        choices: Choices,
+        on_note: OnNote,
+        *,
+        now: Tree | None = None,
     ) -> Means:
         """Models, sandbox and plugins for a goal; `inputs` is the tree that the run starts from.
 
-        Raises `UsageError` for what can't be, `Unavailable` for what can't be had.
+        `now` is the tree that it goes on with, where that is another. Raises `UsageError` for what can't be,
+        `Unavailable` for what can't be had.
         """
-        loaded = plugins.load(goal, self.parts.plugins, self.settings, os.environ)
-        for said in plugins.misspelt(goal, loaded.tools):
-            on_note(said)
-        return Means(
+        loaded = plugins.load(goal, self.parts.plugins, self.settings, os.environ, self.home)
+        means = Means(
             plugins=loaded,
             models=await self._models(goal, folder, inputs, choices, on_note),
             sandbox=await self._sandbox(goal, run_id, inputs, on_note),
+            opening=Opening(loaded, on_note, self.outward()),
             recording=None if self.parts.models is not None else self._recording(folder, choices),
         )
+        # last, since it starts what costs time: everything else that can be refused is known by now
+        await means.opening.open(goal, self._readable(goal, inputs if now is None else now), self.stack)
+        for said in plugins.misspelt(goal, loaded.tools):
+            on_note(said)
+        return means
+
+    def _readable(self, goal: Goal, tree: Tree) -> FilesView:
+        roots = roots_of(goal)
+        return FilesView(WorkingCopy(tree if "." in roots else restrict(tree, roots), self.journal.objects))
 
     def outward(self) -> Outward:
         return GuardedOutward() if self.parts.outward is None else self.parts.outward

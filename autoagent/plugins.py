@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.machinery import all_suffixes
 from importlib.metadata import EntryPoint, entry_points
@@ -30,11 +30,26 @@ from autoagent.turns import SCRIPT
 
 
 @dataclass(frozen=True)
+class Enabled:
+    """A plugin that a goal enables and that has something to open."""
+
+    plugin: Plugin
+    hash: str
+    """Of its code and settings."""
+    own: PluginSettings | None
+    home: Path | None
+
+
+@dataclass(frozen=True)
 class Loaded:
     """The enabled plugins of a run."""
 
     tools: dict[str, Tool]
+    """By name; those that are opened come in when they are, behind the others (`autoagent.opening`)."""
     hashes: dict[str, str]
+    openable: tuple[Enabled, ...] = ()
+    fixed: Mapping[str, Tool] = field(default_factory=dict)
+    """The tools that need no opening."""
 
 
 def load(
@@ -42,30 +57,44 @@ def load(
     extra: Sequence[Plugin] = (),
     settings: Settings | None = None,
     environment: Mapping[str, str] | None = None,
+    home: Path | None = None,
 ) -> Loaded:
-    """Import what the goal enables. Raises `UsageError` that names the plugin and what is wrong with it.
+    """Import what the goal enables, and open nothing.
+
+    Raises `UsageError` that names the plugin and what is wrong with it.
 
     `extra` are plugins given as values (by Python code, by tests) that need no entry point. `settings` hold
-    the plugins' own, whose secrets stand in `environment`.
+    the plugins' own, whose secrets stand in `environment`. In `home` each has a folder of its own.
     """
     given = {p.name: p for p in extra}
     points = _points(goal.enabled_plugins)
     tools: dict[str, Tool] = {}
     hashes: dict[str, str] = {}
+    openable: list[Enabled] = []
     for name in dict.fromkeys((*goal.enabled_plugins, *given)):
         point = None if name in given else _one(name, points)
         plugin = given[name] if point is None else _load_one(name, point)
-        _check_tools(plugin, tools)
+        check_tools(name, plugin.tools, tools)
         code = _hash(_files_of_tools(plugin) if point is None else _files_of_package(point.module))
         own = settings_of(plugin, settings or Settings(), environment or {})
         hashes[name] = code if own is None else digest([code, own.values.model_dump(mode="json")])
-        tools |= {tool.name: _of_plugin(tool, name, own) for tool in plugin.tools}
-    return Loaded(tools, hashes)
+        enabled = Enabled(plugin, hashes[name], own, _folder_of(name, home))
+        tools |= {tool.name: of_plugin(tool, enabled) for tool in plugin.tools}
+        if plugin.opened is not None:
+            openable.append(enabled)
+    return Loaded(tools, hashes, tuple(openable), dict(tools))
 
 
-def _of_plugin(tool: Tool, name: str, own: PluginSettings | None) -> Tool:
-    tool = replace(tool, plugin=name)
+def of_plugin(tool: Tool, enabled: Enabled) -> Tool:
+    """The tool with what its plugin knows."""
+    own, tool = enabled.own, replace(tool, plugin=enabled.plugin.name, home=enabled.home)
     return tool if own is None else replace(tool, settings=own.values, secrets=own.secrets)
+
+
+def _folder_of(name: str, home: Path | None) -> Path | None:
+    """Where the plugin keeps what it likes; a name that is no folder's has none."""
+    is_fine = name.replace("-", "").replace("_", "").isalnum()
+    return home / "plugins" / name if home is not None and is_fine else None
 
 
 def settings_of(plugin: Plugin, settings: Settings, environment: Mapping[str, str]) -> PluginSettings | None:
@@ -139,24 +168,22 @@ def _load_one(name: str, point: EntryPoint) -> Plugin:
     return value
 
 
-def _check_tools(plugin: Plugin, taken: Mapping[str, Tool]) -> None:
+def check_tools(plugin: str, tools: object, taken: Mapping[str, Tool]) -> None:
     """Raises `UsageError` for what is no tool, and for a name that two tools have."""
-    if not isinstance(plugin.tools, Sequence):
-        raise UsageError(f"plugin {plugin.name!r}: its tools are {plugin.tools!r}; expected a list of tools")
+    if not isinstance(tools, Sequence):
+        raise UsageError(f"plugin {plugin!r}: its tools are {tools!r}; expected a list of tools")
     names = {name: tool.plugin for name, tool in taken.items()}
-    for tool in plugin.tools:
+    for tool in tools:
         if not isinstance(tool, Tool):
-            raise UsageError(f"plugin {plugin.name!r}: {tool!r} is no tool; decorate it with @tool")
+            raise UsageError(f"plugin {plugin!r}: {tool!r} is no tool; decorate it with @tool")
         if tool.name in CONTROLS or tool.name == SCRIPT:
-            raise UsageError(
-                f"plugin {plugin.name!r}: the tool name {tool.name!r} is taken by autoagent itself"
-            )
+            raise UsageError(f"plugin {plugin!r}: the tool name {tool.name!r} is taken by autoagent itself")
         if tool.name in names:
-            both = " and ".join(repr(n) for n in (names[tool.name], plugin.name))
+            both = " and ".join(repr(n) for n in (names[tool.name], plugin))
             raise UsageError(
                 f"the tool {tool.name!r} is there twice, in the plugins {both}; enable one of them"
             )
-        names[tool.name] = plugin.name
+        names[tool.name] = plugin
 
 
 # --- the hash of a plugin's code ----------------------------------------------------------------------------
@@ -176,6 +203,8 @@ def _files_of_package(module: str) -> dict[str, Path]:
 def _files_of_tools(plugin: Plugin) -> dict[str, Path]:
     """The files that define the tools of a plugin given as a value; none in an interactive session."""
     modules = {tool.function.__module__ for tool in plugin.tools}
+    if plugin.opened is not None:
+        modules.add(plugin.opened.__module__)
     files = {name: getattr(sys.modules.get(name), "__file__", None) for name in modules}
     return {name: Path(file) for name, file in files.items() if file is not None}
 

@@ -1,6 +1,7 @@
 """What a call may do: one pure function over the state, five rows in a fixed order.
 
-1. what the goal doesn't give: deny, no prompt; 2. over a limit: stop; 3. nothing leaves, or only what is
+1. what the goal doesn't give: deny, no prompt; 2. over a limit: stop; then a tool that has changed since the
+run first had it: ask, and show how; 3. nothing leaves, or only what is
 known: allow; 4. the user named the destination: allow, unless outside text was read, and private data was
 read or would leave; 5. ask.
 
@@ -73,6 +74,8 @@ def decide(state: RunState, call: ProposedCall) -> Decision:
         return Deny(why)
     if why := over_limit(state):
         return Stop(why)
+    if why := changed(state, call.tool):
+        return Ask(why)
     if call.effect == "external" and "send" in state.goal.ask:
         return Ask("you wanted to be asked before anything is sent")
     if why := _harmless(state, call):
@@ -111,6 +114,12 @@ def _onward(state: RunState, url: str) -> tuple[str, ...] | None:
     if state.outside and state.private:
         return ()
     return tuple(pattern for pattern in state.goal.allow.web if "*" not in pattern)
+
+
+def changed(state: RunState, tool: str) -> str | None:
+    """How a tool has changed that nobody has allowed since, in words; `None` where it hasn't."""
+    how = state.changed.get(tool)
+    return None if how is None else f"{tool} is not what it was when this run first had it: {how}"
 
 
 # --- row 1: what the goal doesn't give ----------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The plugin door: `@tool`, `Tool`, `ToolContext`, `Plugin`.
+"""The plugin door: `@tool`, `tool_from_schema`, `Tool`, `Plugin`; what their code is given is in `contexts`.
 
 A tool is a typed async function. Its schema comes from its type hints and its docstring. Its *effect* says
 what it may do to the world, so that the run knows how to carry it out and what to do after a crash; its
@@ -10,20 +10,21 @@ Importing a plugin's module does nothing but define one `Plugin` value.
 from __future__ import annotations
 
 import inspect
-import logging
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import datetime
-from functools import cached_property
-from typing import BinaryIO, Literal, get_args
+from functools import cached_property, wraps
+from pathlib import Path
+from typing import Literal, get_args
 
 from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
+from autoagent.contexts import FilesView, Observation, PluginContext, ToolContext
 from autoagent.errors import NotDone, ToolError
-from autoagent.events import Effect, Label
-from autoagent.messages import Frozen
-from autoagent.offline import NO_HTTP
+from autoagent.events import Effect
+from autoagent.foreign import ForeignSchema, described_by
 from autoagent.parameters import (
     WorkspaceFile,
     WorkspacePath,
@@ -34,15 +35,16 @@ from autoagent.parameters import (
     slim,
 )
 from autoagent.paths import workspace_path
-from autoagent.ports import Http, Job, JobResult, Memory, Passages, ToolSchema
+from autoagent.ports import JobResult, ToolSchema
 from autoagent.redact import cut
-from autoagent.trees import Tree, TreeEntry, WorkingCopy
 
 __all__ = [
     "SEARCH",
+    "FilesView",
     "NotDone",
     "Observation",
     "Plugin",
+    "PluginContext",
     "Tool",
     "ToolContext",
     "ToolError",
@@ -50,6 +52,7 @@ __all__ = [
     "WorkspacePath",
     "observation",
     "tool",
+    "tool_from_schema",
 ]
 
 SEARCH = "search:"
@@ -59,117 +62,23 @@ _JOB_OUTPUT = 16_000
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 Power = Literal["read", "write", "run", "web", "fetch", "send"]
 Arguments = Mapping[str, JsonValue]
-
-
-class Observation(Frozen):
-    """What a tool returns when plain text isn't enough."""
-
-    text: str
-    labels: tuple[Label, ...] = ()
-    """`outside` where the text comes from neither the person nor the agent."""
-    paths: tuple[str, ...] | None = None
-    """The workspace files that the text was taken from, where these aren't all that the arguments name: the
-    call's labels follow them. `None`: every file at and beneath its paths.
-    """
-
-
-class FilesView:
-    """A read-only view of a lane's files."""
-
-    def __init__(self, copy: WorkingCopy) -> None:
-        self._copy = copy
-
-    def stat(self, path: str) -> TreeEntry | None:
-        """The entry of `path`, `None` where there is nothing."""
-        return self._copy.stat(path)
-
-    def paths(self) -> Iterator[str]:
-        """All paths, sorted, folders too."""
-        return self._copy.paths()
-
-    def read(self, path: str, offset: int = 0, size: int | None = None) -> bytes:
-        """Bytes of a regular file. Raises `ToolError`."""
-        return self._copy.read(path, offset, size)
-
-    def tree(self) -> Tree:
-        """The files as a value."""
-        return self._copy.tree()
-
-
-@dataclass(frozen=True)
-class ToolContext:
-    """What a tool may use. There is nothing else: no path of the host, no model, no journal."""
-
-    run_id: str
-    call_id: str
-    lane: str
-    key: str
-    """Idempotency key: the same at every try of this call."""
-    effect: Effect
-    working_copy: WorkingCopy
-    run_job: Callable[[Job], Awaitable[JobResult]] | None = None
-    """Runs code in the sandbox on this call's working copy; `None` where the goal lets nothing run."""
-    memory: Memory | None = None
-    passages: Passages | None = None
-    """The plugin's own index of texts, shared by all runs of this home: a cache. `None`: there is none."""
-    goal: str = ""
-    labels: tuple[str, ...] = ()
-    """What the run has read so far: `outside`, `private`."""
-    began_at: datetime | None = None
-    """When an external call was first started: the same at every try; `None` for other effects."""
-    settings: BaseModel | None = None
-    """The plugin's, as config.toml has them: a value of `Plugin.settings`."""
-    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
-    """Variable -> secret, for the variables that the plugin's settings name."""
-    http: Http = NO_HTTP
-    """The way out. It leads to the goal's web hosts for a read that has a destination, to the provider for a
-    search, to the host of its destination for an external call; and to nobody else."""
-    log: logging.Logger = field(default_factory=lambda: logging.getLogger("autoagent.plugins"))
-
-    @property
-    def files(self) -> FilesView:
-        """The lane's files, to read."""
-        return FilesView(self.working_copy)
-
-    @property
-    def staging(self) -> WorkingCopy:
-        """The files, to change; the changes are kept when the tool returns, dropped when it raises."""
-        if self.effect != "write":
-            raise ToolError(f"this tool declares effect={self.effect!r} and may not change files")
-        return self.working_copy
-
-    def secret(self, variable: str) -> str:
-        """The secret in a variable that the settings name. Raises `NotDone` where it isn't set."""
-        if variable not in self.secrets:
-            raise NotDone(
-                f"the variable {variable} isn't set; the person's settings say that it holds a secret"
-            )
-        return self.secrets[variable].get_secret_value()
-
-    def read_file(self, file: WorkspaceFile) -> bytes:
-        """The bytes that were fixed when the call was decided."""
-        return self.working_copy.objects.get(file.sha256)
-
-    def open_file(self, file: WorkspaceFile) -> BinaryIO:
-        """As `read_file`, to be read piece by piece: a file may be larger than memory. Close it."""
-        return self.working_copy.objects.open(file.sha256)
-
-
 ToolFunction = Callable[..., Awaitable[str | Observation]]
 Probe = Callable[..., Awaitable[Literal["done", "not_done", "unknown", "ask"]]]
 
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool: a function, its schema and its declarations. Made by `@tool`."""
+    """One tool: a function, its schema and its declarations. Made by `@tool` or `tool_from_schema`."""
 
     name: str
     description: str
     function: ToolFunction
-    arguments: type[BaseModel]
+    arguments: type[BaseModel] | ForeignSchema
     effect: Effect | Callable[[Arguments], Effect] = "external"
     destination: str | Callable[[Arguments], str | None] | None = None
     """The parameter that names who is reached, or a function of the arguments."""
+    under: Literal["web", "send"] = "web"
+    """Where the goal's `allow` must give the destination of a `read`: `web` for a host, `send` for a name."""
     runs_code: bool = False
     timeout_s: float = 120
     output_limit: int = 16_000
@@ -189,14 +98,22 @@ class Tool:
     settings: BaseModel | None = None
     """The plugin's, set when it is loaded; so is the next."""
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+    home: Path | None = None
+    """The plugin's own folder, which need not be there."""
+    behind: Mapping[str, str] = field(default_factory=dict)
+    """Of a tool that stands for others: name -> what they are, in words. Compared when the tools change."""
 
     @cached_property
     def schema(self) -> ToolSchema:
         """The tool as a model sees it."""
-        return ToolSchema(self.name, self.description, slim(self.arguments.model_json_schema()))
+        given = self.arguments
+        shown = given.shown if isinstance(given, ForeignSchema) else slim(given.model_json_schema())
+        return ToolSchema(self.name, self.description, shown)
 
     @property
     def parameters(self) -> tuple[str, ...]:
+        if isinstance(self.arguments, ForeignSchema):
+            return self.arguments.names
         return tuple(f.alias or name for name, f in self.arguments.model_fields.items())
 
     # --- what a call would do: pure functions of its arguments ----------------------------------------------
@@ -222,6 +139,8 @@ class Tool:
         match self.effect_of(args):
             case "external":
                 return "send"
+            case "read" if self.under == "send" and self.destination_of(args) is not None:
+                return "send"
             case _ if self.runs_code:
                 return "run"
             case "write":
@@ -234,10 +153,12 @@ class Tool:
     def check(self, args: Mapping[str, object]) -> dict[str, JsonValue]:
         """`args` as the tool's types want them, JSON again. Raises `ToolError` that names what is wrong."""
         try:
+            if isinstance(self.arguments, ForeignSchema):
+                return self.arguments.check(args)
             return self.arguments.model_validate(dict(args)).model_dump(mode="json", by_alias=True)
         except ValidationError as error:
             raise ToolError(f"{self.name}: {explain(error, self.parameters)}") from None
-        except (ValueError, RecursionError) as error:  # nested without end, or nothing that JSON can hold
+        except (ValueError, TypeError, RecursionError) as error:  # without end, or nothing that JSON holds
             raise ToolError(f"{self.name}: the arguments can't be read: {error}") from None
 
     def placed(self, args: Arguments) -> dict[str, JsonValue]:
@@ -254,6 +175,8 @@ class Tool:
 
     def typed(self, args: Arguments, files: Mapping[str, str]) -> dict[str, object]:
         """Fresh values that the function is called with; `files` gives the hash of each path to be sent."""
+        if isinstance(self.arguments, ForeignSchema):
+            return {"arguments": deepcopy(dict(args))}
         model = self.arguments.model_validate(dict(args))
         values: dict[str, object] = {
             f.alias or name: getattr(model, name) for name, f in self.arguments.model_fields.items()
@@ -279,6 +202,7 @@ def tool(
     *,
     effect: Effect | Callable[[Arguments], Effect] = "external",
     destination: str | Callable[[Arguments], str | None] | None = None,
+    under: Literal["web", "send"] = "web",
     runs_code: bool = False,
     timeout_s: float = 120,
     output_limit: int = 16_000,
@@ -309,6 +233,7 @@ def tool(
             arguments=parameters.model,
             effect=effect,
             destination=destination,
+            under=under,
             runs_code=runs_code,
             timeout_s=timeout_s,
             output_limit=output_limit,
@@ -321,6 +246,53 @@ def tool(
         return made
 
     return make
+
+
+def tool_from_schema(
+    name: str,
+    description: str,
+    json_schema: Mapping[str, JsonValue],
+    function: Callable[[ToolContext, dict[str, JsonValue]], Awaitable[str | Observation]],
+    *,
+    source: str,
+    effect: Effect | Callable[[Arguments], Effect] = "external",
+    destination: str | Callable[[Arguments], str | None] | None = None,
+    under: Literal["web", "send"] = "web",
+    timeout_s: float = 120,
+    output_limit: int = 16_000,
+    probe: Probe | None = None,
+    idempotency_key: Callable[[Arguments], str] | None = None,
+) -> Tool:
+    """Make a tool of what somebody outside says that it is: a plugin yields it from `opened`.
+
+    `function` and `probe` get the context and the arguments, which fit `json_schema`, as one dict. The
+    description is data: clipped, on one line, with `source` (who says so) before it.
+
+    Raises:
+        ValueError: the name or the schema can't be used; says why, and nothing else of them.
+    """
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"{name[:80]!r} is no tool's name: at most 64 letters (a to z), digits and '_'")
+
+    @wraps(function)
+    async def called(ctx: ToolContext, arguments: dict[str, JsonValue]) -> str | Observation:
+        return await function(ctx, arguments)
+
+    made = Tool(
+        name=name,
+        description=described_by(source, description),
+        function=called,
+        arguments=ForeignSchema.of(json_schema),
+        effect=effect,
+        destination=destination,
+        under=under,
+        timeout_s=timeout_s,
+        output_limit=output_limit,
+        probe=probe,
+        idempotency_key=idempotency_key,
+    )
+    _check_declarations(made)
+    return made
 
 
 def _check_declarations(made: Tool) -> None:
@@ -350,6 +322,14 @@ class Plugin:
     A text in a field whose name ends in `_env` names a variable that holds a secret: `ToolContext.secret`
     gives it, and it is struck out of what a tool returns or raises.
     """
+    opened: Callable[[PluginContext], AbstractAsyncContextManager[Sequence[Tool]]] | None = None
+    """Entered when a run is carried, left at its end; gives tools that are known only then.
+
+    It runs in a loop of its own, in a thread of its own, and so do the functions of these tools: a connection
+    that was opened there can be used as it is. What it raises stops the run before it goes on.
+    """
+    opening_s: float = 30
+    """How long it may take to open."""
 
 
 def observation(result: JobResult) -> str:

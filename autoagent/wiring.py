@@ -198,7 +198,8 @@ class _Wires:
             folder = _same(lease.workspace)
             choices = self._as_before(history.state, folder, _as_forked(history.state, choices))
             goal = history.state.goal
-            means = await self.picker.means(goal, run_id, folder, start, choices, hooks.on_note)
+            now = load_tree(history.state.main, self.journal.objects)
+            means = await self.picker.means(goal, run_id, folder, start, choices, hooks.on_note, now=now)
             disk = local_folder(self.home, self.journal, lease.workspace, self.parts.faults)
             return await self._carry(history, disk, means, hooks, choices)
 
@@ -249,7 +250,8 @@ class _Wires:
             on_text=hooks.on_text,
         )
         try:
-            await Runtime(ctx).carry()
+            with means.opening.carried(history):
+                await Runtime(ctx).carry()
             self.parts.faults.reached("run over")
         except JournalConflict:
             raise  # the run is another process's now, and so is its outcome

@@ -81,6 +81,8 @@ def _of_request(state: RunState, id: str, number: int) -> Iterator[e.Event]:
 
 def _of_run(state: RunState, at: int, number: int) -> Iterator[e.Event]:
     yield e.OwnerChanged(epoch=at, holder="h:1", attended=number % 2 == 0, sandbox="monty", model="m")
+    changed = {"files_read": "another"} if number % 3 == 0 else {}
+    yield e.ToolsOpened(plugin="mcp", hash=f"h{number}", tools="t", changed=changed)
     yield e.Forked(source="p", at=at, workspace="/fork", model="m" if number % 2 else "")
     yield e.LimitsRaised(limits=Limits(steps=100 + number, usd=Decimal(number)))
     yield e.CommandTaken(number=state.commands + 1)

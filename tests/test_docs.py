@@ -100,9 +100,10 @@ def test_what_a_tool_gets_is_documented() -> None:
         "read_file",
         "open_file",
         "secret",
+        "folder",
     }
 
-    assert documented == attributes - {"working_copy"}
+    assert documented == attributes - {"working_copy", "home"}
 
 
 # --- the command line ---------------------------------------------------------------------------------------

@@ -57,6 +57,7 @@ def told(before: RunState, event: e.Event, after: RunState) -> Iterator[Line]:
             e.RunStarted()
             | e.Forked()
             | e.OwnerChanged()
+            | e.ToolsOpened()
             | e.LimitsRaised()
             | e.CommandTaken()
             | e.CommandRefused()
@@ -256,6 +257,7 @@ _RunEvent = (
     e.RunStarted
     | e.Forked
     | e.OwnerChanged
+    | e.ToolsOpened
     | e.LimitsRaised
     | e.CommandTaken
     | e.CommandRefused
@@ -294,6 +296,9 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
                 _process(event.holder),
                 limits_of(after.limits),
             )
+        case e.ToolsOpened(plugin=plugin, changed=changed) if changed:
+            how = "; ".join(f"{name}: {words}" for name, words in changed.items())
+            yield line(Part("! ", "attention"), short(plugin, 40), " has other tools now: ", short(how, 160))
         case e.LimitsRaised():
             yield line("new limits: ", changed_limits(before.limits, event.limits) or "as they were")
         case e.CommandRefused():
@@ -316,7 +321,14 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             yield line("✗ ", short(why, 200)) if why else stopped
         case e.RunEnded():
             yield dotted(event.ending, short(event.reason, 120), money(after.usd), clock(after.seconds))
-        case e.OwnerChanged() | e.CommandTaken() | e.TimeSpent() | e.Undone() | e.FolderChanged():
+        case (
+            e.OwnerChanged()
+            | e.ToolsOpened()
+            | e.CommandTaken()
+            | e.TimeSpent()
+            | e.Undone()
+            | e.FolderChanged()
+        ):
             return
         case _:
             assert_never(event)

@@ -61,7 +61,7 @@ class Asking:
     async def ask(
         self,
         subject: Subject | Callable[[], Subject],
-        why: str,
+        why: str | Callable[[], str],
         *,
         choices: tuple[str, ...] = YES_NO,
         lane: str | None = None,
@@ -70,8 +70,9 @@ class Asking:
     ) -> QuestionAnswered:
         """The answer to a question about exactly `subject`, asked now or at any time before.
 
-        A function says what the question is about at this moment: where that changes before the answer is
-        used, the question is void and asked anew. Raises `Parked` where nobody is there and the goal says so.
+        A function says what the question is about, and why it is asked, at this moment: where the former
+        changes before the answer is used, the question is void and asked anew.
+        Raises `Parked` where nobody is there and the goal says so.
         """
         while True:
             now = subject() if callable(subject) else subject
@@ -81,7 +82,7 @@ class Asking:
                 question = Question(
                     id=new_id(6),
                     subject=now,
-                    why=why,
+                    why=why() if callable(why) else why,
                     choices=choices,
                     lane=lane,
                     sub_task=sub_task,

@@ -79,7 +79,7 @@ class Calls:
             return
         self.ctx.history.faults.reached("decided")
         if known.started is None and known.decided.decision == "ask":
-            known = await self.approved(known)
+            known = await self._approved_as_it_is(known)
             if known is None:
                 return
             self.ctx.history.faults.reached("approval at hand")
@@ -185,7 +185,7 @@ class Calls:
         decided = known.decided
         answer = await self.ctx.asking.ask(
             lambda: self.subject(decided),
-            decided.why,
+            lambda: policy.changed(self.state, decided.tool) or decided.why,
             lane=self.lane,
             sub_task=self.me.sub_task,
             explained=explained(self.ctx, decided.files),
@@ -197,6 +197,21 @@ class Calls:
         if answer.edit is not None:
             return self._edited(decided, answer.edit)
         return self.state.calls[decided.call]
+
+    async def _approved_as_it_is(self, known: CallState) -> CallState | None:
+        """As `approved`; a call whose plugin becomes another while a person thinks is decided again."""
+        while (approved := await self.approved(known)) is not None:
+            if approved.decided.tool not in self.ctx.tools:
+                gone = f"the tool {approved.decided.tool!r} is no longer there"
+                self.end(approved.decided, ok=False, output=gone)
+                return None
+            if not self.recovery.has_changed(approved.decided):
+                return approved
+            again = self._decide_again(approved.decided, "the plugin was changed meanwhile")
+            if again is None or again.decided.decision != "ask":
+                return again
+            known = again
+        return None
 
     def _edited(self, decided: CallDecided, edit: JsonValue) -> CallState | None:
         """The call with the arguments that a person wrote in place of the model's."""

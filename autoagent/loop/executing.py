@@ -83,6 +83,7 @@ class Executor:
             settings=tool.settings,
             secrets=tool.secrets,
             http=http,
+            home=tool.home,
         )
 
 

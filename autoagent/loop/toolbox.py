@@ -87,7 +87,7 @@ class ToolThread:
     def _running(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             self._loop = asyncio.new_event_loop()
-            threading.Thread(target=_serve, args=(self._loop,), daemon=True, name="autoagent-tools").start()
+            threading.Thread(target=serve, args=(self._loop,), daemon=True, name="autoagent-tools").start()
         return self._loop
 
     def close(self) -> None:
@@ -146,7 +146,7 @@ def _message(error: BaseException) -> str:
         return "(its message can't be read)"
 
 
-def _serve(loop: asyncio.AbstractEventLoop) -> None:
+def serve(loop: asyncio.AbstractEventLoop) -> None:
     """Run `loop` until it is stopped, then end what tools left running in it."""
     asyncio.set_event_loop(loop)
     try:

@@ -1,4 +1,4 @@
-"""Every object that a run refers to: its trees, all that they hold, files to be sent, heads of prompts."""
+"""Every object that a run refers to: its trees with all that they hold, files to be sent, prompts, tools."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from autoagent.errors import StoreUnavailable
-from autoagent.events import CallDecided, Entry, Event, ModelCalled, QuestionAsked
+from autoagent.events import CallDecided, Entry, Event, ModelCalled, QuestionAsked, ToolsOpened
 from autoagent.ports import Objects
 from autoagent.trees import manifest_rows
 
@@ -24,7 +24,7 @@ class Reference:
     def __str__(self) -> str:
         what = f"{'folder' if self.is_folder else 'file'} {self.path!r}"
         if not self.path:
-            what = "the workspace" if self.is_folder else "the head of a prompt"
+            what = "the workspace" if self.is_folder else "what a model was told"
         return f"{what} as of entry {self.entry}"
 
 
@@ -48,6 +48,8 @@ def _of(entry: Entry) -> Iterator[Reference]:
         yield Reference(tree, entry.seq, "", is_folder=True)
     for path, sha256 in _files(entry.event).items():
         yield Reference(sha256, entry.seq, path, is_folder=False)
+    if isinstance(entry.event, ToolsOpened):
+        yield Reference(entry.event.tools, entry.seq, "", is_folder=False)
     if isinstance(entry.event, ModelCalled) and entry.event.head:
         yield Reference(entry.event.head, entry.seq, "", is_folder=False)
 

@@ -36,6 +36,7 @@ from autoagent.past.replay_ports import (
     WorkspaceInTurn,
 )
 from autoagent.past.replay_record import PLAN, Leg, Noted, legs, noted
+from autoagent.past.replay_tools import Following, ToolsOfRecord
 from autoagent.past.replay_turns import HistoryInTurn, Turns
 from autoagent.ports import Lease, Model, Objects
 from autoagent.settings import Settings
@@ -242,15 +243,17 @@ class _Replay:
         workspace.turns = turns
         meter = Meter(self.clock)
         turns.history, turns.asking = history, Asking(history, meter, wait_s=_FOR_EVER_S)
-        sandbox = equipment.sandbox
+        sandbox, hashes = equipment.sandbox, self._hashes(leg)
+        decided = [x.event for x in self.record if isinstance(x.event, e.CallDecided)]
+        known = ToolsOfRecord(self.loaded.fixed, decided, self.objects, lambda: history.state)
         return RunContext(
             history=history,
             workspace=workspace,
             asking=turns.asking,
             meter=meter,
             models=self._models(turns, equipment),
-            tools=self.loaded.tools,
-            plugin_hashes=self._hashes(leg),
+            tools=Following(known.tools),
+            plugin_hashes=Following(lambda: {**hashes, **known.hashes()}),
             sandbox=None if sandbox is None else SandboxFromRecord(turns, sandbox, self.objects),
             memory=MemoryFromRecord(turns),
             execution=lambda lane: ToolsFromRecord(turns, self.objects),

@@ -96,6 +96,7 @@ def _is_given(entry: Entry, before: Entry | None) -> bool:
             e.RunStarted()
             | e.Forked()
             | e.OwnerChanged()
+            | e.ToolsOpened()
             | e.LimitsRaised()
             | e.CommandTaken()
             | e.CommandRefused()

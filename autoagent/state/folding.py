@@ -9,7 +9,7 @@ from autoagent import events as e
 from autoagent import garbage
 from autoagent.questions import Question
 from autoagent.state.lanes import after_call, after_lane, after_request, labelled, move_main, reached, stirred
-from autoagent.state.values import Plan, QuestionState, RunState, Standing, put, replace
+from autoagent.state.values import Plan, QuestionState, RunState, Standing, drop, put, replace
 from autoagent.taint import urls_in
 
 
@@ -57,6 +57,7 @@ def apply(state: RunState, event: e.Event) -> RunState:
             e.RunStarted()
             | e.Forked()
             | e.OwnerChanged()
+            | e.ToolsOpened()
             | e.LimitsRaised()
             | e.CommandTaken()
             | e.CommandRefused()
@@ -90,13 +91,22 @@ def _question(state: RunState, event: e.QuestionAsked | e.QuestionAnswered | e.Q
             answered = replace(known, answer=event)
             urls = () if event.by == "nobody" else urls_in(event.text)
             return replace(
-                state,
+                _allowed_as_it_is(state, known.question, event),
                 questions=put(state.questions, event.question, answered),
                 standing=_stand(state.standing, known.question, event),
                 urls=state.urls.plus(urls),
             )
         case _:
             assert_never(event)
+
+
+def _allowed_as_it_is(state: RunState, question: Question, answer: e.QuestionAnswered) -> RunState:
+    """A person who allows a call of a tool that has changed has seen how: it may be called from here on."""
+    subject = question.subject
+    is_allowed = subject.kind == "call" and answer.verdict == "yes" and subject.tool in state.changed
+    if not is_allowed or all(x.hash != subject.plugin_hash for x in state.opened.values()):
+        return state
+    return replace(state, changed=drop(state.changed, str(subject.tool)))
 
 
 def _stand(
@@ -153,6 +163,7 @@ _RunEvent = (
     e.RunStarted
     | e.Forked
     | e.OwnerChanged
+    | e.ToolsOpened
     | e.LimitsRaised
     | e.CommandTaken
     | e.CommandRefused
@@ -177,6 +188,9 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
             state = replace(state, sandbox=event.sandbox, model=event.model, attended=event.attended)
             ended = None if state.ended and state.ended.ending == "limit" else state.ended
             return replace(state, parked=None, interrupted=False, unavailable="", ended=ended)
+        case e.ToolsOpened():
+            opened, changed = put(state.opened, event.plugin, event), {**state.changed, **event.changed}
+            return replace(state, opened=opened, changed=changed)
         case e.LimitsRaised():
             return replace(state, limits=event.limits)
         case e.CommandTaken() | e.CommandRefused():

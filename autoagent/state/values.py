@@ -187,6 +187,10 @@ class RunState:
     sandbox: str = ""
     model: str = ""
     attended: bool = False
+    opened: Mapping[str, e.ToolsOpened] = field(default_factory=dict)
+    """Plugin -> the tools that it last opened."""
+    changed: Mapping[str, str] = field(default_factory=dict)
+    """Tool -> how it has changed in this run, as long as no person has allowed a call of it since."""
 
     @property
     def goal(self) -> Goal:
