@@ -527,3 +527,20 @@ def test_a_run_that_can_not_be_read_hides_no_other(desk: Desk, sql: str, state: 
 
     assert {run["id"]: run["state"] for run in desk.json("runs")} == {parked: "parked", unread: state}
     assert [asked["run"] for asked in desk.json("approvals")] == [parked]
+
+
+def test_a_report_is_a_file_that_replaces_only_a_report(desk: Desk, tmp_path: Path) -> None:
+    """Written again it replaces itself; another file of that name stays, and is named."""
+    done = desk.start(PROVED, write("a.txt", "x"), finish())
+    file, other = tmp_path / "r.html", tmp_path / "notes.html"
+    other.write_text("mine")
+
+    said = desk("report", done.run, "--into", str(file))
+    again = desk("report", done.run, "--into", str(file))
+
+    assert said.startswith(f"{file} · ")
+    assert again.startswith(f"{file} · ")
+    assert f"autoagent report {done.run}" in file.read_text()
+    assert "is there already and no report" in desk("report", done.run, "--into", str(other), status=2)
+    assert "can't be written" in desk("report", done.run, "--into", str(tmp_path / "no" / "r.html"), status=2)
+    assert other.read_text() == "mine"

@@ -13,7 +13,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Every day": ("run", "resume", "approvals", "approve", "deny", "answer", "show", "runs"),
     "Before a run": ("init", "validate", "doctor"),
     "While it works": ("tail", "cancel"),
-    "What it did, and taking it back": ("diff", "undo", "why", "fork", "replay", "verify", "export"),
+    "What it did, and taking it back": (
+        "diff",
+        "undo",
+        "why",
+        "fork",
+        "replay",
+        "report",
+        "verify",
+        "export",
+    ),
     "What stays": ("memory", "plugins", "gc"),
 }
 _ROOM = 16

@@ -1,4 +1,4 @@
-"""Commands that only look at one run: `show`, `tail`, `export`."""
+"""Commands that only look at one run: `show`, `tail`, `report`, `export`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(show)
     app.command()(tail)
     app.command()(export)
+    app.command()(report)
 
 
 def show(run: options.Run, as_json: options.AsJson = False) -> None:
@@ -41,6 +42,22 @@ def tail(
     from autoagent.cli.following import tail as tail_run
 
     (follow_run if follow else tail_run)(run, are_numbered=entries)
+
+
+def report(
+    run: options.Run,
+    into: Annotated[
+        str | None,
+        typer.Option("--into", metavar="FILE", help="Default: autoagent-RUN.html, here.", show_default=False),
+    ] = None,
+) -> None:
+    """Write one HTML file on a run: proof, what left the house, files, plan, time, money, each step.
+
+    It works from a file, prints, and asks for nothing: no script, no request.
+    """
+    from autoagent.cli.reporting import report as write
+
+    write(run, into)
 
 
 def export(

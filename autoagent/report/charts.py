@@ -1,0 +1,280 @@
+"""Where the report's drawings put their parts: the plan as a graph, lanes over time, money over time. Pure.
+
+All numbers are SVG user units; x grows to the right, y down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from autoagent import events as e
+from autoagent.goal import SubTask
+from autoagent.past.ledger import Ledger
+from autoagent.report.facts import spent
+from autoagent.state import MAIN, RunState
+
+WIDTH = 1000
+_BOX, _BOX_GAP, _ROW, _ROW_GAP = 220, 40, 44, 14
+_LANE = 22
+_MOST_LANES = 40
+_GAP_SHARE = 20
+"""A pause is drawn at most as long as this part of the strip, so that a night of waiting hides nothing."""
+
+
+# --- the plan -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Box:
+    """A sub-task."""
+
+    id: str
+    title: str
+    outcome: str
+    x: int
+    y: int
+
+
+@dataclass(frozen=True)
+class Arrow:
+    """From a sub-task to one that builds on it."""
+
+    x1: int
+    y1: int
+    x2: int
+    y2: int
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The plan, a column for each depth."""
+
+    boxes: tuple[Box, ...]
+    arrows: tuple[Arrow, ...]
+    width: int
+    height: int
+    box_width: int = _BOX
+    box_height: int = _ROW
+
+
+def graph(state: RunState) -> Graph | None:
+    """The plan as it stands; `None` where there is none."""
+    if state.plan is None:
+        return None
+    sub_tasks = state.plan.sub_tasks
+    depths = _depths(sub_tasks)
+    rows: dict[int, int] = {}
+    boxes = []
+    for sub_task in sub_tasks:
+        depth = depths[sub_task.id]
+        row = rows[depth] = rows.get(depth, -1) + 1
+        x, y = depth * (_BOX + _BOX_GAP), row * (_ROW + _ROW_GAP)
+        boxes.append(Box(sub_task.id, sub_task.title, state.outcome(sub_task.id), x, y))
+    at = {box.id: box for box in boxes}
+    arrows = [
+        Arrow(at[needed].x + _BOX, at[needed].y + _ROW // 2, at[s.id].x, at[s.id].y + _ROW // 2)
+        for s in sub_tasks
+        for needed in s.depends_on
+        if needed in at
+    ]
+    width = max((box.x for box in boxes), default=0) + _BOX
+    height = max((box.y for box in boxes), default=0) + _ROW
+    return Graph(tuple(boxes), tuple(arrows), width, height)
+
+
+def _depths(sub_tasks: Sequence[SubTask]) -> dict[str, int]:
+    """How many sub-tasks lie before each on its longest way; a checked plan has no circles."""
+    known = {s.id: s for s in sub_tasks}
+    depths: dict[str, int] = {}
+
+    def depth(id: str) -> int:
+        if id not in depths:
+            depths[id] = 1 + max((depth(n) for n in known[id].depends_on if n in known), default=-1)
+        return depths[id]
+
+    for sub_task in sub_tasks:
+        depth(sub_task.id)
+    return depths
+
+
+# --- time ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A stretch of work in a lane."""
+
+    x: float
+    width: float
+    y: int
+    kind: str
+    """`model`, or a call's effect."""
+    entry: int
+    said: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A moment: a question, a denial, a verdict, an end."""
+
+    x: float
+    y: int
+    sign: str
+    entry: int
+    said: str
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Lanes over time, pauses shortened."""
+
+    lanes: tuple[str, ...]
+    bars: tuple[Bar, ...]
+    marks: tuple[Mark, ...]
+    breaks: tuple[float, ...]
+    """Where a pause was shortened."""
+    height: int
+    more_lanes: int
+    width: int = WIDTH
+    lane_height: int = _LANE
+
+
+def strip(ledger: Ledger) -> Strip:
+    """The run over time."""
+    axis = _Axis([entry.at for entry in ledger.entries])
+    names = list(dict.fromkeys(_lane_of(entry.event) for entry in ledger.entries))
+    lanes = [name for name in names if name][:_MOST_LANES] or [MAIN]
+    rows = {name: number * _LANE for number, name in enumerate(lanes)}
+    return Strip(
+        lanes=tuple(lanes),
+        bars=tuple(_bars(ledger, axis, rows)),
+        marks=tuple(_marks(ledger, axis, rows)),
+        breaks=tuple(axis.breaks),
+        height=len(lanes) * _LANE,
+        more_lanes=max(len([n for n in names if n]) - len(lanes), 0),
+    )
+
+
+class _Axis:
+    """Times to x; a long pause takes no more room than a short one."""
+
+    def __init__(self, times: Sequence[datetime]) -> None:
+        gaps = [max((b - a).total_seconds(), 0) for a, b in pairwise(times)]
+        total = sum(gaps)
+        most = max(_usual(gaps) * len(gaps) / _GAP_SHARE, 1.0) if total else 1.0
+        self._at: dict[datetime, float] = {}
+        self._breaks: list[float] = []
+        passed = 0.0
+        for time, gap in zip(times, [*gaps, 0.0], strict=True):
+            self._at.setdefault(time, passed)
+            if gap > most:
+                self._breaks.append(passed + most / 2)
+            passed += min(gap, most)
+        self._scale = WIDTH / passed if passed else 0.0
+
+    def __call__(self, time: datetime) -> float:
+        return round(self._at[time] * self._scale, 1)
+
+    @property
+    def breaks(self) -> list[float]:
+        return [round(x * self._scale, 1) for x in self._breaks]
+
+
+def _usual(gaps: Sequence[float]) -> float:
+    """The mean without the longest tenth: pauses don't set the scale by which they are judged."""
+    kept = sorted(gaps)[: max(len(gaps) * 9 // 10, 1)]
+    return sum(kept) / len(kept)
+
+
+def _lane_of(event: e.Event) -> str:
+    lane = getattr(event, "lane", None)
+    return lane if isinstance(lane, str) and isinstance(event, e.ModelCalled | e.CallDecided) else ""
+
+
+def _bars(ledger: Ledger, axis: _Axis, rows: dict[str, int]) -> list[Bar]:
+    found = []
+    for at in ledger.calls.values():
+        lane = at.decision.lane
+        if lane in rows and at.started:
+            begun, over = axis(at.started[-1].at), axis(at.last.at)
+            kind = at.decision.effect
+            found.append(
+                Bar(begun, max(over - begun, 1.5), rows[lane], kind, at.decided[0].seq, at.decision.tool)
+            )
+    for id, asked in ledger.requests.items():
+        event, reply = asked.event, ledger.replies.get(id)
+        assert isinstance(event, e.ModelCalled)
+        if event.lane in rows and reply is not None:
+            begun, over = axis(asked.at), axis(reply.at)
+            found.append(
+                Bar(begun, max(over - begun, 1.5), rows[event.lane], "model", reply.seq, event.model)
+            )
+    return found
+
+
+def _marks(ledger: Ledger, axis: _Axis, rows: dict[str, int]) -> list[Mark]:
+    found = []
+    for entry in ledger.entries:
+        told = _told(entry.event)
+        if told is None:
+            continue
+        sign, said = told
+        lane = getattr(entry.event, "lane", None)
+        found.append(Mark(axis(entry.at), rows.get(lane or "", 0), sign, entry.seq, said))
+    return found
+
+
+def _told(event: e.Event) -> tuple[str, str] | None:
+    match event:
+        case e.QuestionAsked(question=question):
+            return "!", f"asked: {question.why}"
+        case e.CallDecided(decision="deny", tool=tool):
+            return "⊘", f"denied: {tool}"
+        case e.LaneReset() | e.LadderClimbed():
+            return "↺", "no progress, tried otherwise"
+        case e.RunEnded(ending=ending):
+            return ("✓" if ending == "proved" else "✗"), ending
+        case _:
+            return None
+
+
+# --- money --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Steps from the left bottom; `path` is what SVG's `d` takes."""
+
+    path: str
+    last: str
+    """The sum, in words."""
+    top: str
+    """What the full height stands for."""
+
+
+def curves(ledger: Ledger, height: int = 80) -> tuple[Curve, Curve] | None:
+    """Dollars and tokens over the same time as the strip; `None` where nothing was charged."""
+    points = list(spent(ledger.entries))
+    if not points:
+        return None
+    axis = _Axis([entry.at for entry in ledger.entries])
+    usd, tokens = points[-1][1], points[-1][2]
+    money = _steps([(axis(x.at), float(value)) for x, value, _ in points], float(usd), height)
+    counted = _steps([(axis(x.at), float(value)) for x, _, value in points], float(tokens), height)
+    return (
+        Curve(money, f"${usd:.4f}", f"${usd:.4f}"),
+        Curve(counted, f"{tokens} tokens", f"{tokens} tokens"),
+    )
+
+
+def _steps(points: Sequence[tuple[float, float]], top: float, height: int) -> str:
+    """A staircase: what was spent stays spent."""
+    parts, y = [f"M0 {height}"], float(height)
+    for x, value in points:
+        parts.append(f"H{x:g}")
+        y = height - (value / top * height if top else 0)
+        parts.append(f"V{y:.1f}")
+    return " ".join([*parts, f"H{WIDTH}"])

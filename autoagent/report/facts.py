@@ -1,0 +1,381 @@
+"""What a report says of a run, gathered from its entries and stored objects. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from autoagent import events as e
+from autoagent.console.question import answers, whole
+from autoagent.errors import StoreUnavailable
+from autoagent.events import Entry
+from autoagent.outcome import CriterionResult, Outcome
+from autoagent.past.changes import PathChange, changes
+from autoagent.past.heard import named
+from autoagent.past.ledger import At, Ledger
+from autoagent.past.patch import Patch, patch
+from autoagent.ports import Verification
+from autoagent.report.steps import Step, steps_of
+from autoagent.state import RunState
+from autoagent.trees import ObjectSource, load_tree
+
+_ORDER = {"refuted": 0, "unchecked": 1, "proved": 2}
+_MOST_FILES = 200
+_MOST_QUESTIONS = 200
+
+
+@dataclass(frozen=True)
+class Check:
+    """A criterion with its evidence, and how somebody else checks it again."""
+
+    result: CriterionResult
+    quotes: tuple[tuple[str, str], ...]
+    """(path, exact text)."""
+    again: str
+    """A command, to be typed in the workspace; empty where only a person or a model can say."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """An external call that was begun: what left the house, or may have."""
+
+    entry: int
+    at: datetime
+    call: str
+    destination: str
+    files: tuple[tuple[str, int | None], ...]
+    """(path, bytes; `None` where the store can't tell)."""
+    text_bytes: int
+    """Of the arguments, as JSON."""
+    labels: tuple[str, ...]
+    """What the run had read by then."""
+    allowed: str
+    became: str
+    """`sent`, `failed`, `may have been sent`, `under way`."""
+
+
+@dataclass(frozen=True)
+class Read:
+    """A source outside that was read."""
+
+    entry: int
+    what: str
+    times: int
+    size: int
+    """Characters of all its observations."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A question, word for word, and what became of it."""
+
+    id: str
+    at: datetime
+    digest: str
+    lines: tuple[str, ...]
+    answer: str
+    by: str
+    answered_at: datetime | None
+    commands: str
+    """That answer it, while it is open."""
+
+
+@dataclass(frozen=True)
+class Mishap:
+    """A failure, or how the run went on after one."""
+
+    entry: int
+    at: datetime
+    what: str
+    said: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that the page says."""
+
+    state: RunState
+    outcome: Outcome
+    ledger: Ledger
+    checks: tuple[Check, ...]
+    sent: tuple[Sent, ...]
+    reads: tuple[Read, ...]
+    files: tuple[tuple[PathChange, Patch | None], ...]
+    """`None`: its content can't be read any more."""
+    more_files: int
+    questions: tuple[Asked, ...]
+    steps: tuple[Step, ...]
+    mishaps: tuple[Mishap, ...]
+    plans: tuple[tuple[Entry, e.PlanMade], ...]
+    chain: Verification
+    holder: str | None
+    written_at: datetime
+
+    @property
+    def anchors(self) -> frozenset[int]:
+        """Entries that the page has a place for."""
+        return frozenset(step.entry for step in self.steps)
+
+    @property
+    def waiting(self) -> tuple[Asked, ...]:
+        return tuple(each for each in self.questions if each.commands)
+
+
+def gathered(
+    entries: list[Entry],
+    state: RunState,
+    outcome: Outcome,
+    chain: Verification,
+    objects: ObjectSource,
+    *,
+    holder: str | None,
+    now: datetime,
+) -> Report:
+    """The report of a run that has begun."""
+    ledger = Ledger(state.run_id, entries)
+    found, more = _files(state, objects)
+    return Report(
+        state=state,
+        outcome=outcome,
+        ledger=ledger,
+        checks=tuple(sorted(_checks(state, outcome), key=lambda each: _ORDER[each.result.verdict])),
+        sent=tuple(_sent(ledger, objects)),
+        reads=tuple(_reads(ledger)),
+        files=found,
+        more_files=more,
+        questions=tuple(_questions(ledger, state, objects))[:_MOST_QUESTIONS],
+        steps=steps_of(ledger),
+        mishaps=tuple(_mishaps(entries)),
+        plans=tuple((x, x.event) for x in entries if isinstance(x.event, e.PlanMade)),
+        chain=chain,
+        holder=holder,
+        written_at=now,
+    )
+
+
+# --- proof --------------------------------------------------------------------------------------------------
+
+
+def _checks(state: RunState, outcome: Outcome) -> Iterator[Check]:
+    for number, result in enumerate(outcome.criteria):
+        verdict = state.verdicts.get(number)
+        quotes = () if verdict is None else verdict.evidence.quotes
+        yield Check(result, quotes, "" if verdict is None else _again(state, number))
+
+
+def _again(state: RunState, number: int) -> str:
+    from autoagent.goal import FileCriterion, RunCriterion
+
+    match state.criteria[number]:
+        case RunCriterion(run=command):
+            return command
+        case FileCriterion(file=path, contains=texts):
+            return " && ".join(f"grep -nF -- {_quoted(t)} {_quoted(path)}" for t in texts) or (
+                f"ls -l {_quoted(path)}"
+            )
+        case _:
+            return ""
+
+
+def _quoted(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+# --- what went out and what came in -------------------------------------------------------------------------
+
+
+def _sent(ledger: Ledger, objects: ObjectSource) -> Iterator[Sent]:
+    labels = _labels(ledger)
+    for at in ledger.calls.values():
+        if at.decision.effect != "external" or not at.started:
+            continue
+        begun = at.started[-1]
+        yield Sent(
+            entry=at.decided[0].seq,
+            at=begun.at,
+            call=at.decision.tool,
+            destination=at.decision.destination or "somebody unknown",
+            files=tuple((path, _size(sha, objects)) for path, sha in at.decision.files.items()),
+            text_bytes=len(_as_json(at.decision.args).encode()),
+            labels=labels(begun.seq),
+            allowed=_allowed(ledger, at),
+            became=_became(at),
+        )
+
+
+def _labels(ledger: Ledger) -> _Labels:
+    return _Labels({x.seq: x.event.labels for x in ledger.entries if _has_labels(x.event)})  # type: ignore[union-attr]
+
+
+def _has_labels(event: e.Event) -> bool:
+    return bool(getattr(event, "labels", ()))
+
+
+@dataclass(frozen=True)
+class _Labels:
+    """Which labels the run had before an entry."""
+
+    given: Mapping[int, tuple[str, ...]]
+
+    def __call__(self, seq: int) -> tuple[str, ...]:
+        found = [label for at, labels in self.given.items() if at < seq for label in labels]
+        return tuple(dict.fromkeys(found))
+
+
+def _allowed(ledger: Ledger, at: At) -> str:
+    """Who let it through: your goal, or an answer."""
+    for asked in reversed(ledger.questions_of_call.get(at.decision.call, [])):
+        answered = None if asked.answered is None else asked.answered.event
+        if isinstance(answered, e.QuestionAnswered) and answered.verdict == "yes" and asked.voided is None:
+            assert asked.answered is not None
+            return f"by {answered.by}, in answer to question {asked.question.question.id}"
+    return at.decision.why
+
+
+def _became(at: At) -> str:
+    result = at.result
+    if result is None:
+        return "under way, or lost"
+    if result.ok:
+        return "sent"
+    return "failed; it may have happened all the same" if result.in_doubt else "failed"
+
+
+def _reads(ledger: Ledger) -> Iterator[Read]:
+    """Each source once: pages, searches, files that aren't marked as yours."""
+    found: dict[str, Read] = {}
+    for at in ledger.calls.values():
+        result = at.result
+        if result is None or not result.ok or at.decision.effect == "external":
+            continue
+        if at.decision.destination is None and "outside" not in result.labels:
+            continue
+        is_code = at.decision.effect == "write"  # it can have opened every file
+        what = f"files of the workspace, by {at.decision.tool}" if is_code else named(at.decision)
+        known = found.get(what, Read(at.decided[0].seq, what, 0, 0))
+        found[what] = Read(known.entry, what, known.times + 1, known.size + len(result.output))
+    yield from found.values()
+
+
+def _files(state: RunState, objects: ObjectSource) -> tuple[tuple[tuple[PathChange, Patch | None], ...], int]:
+    try:
+        all_changes = changes(load_tree(state.start_tree, objects), load_tree(state.main, objects))
+    except StoreUnavailable:
+        return (), 0
+    shown = all_changes[:_MOST_FILES]
+    return tuple((each, _patch(each, objects)) for each in shown), len(all_changes) - len(shown)
+
+
+def _patch(change: PathChange, objects: ObjectSource) -> Patch | None:
+    try:
+        return patch(change, objects)
+    except StoreUnavailable:  # blanked, or lost: the path is told all the same
+        return None
+
+
+def _size(sha256: str, objects: ObjectSource) -> int | None:
+    try:
+        return len(objects.get(sha256))
+    except StoreUnavailable:
+        return None
+
+
+def _as_json(value: object) -> str:
+    import json
+
+    return json.dumps(value, ensure_ascii=False)
+
+
+# --- people -------------------------------------------------------------------------------------------------
+
+
+def _questions(ledger: Ledger, state: RunState, objects: ObjectSource) -> Iterator[Asked]:
+    for id, asked in ledger.questions.items():
+        question = asked.question.question
+        known = state.questions.get(id)
+        answered = None if asked.answered is None else asked.answered.event
+        said, by = "", ""
+        if isinstance(answered, e.QuestionAnswered):
+            said = answered.text if answered.verdict == "text" else answered.verdict
+            said += f": {answered.text}" if answered.verdict != "text" and answered.text else ""
+            said += " (with edited arguments)" if answered.edit is not None else ""
+            by = answered.by
+        if asked.voided is not None:
+            assert isinstance(asked.voided.event, e.QuestionVoided)
+            said = f"no longer stands: {asked.voided.event.why}"
+        yield Asked(
+            id=id,
+            at=asked.asked.at,
+            digest=question.digest,
+            lines=tuple(str(each) for each in whole(question, state, objects)),
+            answer=said,
+            by=by,
+            answered_at=None if asked.answered is None else asked.answered.at,
+            commands=answers(question) if known is not None and known.is_open else "",
+        )
+
+
+# --- failures and recoveries --------------------------------------------------------------------------------
+
+
+def _mishaps(entries: list[Entry]) -> Iterator[Mishap]:
+    owners = 0
+    for entry in entries:
+        event = entry.event
+        if isinstance(event, e.OwnerChanged):
+            owners += 1
+            if owners == 1:
+                continue
+        if (told := _mishap(event)) is not None:
+            yield Mishap(entry.seq, entry.at, *told)
+
+
+def _mishap(event: e.Event) -> tuple[str, str] | None:
+    """What happened, and in what words the record has it; `None` for what is no mishap."""
+    match event:
+        case e.OwnerChanged(holder=holder):
+            return "another process went on with the run", holder
+        case e.ModelFailed(why=why):
+            return "the model gave no usable reply", why
+        case e.CallEnded(ok=False, output=output):
+            return "a call failed", output.partition("\n")[0][:300]
+        case e.RunInterrupted(unavailable=why):
+            return "the run was interrupted", why or "by a signal"
+        case e.RunParked():
+            return "the run parked", "nobody was there to answer"
+        case e.LaneReset(why=why):
+            return "back to the sub-task's start", why
+        case e.LadderClimbed(rung=rung, why=why):
+            return f"no progress: {rung}", why
+        case e.LaneConflicted(kept=kept):
+            return "two sub-tasks changed the same paths", ", ".join(kept)
+        case e.FinishRefuted(sub_task=sub_task):
+            return "it said done, and a criterion said otherwise", f"sub-task {sub_task}"
+        case e.FolderChanged(paths=paths):
+            return "you changed files meanwhile", ", ".join(paths[:20])
+        case e.Undone(to=to):
+            return "you took the folder back", f"to entry {to}"
+        case e.PlanRefused(why=why):
+            return "a plan was refused", why
+        case e.MemoryDeferred(why=why):
+            return "memory could not be had", why
+        case _:
+            return None
+
+
+def spent(entries: tuple[Entry, ...]) -> Iterator[tuple[Entry, Decimal, int]]:
+    """After each charge: the entry, dollars and tokens so far."""
+    usd, tokens = Decimal(0), 0
+    for entry in entries:
+        event = entry.event
+        if isinstance(event, e.ModelReplied | e.ModelFailed):
+            usd, tokens = usd + event.cost_usd, tokens + event.tokens
+        elif isinstance(event, e.CallEnded) and event.cost_usd:
+            usd += event.cost_usd
+        else:
+            continue
+        yield entry, usd, tokens
