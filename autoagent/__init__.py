@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from autoagent.commands import Answer, Approve, Deny
     from autoagent.errors import AutoagentError, NotDone, ToolError
     from autoagent.goal import Goal
+    from autoagent.hooks import CallOutcome, HeardCall, HookContext, Hooks, Report
     from autoagent.outcome import Outcome
     from autoagent.questions import Question
     from autoagent.tools import (
@@ -34,14 +35,19 @@ __all__ = [
     "Answer",
     "Approve",
     "AutoagentError",
+    "CallOutcome",
     "Deny",
     "Goal",
+    "HeardCall",
+    "HookContext",
+    "Hooks",
     "NotDone",
     "Observation",
     "Outcome",
     "Plugin",
     "PluginContext",
     "Question",
+    "Report",
     "Tool",
     "ToolContext",
     "ToolError",
@@ -59,6 +65,7 @@ _NAMES = {
     "commands": ("Answer", "Approve", "Deny"),
     "errors": ("AutoagentError", "NotDone", "ToolError"),
     "goal": ("Goal",),
+    "hooks": ("CallOutcome", "HeardCall", "HookContext", "Hooks", "Report"),
     "outcome": ("Outcome",),
     "questions": ("Question",),
     "tools": (

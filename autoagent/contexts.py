@@ -62,7 +62,7 @@ class FilesView:
         return self._copy.tree()
 
 
-class _OfPlugin:
+class OfPlugin:
     """What a tool and its plugin have in common."""
 
     secrets: Mapping[str, SecretStr]
@@ -86,7 +86,7 @@ class _OfPlugin:
 
 
 @dataclass(frozen=True)
-class ToolContext(_OfPlugin):
+class ToolContext(OfPlugin):
     """What a tool may use."""
 
     run_id: str
@@ -143,7 +143,7 @@ def _nobody_hears(tools: Sequence[Tool]) -> None:
 
 
 @dataclass(frozen=True)
-class PluginContext(_OfPlugin):
+class PluginContext(OfPlugin):
     """What a plugin may use from when it is opened until it is closed: as long as a run is carried."""
 
     goal: Goal

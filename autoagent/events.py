@@ -504,6 +504,29 @@ class MemoryDeferred(Frozen):
     why: str
 
 
+# --- plugins that take part ---------------------------------------------------------------------------------
+
+
+class HookFailed(Frozen):
+    """A plugin's hook raised, took too long or gave nonsense. Nothing that was recorded changes by it."""
+
+    kind: Literal["hook_failed"] = "hook_failed"
+    plugin: str
+    hook: Literal["pre_call", "post_call", "report"]
+    problem: str
+    call: str | None = None
+    """The call that it was to hear of; `None` for a report."""
+
+
+class Reported(Frozen):
+    """A plugin has been told of something, or failed over it: it isn't told again after a restart."""
+
+    kind: Literal["reported"] = "reported"
+    plugin: str
+    about: str
+    """A question's id; empty: how the run ended or stopped."""
+
+
 Event = Annotated[
     RunStarted
     | Forked
@@ -542,7 +565,9 @@ Event = Annotated[
     | CriterionChecked
     | FinishRefuted
     | MemoryIndexed
-    | MemoryDeferred,
+    | MemoryDeferred
+    | HookFailed
+    | Reported,
     Field(discriminator="kind"),
 ]
 

@@ -52,12 +52,12 @@ def _enabled(name: str) -> Enabled:
     return next((word for word, goal in _BRINGING.items() if name in goal.enabled_plugins), "by name")
 
 
-def missing(wanted: Iterable[str]) -> Iterator[str]:
+def missing(wanted: Iterable[str], who: str = "the goal needs") -> Iterator[str]:
     """A sentence for each of these plugins that isn't installed, or lacks a package that it needs."""
     names = sorted({point.name for point in entry_points(group=extras.GROUP)})
     for name in wanted:
         if name not in names:
-            yield f"the goal needs the plugin {name!r}, which isn't installed; {_nearest(name, names)}"
+            yield f"{who} the plugin {name!r}, which isn't installed; {_nearest(name, names)}"
         elif lacks := extras.lacking(name):
             yield extras.said(name, lacks)
 

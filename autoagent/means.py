@@ -107,7 +107,7 @@ class Picker:
         `now` is the tree that it goes on with, where that is another. Raises `UsageError` for what can't be,
         `Unavailable` for what can't be had.
         """
-        loaded = plugins.load(goal, self.parts.plugins, self.settings, os.environ, self.home)
+        loaded = self.enabled(goal)
         means = Means(
             plugins=loaded,
             models=await self._models(goal, folder, inputs, choices, on_note),
@@ -127,6 +127,10 @@ class Picker:
 
     def outward(self) -> Outward:
         return GuardedOutward() if self.parts.outward is None else self.parts.outward
+
+    def enabled(self, goal: Goal) -> plugins.Loaded:
+        """The plugins that goal and settings enable. Raises `UsageError`."""
+        return plugins.load(goal, self.parts.plugins, self.settings, os.environ, self.home)
 
     def memory(self) -> Memory:
         if self.parts.memory is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Literal
 
-from autoagent.goal import Criterion
+from autoagent.goal import Criterion, Limits
 from autoagent.messages import Frozen
 from autoagent.state import RunState
 from autoagent.trees import Tree, diff
@@ -114,6 +114,33 @@ def _ending(state: RunState, problem: str | None, is_carried: bool) -> tuple[End
     if state.parked is not None:
         return "parked", "it waits for a person"
     return ("running", "") if is_carried else ("stopped", "no process carries it; 'resume' goes on from here")
+
+
+def following(outcome: Outcome, limits: Limits) -> list[str]:
+    """The commands that make sense after it: what waits, how to go on; none where it is over."""
+    match outcome.ending:
+        case "running":
+            return [f"autoagent tail {outcome.run} --follow"]
+        case "parked":
+            ask = ["autoagent approvals"] if outcome.waiting else []
+            return [*ask, f"autoagent resume {outcome.run}"]
+        case "interrupted" | "stopped" | "unavailable":
+            return [f"autoagent resume {outcome.run}"]
+        case "limit":
+            return [f"autoagent resume {outcome.run} {_raised(outcome, limits)}"]
+        case _:
+            return []
+
+
+def _raised(outcome: Outcome, limits: Limits) -> str:
+    """The option that raises the limit which was reached, to twice its value."""
+    if outcome.steps >= limits.steps:
+        return f"--steps {max(2 * limits.steps, 10)}"
+    if outcome.seconds >= limits.minutes * 60:
+        return f"--minutes {max(2 * limits.minutes, 10):g}"
+    if "USD" in outcome.reason and outcome.tokens < limits.tokens:
+        return f"--usd {max(2 * limits.usd, 1)}"
+    return f"--tokens {max(2 * limits.tokens, 100_000)}"
 
 
 def _result(state: RunState) -> str:

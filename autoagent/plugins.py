@@ -14,6 +14,7 @@ from difflib import get_close_matches
 from importlib.machinery import all_suffixes
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from inspect import iscoroutinefunction
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -21,9 +22,11 @@ from pydantic import BaseModel
 from autoagent.errors import UsageError
 from autoagent.extras import GROUP, lacking, said
 from autoagent.goal import Goal
+from autoagent.hooks import HookContext, Hooks
 from autoagent.ids import digest
 from autoagent.installed import missing
 from autoagent.loop.controls import CONTROLS
+from autoagent.loop.hearing import Hooked
 from autoagent.settings import PluginSettings, Settings
 from autoagent.tools import Plugin, Tool
 from autoagent.turns import SCRIPT
@@ -50,6 +53,8 @@ class Loaded:
     openable: tuple[Enabled, ...] = ()
     fixed: Mapping[str, Tool] = field(default_factory=dict)
     """The tools that need no opening."""
+    hooked: tuple[Hooked, ...] = ()
+    """Those that have hooks, in the order in which they are enabled."""
 
 
 def load(
@@ -59,7 +64,7 @@ def load(
     environment: Mapping[str, str] | None = None,
     home: Path | None = None,
 ) -> Loaded:
-    """Import what the goal enables, and open nothing.
+    """Import what the goal enables, and what the settings enable in every run; open nothing.
 
     Raises `UsageError` that names the plugin and what is wrong with it.
 
@@ -67,22 +72,35 @@ def load(
     the plugins' own, whose secrets stand in `environment`. In `home` each has a folder of its own.
     """
     given = {p.name: p for p in extra}
-    points = _points(goal.enabled_plugins)
+    settings = settings or Settings()
+    for problem in missing(settings.every_run.plugins, f"{settings.path}: [every_run] names"):
+        raise UsageError(problem)
+    names = (*goal.enabled_plugins, *settings.every_run.plugins)
+    points = _points(names)
     tools: dict[str, Tool] = {}
     hashes: dict[str, str] = {}
     openable: list[Enabled] = []
-    for name in dict.fromkeys((*goal.enabled_plugins, *given)):
+    hooked: list[Hooked] = []
+    for name in dict.fromkeys((*names, *given)):
         point = None if name in given else _one(name, points)
         plugin = given[name] if point is None else _load_one(name, point)
         check_tools(name, plugin.tools, tools)
         code = _hash(_files_of_tools(plugin) if point is None else _files_of_package(point.module))
-        own = settings_of(plugin, settings or Settings(), environment or {})
+        _check_hooks(plugin)
+        own = settings_of(plugin, settings, environment or {})
         hashes[name] = code if own is None else digest([code, own.values.model_dump(mode="json")])
         enabled = Enabled(plugin, hashes[name], own, _folder_of(name, home))
         tools |= {tool.name: of_plugin(tool, enabled) for tool in plugin.tools}
         if plugin.opened is not None:
             openable.append(enabled)
-    return Loaded(tools, hashes, tuple(openable), dict(tools))
+        if plugin.hooks != Hooks():
+            hooked.append(Hooked(plugin.hooks, _hook_context(enabled)))
+    return Loaded(tools, hashes, tuple(openable), dict(tools), tuple(hooked))
+
+
+def _hook_context(enabled: Enabled) -> HookContext:
+    name, own, home = enabled.plugin.name, enabled.own, enabled.home
+    return HookContext(name, home) if own is None else HookContext(name, home, own.values, own.secrets)
 
 
 def of_plugin(tool: Tool, enabled: Enabled) -> Tool:
@@ -186,6 +204,15 @@ def check_tools(plugin: str, tools: object, taken: Mapping[str, Tool]) -> None:
         names[tool.name] = plugin
 
 
+def _check_hooks(plugin: Plugin) -> None:
+    """Raises `UsageError` for what is no hook."""
+    if not isinstance(plugin.hooks, Hooks):
+        raise UsageError(f"plugin {plugin.name!r}: its hooks are {plugin.hooks!r}; expected autoagent.Hooks")
+    for name, hook in vars(plugin.hooks).items():
+        if hook is not None and not iscoroutinefunction(hook):
+            raise UsageError(f"plugin {plugin.name!r}: its hook {name} is {hook!r}; write 'async def'")
+
+
 # --- the hash of a plugin's code ----------------------------------------------------------------------------
 
 
@@ -202,9 +229,9 @@ def _files_of_package(module: str) -> dict[str, Path]:
 
 def _files_of_tools(plugin: Plugin) -> dict[str, Path]:
     """The files that define the tools of a plugin given as a value; none in an interactive session."""
-    modules = {tool.function.__module__ for tool in plugin.tools}
-    if plugin.opened is not None:
-        modules.add(plugin.opened.__module__)
+    hooks = (plugin.opened, plugin.hooks.pre_call, plugin.hooks.post_call, plugin.hooks.report)
+    functions = (*(tool.function for tool in plugin.tools), *(hook for hook in hooks if hook is not None))
+    modules = {function.__module__ for function in functions}
     files = {name: getattr(sys.modules.get(name), "__file__", None) for name in modules}
     return {name: Path(file) for name, file in files.items() if file is not None}
 

@@ -78,3 +78,14 @@ class Question(Frozen):
     def is_expired(self, now: datetime) -> bool:
         """Whether it is too late for an answer."""
         return self.expires_at is not None and now >= self.expires_at
+
+
+def answering(question: Question) -> tuple[str, ...]:
+    """The commands that answer a question, one for each answer; `"…"` stands for words of the person's."""
+    if question.is_yes_no:
+        return f"autoagent approve {question.id}", f'autoagent deny {question.id} --why "…"'
+    return tuple(f"autoagent answer {question.id} {_quoted(c)}" for c in question.choices or ("…",))
+
+
+def _quoted(choice: str) -> str:
+    return choice if choice.isalnum() else f'"{choice}"'

@@ -23,6 +23,9 @@ write. The file names the variables that hold secrets and holds none itself; her
     [questions]
     expire_hours = 72                    # an answer that comes later is refused; without it, never
 
+    [every_run]
+    plugins = ["notify"]                 # enabled in every run, besides those that its goal names
+
     [plugins.mail]                       # what a plugin wants to know, in its own words
     host = "smtp.example.org"
 
@@ -39,7 +42,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, ValidationError, field_validator
@@ -142,6 +145,15 @@ class QuestionSettings(_Table):
 
     expire_hours: float = Field(default=0, ge=0, le=87_600)
     """How long a question may be answered; 0: for ever."""
+    tell_after_minutes: float = Field(default=2, ge=0, le=1_440)
+    """How long a person at the run's terminal is left to answer before plugins such as `notify` are told."""
+
+
+class EveryRunSettings(_Table):
+    """What every run has, besides what its goal says."""
+
+    plugins: tuple[Annotated[str, Field(min_length=1, max_length=64)], ...] = ()
+    """Enabled as if the goal named them; what they may do is still the goal's to say."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +175,7 @@ class Settings(Frozen):
     memory: MemorySettings = MemorySettings()
     sandbox: SandboxSettings = SandboxSettings()
     questions: QuestionSettings = QuestionSettings()
+    every_run: EveryRunSettings = EveryRunSettings()
     plugins: dict[str, dict[str, JsonValue]] = Field(default={})
     """Tables `[plugins.NAME]`, as they stand there: only the plugin knows its keys."""
     path: str = Field(default="", exclude=True)
@@ -266,7 +279,7 @@ def _tables(path: Path) -> dict[str, object]:
     return tables
 
 
-_FILE_TABLES = ("models", "roles", "memory", "sandbox", "questions", "plugins")
+_FILE_TABLES = ("models", "roles", "memory", "sandbox", "questions", "every_run", "plugins")
 
 
 def _environment_model(environment: Mapping[str, str], server: str) -> ModelSettings | None:
@@ -356,6 +369,8 @@ def _keys_of(table: list[str]) -> Iterable[str]:
             return PriceSettings.model_fields
         case ["roles"]:
             return RoleSettings.model_fields
+        case ["every_run"]:
+            return EveryRunSettings.model_fields
         case ["questions"]:
             return QuestionSettings.model_fields
         case ["memory"]:

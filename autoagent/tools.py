@@ -25,6 +25,7 @@ from autoagent.contexts import FilesView, Observation, PluginContext, ToolContex
 from autoagent.errors import NotDone, ToolError
 from autoagent.events import Effect
 from autoagent.foreign import ForeignSchema, described_by
+from autoagent.hooks import Hooks
 from autoagent.parameters import (
     WorkspaceFile,
     WorkspacePath,
@@ -330,6 +331,8 @@ class Plugin:
     """
     opening_s: float = 30
     """How long it may take to open."""
+    hooks: Hooks = field(default_factory=Hooks)
+    """How it takes part in runs besides its tools."""
 
 
 def observation(result: JobResult) -> str:

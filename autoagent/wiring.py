@@ -32,9 +32,11 @@ from autoagent.journal.home import home as default_home
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.loop.asking import Approver, Asking
 from autoagent.loop.context import RunContext, equipment_of
+from autoagent.loop.hearing import Hearing
 from autoagent.loop.history import History
 from autoagent.loop.meter import Meter
 from autoagent.loop.remembering import remember
+from autoagent.loop.reporting import Reporter
 from autoagent.loop.runtime import Runtime, cancelled, raise_limits
 from autoagent.loop.workspace import Workspace
 from autoagent.means import RECORDING as RECORDING
@@ -193,7 +195,7 @@ class _Wires:
                 await self._finish_undo(history)
                 await remember(history, self.picker.memory())
                 await history.durable()
-                return self._outcome(history, None)
+                return await self._reported(history, hooks.on_note)
             start = load_tree(history.state.start_tree, self.journal.objects)
             folder = _same(lease.workspace)
             choices = self._as_before(history.state, folder, _as_forked(history.state, choices))
@@ -229,6 +231,8 @@ class _Wires:
             )
         )
         meter = Meter(self.parts.clock)
+        hooked = means.plugins.hooked
+        hearing = Hearing(history, hooked) if hooked else None
         ctx = RunContext(
             history=history,
             workspace=Workspace(history, self.journal.objects, folder),
@@ -248,17 +252,52 @@ class _Wires:
             passages=self.picker.passages,
             outward=self.picker.outward(),
             on_text=hooks.on_text,
+            hearing=hearing,
         )
+        patience_s = self.picker.settings.questions.tell_after_minutes * 60
+        reporter = Reporter(history, hooked, patience_s, attended=hooks.approver is not None)
         try:
             with means.opening.carried(history):
-                await Runtime(ctx).carry()
+                return await self._carried(ctx, reporter, hooks.on_note)
+        finally:
+            reporter.close()
+            if hearing is not None:
+                hearing.close()
+
+    async def _carried(self, ctx: RunContext, reporter: Reporter, on_note: OnNote) -> Outcome:
+        """Carry the run, and tell the plugins that want to know what it came to."""
+        history, problem = ctx.history, None
+        reporter.begin()
+        try:
+            await Runtime(ctx).carry()
             self.parts.faults.reached("run over")
         except JournalConflict:
+            await reporter.abandon()
             raise  # the run is another process's now, and so is its outcome
+        except asyncio.CancelledError:
+            await reporter.finish(self._outcome(history, None))
+            raise
         except AutoagentError as error:
+            problem = str(error)
             if history.state.ended is not None:
-                hooks.on_note(f"the run has ended, but: {error}")
-            return self._outcome(history, str(error))
+                on_note(f"the run has ended, but: {error}")
+        except BaseException:  # a bug of ours, or the process is to end
+            await reporter.abandon()
+            raise
+        await reporter.finish(self._outcome(history, problem))
+        return self._outcome(history, problem)
+
+    async def _reported(self, history: History, on_note: OnNote) -> Outcome:
+        """Of a run that is over: tell the plugins that its process was killed before it told."""
+        started, result = history.state.started, self._outcome(history, None)
+        assert started is not None
+        try:
+            hooked = self.picker.enabled(started.goal).hooked
+        except UsageError as error:
+            on_note(f"plugins aren't told how the run ended: {error}")
+            return result
+        theirs = [each for each in hooked if each.context.plugin in started.plugins]
+        await Reporter(history, theirs, 0, attended=False).finish(result)
         return self._outcome(history, None)
 
     def _as_before(self, state: RunState, folder: Path, choices: Choices) -> Choices:

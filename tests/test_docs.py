@@ -40,6 +40,7 @@ from autoagent.ports import MemoryPoint, Verification
 from autoagent.questions import QuestionKind
 from autoagent.sandboxes.monty_hints import MODULES
 from autoagent.settings import (
+    EveryRunSettings,
     MemorySettings,
     ModelSettings,
     QuestionSettings,
@@ -245,6 +246,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         "memory": MemorySettings,
         "sandbox": SandboxSettings,
         "questions": QuestionSettings,
+        "every_run": EveryRunSettings,
     }
     known = {
         f"{table}.{key}": field

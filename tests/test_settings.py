@@ -197,7 +197,7 @@ def test_memory_and_sandbox_are_set(tmp_path: Path) -> None:
         ('[memory]\nurl = "qdrant"\n', "[memory] url is 'qdrant'; expected an http or https address"),
         (
             '[secrets]\nX = "y"\n',
-            "unknown table [secrets]; expected one of models, roles, memory, sandbox, questions, plugins",
+            "unknown table [secrets]; expected one of models, roles, memory, sandbox, questions, ",
         ),
     ],
 )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from autoagent.console.figures import clock, money, several
 from autoagent.console.line import Line, Part, Tone, block, dotted, line
 from autoagent.console.verdicts import verdict_rows
-from autoagent.outcome import Outcome
+from autoagent.outcome import Outcome, following
 from autoagent.state import RunState
 
 
@@ -17,9 +17,9 @@ def ending(outcome: Outcome, state: RunState, *, is_shown: bool = False) -> Iter
     yield from verdict_rows(outcome.criteria)
     yield from _explained(outcome, state)
     yield _sum(outcome, state)
-    following = [*_next(outcome, state), *(_past(outcome, state) if is_shown else _show(outcome))]
-    if following:
-        yield dotted(line(Part("next: ", "dim"), following[0]), *following[1:])
+    commands = [*following(outcome, state.limits), *(_past(outcome, state) if is_shown else _show(outcome))]
+    if commands:
+        yield dotted(line(Part("next: ", "dim"), commands[0]), *commands[1:])
 
 
 def _explained(outcome: Outcome, state: RunState) -> Iterator[Line]:
@@ -66,22 +66,6 @@ def _denied(state: RunState) -> Iterator[str]:
             yield asked.question.subject.tool or "?"
 
 
-def _next(outcome: Outcome, state: RunState) -> list[str]:
-    """Commands that make sense now."""
-    match outcome.ending:
-        case "running":
-            return [f"autoagent tail {outcome.run} --follow"]
-        case "parked":
-            ask = ["autoagent approvals"] if outcome.waiting else []
-            return [*ask, f"autoagent resume {outcome.run}"]
-        case "interrupted" | "stopped" | "unavailable":
-            return [f"autoagent resume {outcome.run}"]
-        case "limit":
-            return [f"autoagent resume {outcome.run} {_raised(outcome, state)}"]
-        case _:
-            return []
-
-
 def _show(outcome: Outcome) -> list[str]:
     return [f"autoagent show {outcome.run}"]
 
@@ -94,15 +78,3 @@ def _past(outcome: Outcome, state: RunState) -> list[str]:
     return [f"autoagent {command}" for command in (f"diff {outcome.run}", f"why {outcome.run} {path}")] + [
         f"autoagent undo {outcome.run}"
     ]
-
-
-def _raised(outcome: Outcome, state: RunState) -> str:
-    """The option that raises the limit which was reached, to twice its value."""
-    limits = state.limits
-    if outcome.steps >= limits.steps:
-        return f"--steps {max(2 * limits.steps, 10)}"
-    if outcome.seconds >= limits.minutes * 60:
-        return f"--minutes {max(2 * limits.minutes, 10):g}"
-    if "USD" in outcome.reason and outcome.tokens < limits.tokens:
-        return f"--usd {max(2 * limits.usd, 1)}"
-    return f"--tokens {max(2 * limits.tokens, 100_000)}"

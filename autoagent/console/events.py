@@ -67,6 +67,8 @@ def told(before: RunState, event: e.Event, after: RunState) -> Iterator[Line]:
             | e.RunParked()
             | e.RunInterrupted()
             | e.RunEnded()
+            | e.HookFailed()
+            | e.Reported()
         ):
             yield from _run(before, event, after)
         case _:
@@ -267,6 +269,8 @@ _RunEvent = (
     | e.RunParked
     | e.RunInterrupted
     | e.RunEnded
+    | e.HookFailed
+    | e.Reported
 )
 
 
@@ -281,7 +285,9 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             sandbox = f"sandbox {event.sandbox}" if event.sandbox != "none" else None
             head = line("run ", run)
             limits = limits_of(event.goal.limits)
-            yield dotted(head, f"model {event.model}", sandbox, limits, f"autoagent tail {run}")
+            also = sorted(set(event.plugins) - set(event.goal.enabled_plugins))
+            plugins = f"also {', '.join(also)}" if also else None
+            yield dotted(head, f"model {event.model}", sandbox, plugins, limits, f"autoagent tail {run}")
         case e.Forked():
             yield line(
                 "run ",
@@ -321,6 +327,9 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             yield line("✗ ", short(why, 200)) if why else stopped
         case e.RunEnded():
             yield dotted(event.ending, short(event.reason, 120), money(after.usd), clock(after.seconds))
+        case e.HookFailed():
+            head = line(Part("✗ ", "bad"), "the plugin ", short(event.plugin, 40), f" failed in {event.hook}")
+            yield dotted(head, short(event.problem, 160))
         case (
             e.OwnerChanged()
             | e.ToolsOpened()
@@ -329,6 +338,8 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             | e.Undone()
             | e.FolderChanged()
         ):
+            return
+        case e.Reported():
             return
         case _:
             assert_never(event)

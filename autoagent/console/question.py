@@ -19,7 +19,7 @@ from autoagent.goal import SubTask, described
 from autoagent.outcome import results
 from autoagent.past.changes import PathChange, changes
 from autoagent.paths import spelled
-from autoagent.questions import Question, Subject
+from autoagent.questions import Question, Subject, answering
 from autoagent.state import RunState
 from autoagent.trees import ObjectSource, TreeEntry, load_tree
 
@@ -73,10 +73,9 @@ def headline(question: Question, state: RunState) -> Line:
 
 def answers(question: Question) -> str:
     """The commands that answer a question."""
-    if question.is_yes_no:
-        return f'autoagent approve {question.id} | autoagent deny {question.id} --why "…"'
-    choices = " | ".join(map(_quoted, question.choices)) or '"…"'
-    return f"autoagent answer {question.id} {choices}"
+    first, *others = answering(question)
+    command = "" if question.is_yes_no else f"autoagent answer {question.id} "
+    return " | ".join([first, *(other.removeprefix(command) for other in others)])
 
 
 def head(question: Question, state: RunState) -> Iterator[Line]:
@@ -238,7 +237,3 @@ def _sub_tasks(args: JsonValue) -> Iterator[Line]:
     proposed = shown.get("criteria")
     for text in proposed if isinstance(proposed, list) else ():
         yield line(Part("the goal would count as reached when ", "dim"), str(text))
-
-
-def _quoted(choice: str) -> str:
-    return f'"{choice}"' if " " in choice else choice

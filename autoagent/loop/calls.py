@@ -17,6 +17,7 @@ from autoagent.events import CallDecided, CallEnded, CallStarted
 from autoagent.ids import digest
 from autoagent.loop.context import Execution, RunContext
 from autoagent.loop.executing import Executor
+from autoagent.loop.hearing import LaneHearing
 from autoagent.loop.learnt import Learnt, roots_of
 from autoagent.loop.proposals import LONGEST_NAME, Proposal, propose, read
 from autoagent.loop.recovering import Recovery, explained
@@ -46,6 +47,7 @@ class Calls:
         self.executor: Execution = Executor(ctx, lane) if ctx.execution is None else ctx.execution(lane)
         self.recovery = Recovery(ctx, lane, self.executor)
         self.learnt = Learnt(ctx, lane)
+        self.hearing = LaneHearing(ctx)
 
     @property
     def state(self) -> RunState:
@@ -61,13 +63,16 @@ class Calls:
         return roots_of(self.state.goal)
 
     async def carry_out(self, call: RequestedCall) -> None:
-        """Bring a requested call to its end. Raises `Parked`, `LimitReached`."""
+        """Bring a requested call to its end, and tell the plugins. Raises `Parked`, `LimitReached`."""
+        await self._carry_out(call)
+        await self.hearing.tell()
+
+    async def _carry_out(self, call: RequestedCall) -> None:
         known = self.state.calls.get(call.id)
         if known is not None and known.started is not None and known.decided.effect == "external":
             await self._recover(known)
             return
-        if known is not None and known.decided.tool not in self.ctx.tools:
-            self.end(known.decided, ok=False, output=f"the tool {known.decided.tool!r} is no longer there")
+        if known is not None and self._is_gone(known.decided):
             return
         if known is None:
             known = self._decide(call)
@@ -78,12 +83,45 @@ class Calls:
         if known is None:
             return
         self.ctx.history.faults.reached("decided")
-        if known.started is None and known.decided.decision == "ask":
-            known = await self._approved_as_it_is(known)
-            if known is None:
-                return
-            self.ctx.history.faults.reached("approval at hand")
-        await self._perform(known)
+        cleared = known if known.started is not None else await self._cleared(known)
+        if cleared is not None:
+            await self._perform(cleared)
+
+    async def _cleared(self, known: CallState) -> CallState | None:
+        """A decided call, approved where it must be and refused by no plugin; `None` where it has ended."""
+        while True:
+            if known.decided.decision == "ask":
+                approved = await self._approved_as_it_is(known)
+                if approved is None:
+                    return None
+                known = approved
+                self.ctx.history.faults.reached("approval at hand")
+            labels = self.state.labels
+            if await self.refused(known.decided) or self._is_gone(known.decided):
+                return None
+            outward = known.decided.effect == "external" or known.decided.destination is not None
+            is_same = self.state.labels == labels or not outward
+            if is_same and not self.recovery.has_changed(known.decided):
+                return known
+            # while a plugin thought it over, another lane has read more, or tools were opened anew
+            again = self._decide_again(known.decided, "what it was decided by changed meanwhile")
+            if again is None:
+                return None
+            known = again
+
+    def _is_gone(self, decided: CallDecided) -> bool:
+        """Whether the call's tool is no longer there, and it has ended with that."""
+        is_gone = decided.tool not in self.ctx.tools
+        if is_gone:
+            self.end(decided, ok=False, output=f"the tool {decided.tool!r} is no longer there")
+        return is_gone
+
+    async def refused(self, decided: CallDecided) -> bool:
+        """Whether a plugin minds that a decided call starts, and it has ended with that."""
+        why = await self.hearing.refusal(decided)
+        if why is not None:
+            self.end(decided, ok=False, output=why)
+        return why is not None
 
     # --- deciding -----------------------------------------------------------------------------------------
 
@@ -201,9 +239,7 @@ class Calls:
     async def _approved_as_it_is(self, known: CallState) -> CallState | None:
         """As `approved`; a call whose plugin becomes another while a person thinks is decided again."""
         while (approved := await self.approved(known)) is not None:
-            if approved.decided.tool not in self.ctx.tools:
-                gone = f"the tool {approved.decided.tool!r} is no longer there"
-                self.end(approved.decided, ok=False, output=gone)
+            if self._is_gone(approved.decided):
                 return None
             if not self.recovery.has_changed(approved.decided):
                 return approved
@@ -351,22 +387,21 @@ class Calls:
         in_doubt: bool | None = None,
     ) -> None:
         urls = self.learnt.urls(decided, output, paths) if ok and self.state.goal.allow.web else ()
-        self.ctx.history.record(
-            CallEnded(
-                call=decided.call,
-                lane=self.lane,
-                ok=ok,
-                output=output,
-                tree=tree,
-                labels=labels,
-                paths=paths,
-                seconds=round(seconds, 4),
-                urls=urls,
-                queued=queued,
-                in_doubt=in_doubt,
-            ),
-            sync=decided.effect == "external" or tree is not None,
+        ended = CallEnded(
+            call=decided.call,
+            lane=self.lane,
+            ok=ok,
+            output=output,
+            tree=tree,
+            labels=labels,
+            paths=paths,
+            seconds=round(seconds, 4),
+            urls=urls,
+            queued=queued,
+            in_doubt=in_doubt,
         )
+        self.hearing.note(self.state.calls[decided.call], ended)
+        self.ctx.history.record(ended, sync=decided.effect == "external" or tree is not None)
 
     # --- after a crash ------------------------------------------------------------------------------------
 

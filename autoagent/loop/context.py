@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from autoagent.equipment import Equipment, ModelEquipment, SandboxEquipment
-from autoagent.events import CallDecided
+from autoagent.events import CallDecided, Entry
+from autoagent.hooks import CallOutcome, HeardCall
 from autoagent.loop.asking import Asking
 from autoagent.loop.history import History
 from autoagent.loop.meter import Meter
@@ -45,6 +46,22 @@ class Execution(Protocol):
     def close(self) -> None: ...
 
 
+class Hearers(Protocol):
+    """The plugins that hear of calls (`autoagent.hooks`)."""
+
+    async def refusal(self, decided: CallDecided, tool: Tool | None) -> str | None:
+        """Why a call must not start, for the model; `None` where no plugin minds."""
+        ...
+
+    async def tell(self, call: HeardCall, outcome: CallOutcome) -> None:
+        """How a call ended, which stands in the record."""
+        ...
+
+    async def catch_up(self, entries: Sequence[Entry], tools: Mapping[str, Tool]) -> None:
+        """Tell again of the calls that a former process may not have told of."""
+        ...
+
+
 LaneWork = Coroutine[Any, Any, None]
 
 
@@ -68,6 +85,8 @@ class RunContext:
     """Makes the clients of tools; `None`: they reach nobody."""
     on_text: Callable[[str, str], None] | None = field(default=None)
     """Hears (lane, piece of a reply) as it streams; lossy."""
+    hearing: Hearers | None = None
+    """`None`: no enabled plugin has hooks."""
     execution: Callable[[str], Execution] | None = None
     """Makes what runs a lane's tools; `None`: the tools themselves run (`loop.executing`)."""
     around_lane: Callable[[str, LaneWork], Awaitable[None]] | None = None

@@ -102,6 +102,9 @@ class Runtime:
 
     async def _main(self) -> None:
         with self.ctx.meter.working():
+            if self.ctx.hearing is not None:
+                entries = self.ctx.history.journal.read(self.state.run_id)
+                await self.ctx.hearing.catch_up(entries, self.ctx.tools)
             while self.state.ended is None:
                 try:
                     await self._settle()

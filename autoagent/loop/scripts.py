@@ -56,10 +56,14 @@ class Scripts:
         decided = known.decided if known is not None else self._decide(call)
         if decided is None:
             return
+        if self.calls.state.calls[call.id].started is None and await self.calls.refused(decided):
+            await self.calls.hearing.tell()
+            return
         while (attempt := await self._run(decided)) is not None:
             asked = self.calls.state.calls[attempt]
             await self.calls.approved(asked)
             self.ctx.history.faults.reached("approval at hand")
+        await self.calls.hearing.tell()
 
     def _decide(self, call: RequestedCall) -> CallDecided | None:
         code = str(json.loads(call.arguments)["code"])
@@ -161,14 +165,21 @@ class Scripts:
             if known.decided.decision == "ask" and not self._may(known):
                 attempt.asks = id
                 raise StopScript
-            return await self._now(script, known.decided)
+            return await self._now(attempt, proposal, known.decided, script)
+        return await self._decided(attempt, proposal, decision, script)
+
+    async def _decided(
+        self, attempt: _Try, proposal: Proposal, decision: policy.Decision, script: CallDecided
+    ) -> str:
+        """A read that policy doesn't deny: what it found, unless a person must be asked first."""
+        id = f"{script.call}.{attempt.reads}"
         asks = isinstance(decision, policy.Ask)
         decided = self.calls.decided(proposal, id, "ask" if asks else "allow", decision.why, script.call)
         self.ctx.history.record(decided)
         if asks:
             attempt.asks = id
             raise StopScript
-        return await self._now(script, decided)
+        return await self._now(attempt, proposal, decided, script)
 
     def _is_same(self, known: CallState, proposal: Proposal) -> bool:
         """Whether the record is of this very call; one that has ended answers whatever its plugin is now."""
@@ -185,7 +196,18 @@ class Scripts:
             for q in self.calls.state.questions.values()
         )
 
-    async def _now(self, script: CallDecided, decided: CallDecided) -> str:
+    async def _now(self, attempt: _Try, proposal: Proposal, decided: CallDecided, script: CallDecided) -> str:
+        was_started = self.calls.state.calls[decided.call].started is not None
+        labels = self.calls.as_script_sees().labels
+        if not was_started and await self.calls.refused(decided):
+            await self.calls.hearing.tell()
+            return _spoken(self.calls.state.calls[decided.call].ended)
+        if self.calls.as_script_sees().labels != labels:  # another lane has read more meanwhile
+            decision = policy.decide(self.calls.as_script_sees(), proposal.call)
+            if isinstance(decision, policy.Deny | policy.Stop):
+                raise ToolError(f"not allowed: {decision.why}")
+            if isinstance(decision, policy.Ask):
+                return await self._decided(attempt, proposal, decision, script)
         self.ctx.history.record(CallStarted(call=decided.call, lane=self.calls.lane, tree=self.calls.me.tree))
         tool = self.ctx.tools[decided.tool]
         outcome, seconds = await self.calls.executor.run(tool, decided, self.calls.working_copy())
@@ -198,6 +220,7 @@ class Scripts:
             seconds=seconds,
         )
         self.ctx.history.faults.reached("script read done")
+        await self.calls.hearing.tell()
         return _spoken(self.calls.state.calls[decided.call].ended)
 
     # --- the end ------------------------------------------------------------------------------------------

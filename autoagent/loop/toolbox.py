@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -58,21 +58,31 @@ class ToolThread:
         call. Raises only `AutoagentError`, for the operator, and `CancelledError`: the tool has ended then,
         or its thread is left behind.
         """
+        try:
+            return await self.within(lambda: _carried(tool, context, args, files, at_last), tool.timeout_s)
+        except TimeoutError:
+            return ToolOutcome(False, f"{tool.name} was stopped after {tool.timeout_s:g} s without a result")
+
+    async def within(self, work: Callable[[], Coroutine[Any, Any, T]], timeout_s: float) -> T:
+        """What `work` gives, in the thread, and nothing else of ours at the same time.
+
+        Raises what it raises; `TimeoutError` and `CancelledError`: it has ended then, or its thread is left
+        behind.
+        """
         home, over = asyncio.get_running_loop(), asyncio.Event()
 
-        def tell() -> None:
-            with suppress(RuntimeError):  # the run is over and its loop closed: nobody listens any more
-                home.call_soon_threadsafe(over.set)
+        async def carried() -> T:
+            try:
+                return await work()
+            finally:
+                with suppress(RuntimeError):  # the run is over and its loop closed: nobody listens any more
+                    home.call_soon_threadsafe(over.set)
 
-        carried = _carried(tool, context, args, files, at_last, tell)
-        future = asyncio.run_coroutine_threadsafe(carried, self._running())
+        future = asyncio.run_coroutine_threadsafe(carried(), self._running())
         try:
-            async with asyncio.timeout(tool.timeout_s):
+            async with asyncio.timeout(timeout_s):
                 return await asyncio.wrap_future(future)
-        except TimeoutError:
-            await self._let_go(over)
-            return ToolOutcome(False, f"{tool.name} was stopped after {tool.timeout_s:g} s without a result")
-        except asyncio.CancelledError:
+        except (TimeoutError, asyncio.CancelledError):
             await self._let_go(over)
             raise
 
@@ -103,7 +113,6 @@ async def _carried(
     args: Mapping[str, JsonValue],
     files: Mapping[str, str],
     at_last: Callable[[], None],
-    tell: Callable[[], None],
 ) -> ToolOutcome:
     """The call, in the tool's thread. Raises `AutoagentError`; `CancelledError` only when cancelled."""
     try:
@@ -111,7 +120,7 @@ async def _carried(
         at_last()
         return _outcome(tool, await tool.function(context, **typed))
     except ToolError as error:
-        text = _message(error) or f"{tool.name} failed and didn't say why"
+        text = message_of(error) or f"{tool.name} failed and didn't say why"
         return _failed(tool, text, is_not_done=isinstance(error, NotDone))
     except AutoagentError:
         raise
@@ -119,9 +128,7 @@ async def _carried(
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
             raise
-        return _failed(tool, f"{tool.name} failed: {type(error).__name__}: {_message(error)}")
-    finally:
-        tell()
+        return _failed(tool, f"{tool.name} failed: {type(error).__name__}: {message_of(error)}")
 
 
 def _outcome(tool: Tool, value: object) -> ToolOutcome:
@@ -139,7 +146,8 @@ def _failed(tool: Tool, text: str, *, is_not_done: bool = False) -> ToolOutcome:
     return ToolOutcome(False, cut(text, tool.output_limit), is_not_done=is_not_done)
 
 
-def _message(error: BaseException) -> str:
+def message_of(error: BaseException) -> str:
+    """Its text; plugin code may raise anything."""
     try:
         return str(error)
     except Exception:  # an error of a plugin may be broken too

@@ -25,6 +25,7 @@ from autoagent.loop.requests import STOPPED
 from autoagent.loop.runtime import Runtime
 from autoagent.messages import Frozen
 from autoagent.past.replay_findings import Findings, LaneReplayed
+from autoagent.past.replay_hearing import HearingFromRecord
 from autoagent.past.replay_ports import (
     FolderFromRecord,
     JournalInMemory,
@@ -256,6 +257,7 @@ class _Replay:
             plugin_hashes=Following(lambda: {**hashes, **known.hashes()}),
             sandbox=None if sandbox is None else SandboxFromRecord(turns, sandbox, self.objects),
             memory=MemoryFromRecord(turns),
+            hearing=HearingFromRecord(turns),
             execution=lambda lane: ToolsFromRecord(turns, self.objects),
             around_lane=turns.around,
         )

@@ -102,6 +102,8 @@ def _is_given(entry: Entry, before: Entry | None) -> bool:
             | e.CommandRefused()
             | e.TimeSpent()
             | e.Undone()
+            | e.HookFailed()
+            | e.Reported()
         ):
             return True
         case e.QuestionAnswered(by=by):
@@ -146,6 +148,8 @@ def _is_over(record: Sequence[Noted]) -> bool:
                 | e.CommandTaken()
                 | e.CommandRefused()
                 | e.QuestionAnswered()
+                | e.HookFailed()
+                | e.Reported()
             ):
                 continue
             case _:

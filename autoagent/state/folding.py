@@ -69,6 +69,8 @@ def apply(state: RunState, event: e.Event) -> RunState:
             | e.RunEnded()
             | e.MemoryIndexed()
             | e.MemoryDeferred()
+            | e.HookFailed()
+            | e.Reported()
         ):
             return _run(state, event)
         case _:
@@ -175,6 +177,8 @@ _RunEvent = (
     | e.RunEnded
     | e.MemoryIndexed
     | e.MemoryDeferred
+    | e.HookFailed
+    | e.Reported
 )
 
 
@@ -187,7 +191,8 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
         case e.OwnerChanged():
             state = replace(state, sandbox=event.sandbox, model=event.model, attended=event.attended)
             ended = None if state.ended and state.ended.ending == "limit" else state.ended
-            return replace(state, parked=None, interrupted=False, unavailable="", ended=ended)
+            told = frozenset((plugin, about) for plugin, about in state.reported if about)
+            return replace(state, parked=None, interrupted=False, unavailable="", ended=ended, reported=told)
         case e.ToolsOpened():
             opened, changed = put(state.opened, event.plugin, event), {**state.changed, **event.changed}
             return replace(state, opened=opened, changed=changed)
@@ -215,7 +220,9 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
             return replace(held, ended=event, parked=None, undone=None, unsure=unsure)
         case e.MemoryIndexed():
             return replace(state, remembered=state.remembered | {event.sub_task})
-        case e.MemoryDeferred():
+        case e.Reported(plugin=plugin, about=about):
+            return replace(state, reported=state.reported | {(plugin, about)})
+        case e.MemoryDeferred() | e.HookFailed():
             return state
         case _:
             assert_never(event)

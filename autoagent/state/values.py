@@ -173,6 +173,8 @@ class RunState:
     """The last verdict on each criterion of the goal."""
     remembered: frozenset[str] = frozenset()
     """Lanes whose outcome stands in long-term memory."""
+    reported: frozenset[tuple[str, str]] = frozenset()
+    """(plugin, question) that a plugin was told of; with an empty question: of how this process ended."""
     undone: e.Undone | None = None
     """The last undo, where nothing was concluded since: verdicts are about what was before it."""
     sent: tuple[str, ...] = ()
