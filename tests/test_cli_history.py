@@ -14,7 +14,7 @@ from cli_runs import Cli, Terminal
 from loops import finish, write
 from test_cli_journal import PROVED, Desk
 
-from autoagent.cli.finding import opened
+from autoagent.console.finding import opened
 from autoagent.errors import ObjectBlanked
 from autoagent.events import Observed
 from autoagent.journal.home import home

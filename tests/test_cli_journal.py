@@ -17,8 +17,8 @@ from states import entries, started
 from worlds import World
 
 from autoagent.cli.app import status_of
-from autoagent.cli.finding import opened
 from autoagent.commands import Approve, Deny
+from autoagent.console.finding import opened
 from autoagent.events import Forked
 from autoagent.goal.file import understand
 from autoagent.journal.home import home

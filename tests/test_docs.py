@@ -22,11 +22,11 @@ from autoagent.cli.answers import Waiting
 from autoagent.cli.commands import app
 from autoagent.cli.differing import Difference, record_of
 from autoagent.cli.explaining import Reasons
-from autoagent.cli.listing import ListedRun
 from autoagent.cli.showing import Shown
 from autoagent.cli.undoing import Shown as Undoing
 from autoagent.cli.undoing import effect_record
 from autoagent.cli.verifying import Verified
+from autoagent.console.listing import ListedRun
 from autoagent.errors import AutoagentError, GoalError
 from autoagent.events import Ending, Entry
 from autoagent.goal import Allow, Goal, Limits, RoleModels, SubTask

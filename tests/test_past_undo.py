@@ -474,7 +474,7 @@ async def test_at_a_terminal_it_asks(tmp_path: Path, capsys: Capture) -> None:
 
 def _on_old_file(desk: Desk, worker: list) -> object:  # type: ignore[type-arg]
     """A run in a folder that holds a.txt already."""
-    from autoagent.cli.finding import opened
+    from autoagent.console.finding import opened
     from autoagent.goal.file import understand
     from autoagent.loop.context import Models
     from autoagent.wiring import Parts, start

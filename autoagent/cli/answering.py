@@ -23,9 +23,9 @@ def add_to(app: typer.Typer) -> None:
 def approvals(as_json: options.AsJson = False) -> None:
     """Show what waits for you, across all runs."""
     from autoagent.cli.answers import waiting, waiting_lines
-    from autoagent.cli.finding import opened
     from autoagent.cli.output import out, out_json
     from autoagent.clock import SystemClock
+    from autoagent.console.finding import opened
 
     with opened() as journal:
         found = waiting(journal)

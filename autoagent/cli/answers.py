@@ -11,16 +11,16 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from autoagent.cli.finding import answers_on_the_way, find_question, open_questions, opened, unfinished
-from autoagent.cli.output import out
+from autoagent.cli.output import note, out
 from autoagent.clock import SystemClock
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.figures import age
+from autoagent.console.finding import find_question, open_questions, opened, unfinished
 from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.console.question import answers, whole
+from autoagent.console.replying import send
 from autoagent.errors import UsageError
 from autoagent.journal.sqlite import SqliteJournal
-from autoagent.loop.answers import refusal, unusable
 from autoagent.questions import Question
 from autoagent.state import QuestionState, RunState
 from autoagent.trees import ObjectSource
@@ -56,7 +56,9 @@ class Waiting:
 def waiting(journal: SqliteJournal) -> list[Waiting]:
     """What waits for a person, the longest first."""
     found = [
-        Waiting(state, asked) for state in unfinished(journal) for asked in open_questions(journal, state)
+        Waiting(state, asked)
+        for state in unfinished(journal, note)
+        for asked in open_questions(journal, state)
     ]
     return sorted(found, key=lambda each: each.asked.asked_at)
 
@@ -123,20 +125,9 @@ def _send(
     journal: SqliteJournal, prefix: str, made: Callable[[Question], Approve | Deny | Answer]
 ) -> tuple[str, str]:
     """The run that was asking, and the question. Raises `UsageError` where the answer doesn't fit."""
-    state, asked = find_question(journal, prefix)
+    state, asked = find_question(journal, prefix, note)
     question = asked.question
-    command = made(question)
-    if why := refusal(state, command, SystemClock().now()):
-        raise UsageError(why)
-    if question.id in answers_on_the_way(journal, state):
-        taken = f"'autoagent resume {state.run_id}' takes the answer"
-        raise UsageError(f"question {question.id} was answered already; {taken}")
-    edit = command.edit if isinstance(command, Approve) else None
-    if edit is not None and (why := unusable(state, question, edit)):
-        raise UsageError(f"--edit can't be used: {why}; nothing was answered")
-    if isinstance(command, Approve) and command.covers > 1 and question.subject.kind != "call":
-        raise UsageError(f"question {question.id} is about no call; --covers is for calls")
-    journal.send(state.run_id, command, by="command")
+    send(journal, state, question, made(question), SystemClock().now(), by="command")
     return state.run_id, question.id
 
 

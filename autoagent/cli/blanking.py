@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from autoagent.cli.finding import find_run, opened
 from autoagent.cli.output import note, out
 from autoagent.console.figures import several
+from autoagent.console.finding import find_run, opened
 from autoagent.console.line import Line, line, short
 from autoagent.errors import StoreUnavailable, UsageError
 from autoagent.journal.masking import forms_of

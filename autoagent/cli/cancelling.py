@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from autoagent import wiring
-from autoagent.cli.finding import find_run, opened
 from autoagent.cli.output import out
+from autoagent.console.finding import find_run, opened
 from autoagent.errors import RunOwned
 
 

@@ -14,9 +14,9 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
-from autoagent.cli.finding import outcome_of, state_of
 from autoagent.cli.logs import noted_logs
 from autoagent.console.ending import ending
+from autoagent.console.finding import outcome_of, state_of
 from autoagent.console.line import block, line
 from autoagent.console.person import Person
 from autoagent.console.progress import Progress

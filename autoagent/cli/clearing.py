@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import typer
 from pydantic import JsonValue
 
-from autoagent.cli.finding import find_run, opened
 from autoagent.cli.output import note, out, out_json
 from autoagent.console.figures import several, size
+from autoagent.console.finding import find_run, opened
 from autoagent.console.line import Line, dotted, line, short
 from autoagent.errors import UsageError
 from autoagent.journal.home import home

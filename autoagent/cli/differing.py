@@ -8,9 +8,9 @@ from difflib import get_close_matches
 
 from pydantic import JsonValue
 
-from autoagent.cli.finding import find_run, opened, state_of
 from autoagent.cli.output import out, out_json
 from autoagent.console.changes import NO_CAPS, Caps, differences, stat, summed
+from autoagent.console.finding import find_run, opened, state_of
 from autoagent.console.line import Line, Part, line
 from autoagent.errors import ToolError, UsageError
 from autoagent.journal.sqlite import SqliteJournal

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from autoagent.cli.finding import find_run, opened, state_of
 from autoagent.cli.output import out, out_json
 from autoagent.console.figures import several
+from autoagent.console.finding import find_run, opened, state_of
 from autoagent.console.line import Part, line
 from autoagent.console.reasons import reasons
 from autoagent.past.ledger import Ledger

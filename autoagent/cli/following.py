@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 
-from autoagent.cli.finding import find_run, opened
+from autoagent.console.finding import find_run, opened
 from autoagent.console.progress import Progress
 from autoagent.console.screen import Screen
 from autoagent.journal.sqlite import SqliteJournal

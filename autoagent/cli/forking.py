@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from autoagent.cli.finding import find_run, opened
 from autoagent.cli.output import out
+from autoagent.console.finding import find_run, opened
 from autoagent.console.line import Line, dotted, line, short
 from autoagent.journal.home import home
 from autoagent.past.fork import Fork

@@ -20,9 +20,9 @@ def runs(
     """List runs, newest first."""
     if context.invoked_subcommand is not None:
         return
-    from autoagent.cli.finding import opened
-    from autoagent.cli.listing import listed, rows
     from autoagent.cli.output import note, out, out_json, out_rows
+    from autoagent.console.finding import opened
+    from autoagent.console.listing import listed, rows
 
     with opened() as journal:
         heads = [head for head in journal.runs() if head.entries]

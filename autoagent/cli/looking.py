@@ -18,9 +18,9 @@ def add_to(app: typer.Typer) -> None:
 
 def show(run: options.Run, as_json: options.AsJson = False) -> None:
     """Show one run: plan, proof, questions, files, cost."""
-    from autoagent.cli.finding import find_run, opened
     from autoagent.cli.output import out, out_json
     from autoagent.cli.showing import shown, shown_lines
+    from autoagent.console.finding import find_run, opened
 
     with opened() as journal:
         found = shown(journal, find_run(journal, run))
@@ -76,8 +76,8 @@ def export(
     ] = None,
 ) -> None:
     """Print a run's journal as JSON lines, or its replies as a file."""
-    from autoagent.cli.finding import find_run, opened
     from autoagent.cli.output import out_json
+    from autoagent.console.finding import find_run, opened
 
     if recording is not None:
         from autoagent.cli.replies import keep

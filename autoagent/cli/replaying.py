@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from autoagent.cli.finding import find_run, opened
 from autoagent.cli.output import out, out_json
+from autoagent.console.finding import find_run, opened
 from autoagent.journal.home import home
 from autoagent.past.replay import Replayed, replay
 from autoagent.past.replay_findings import LaneReplayed

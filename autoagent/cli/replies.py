@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoagent.cli.finding import find_run, opened, state_of
 from autoagent.cli.output import note
+from autoagent.console.finding import find_run, opened, state_of
 from autoagent.errors import UsageError
 from autoagent.llm.recording import write_recording
 from autoagent.llm.recording_of_run import recording_of_run

@@ -6,9 +6,9 @@ import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
-from autoagent.cli.finding import find_run, opened, outcome_of, state_of
 from autoagent.cli.output import out
 from autoagent.console.figures import size
+from autoagent.console.finding import find_run, opened, outcome_of, state_of
 from autoagent.errors import UsageError
 from autoagent.report import gathered, page
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from autoagent.cli.finding import answers_on_the_way, open_questions, outcome_of, state_of
-from autoagent.cli.listing import state_name
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.ending import ending
+from autoagent.console.finding import answers_on_the_way, open_questions, outcome_of, state_of
 from autoagent.console.line import Line, Part, Tone, block, columns, dotted, line, short
+from autoagent.console.listing import state_name
 from autoagent.console.question import answers, whole
 from autoagent.errors import StoreUnavailable
 from autoagent.journal.sqlite import SqliteJournal

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from autoagent.cli.carrying import carry
-from autoagent.cli.finding import find_run, opened, state_of
 from autoagent.cli.output import note
 from autoagent.cli.target import understand
 from autoagent.commands import RaiseLimits
+from autoagent.console.finding import find_run, opened, state_of
 from autoagent.errors import UsageError
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import Outcome, ending_of

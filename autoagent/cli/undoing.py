@@ -12,10 +12,10 @@ from pydantic import JsonValue
 
 from autoagent import wiring
 from autoagent.cli.differing import record_of
-from autoagent.cli.finding import find_run, opened, state_of
 from autoagent.cli.output import note, out, out_json
 from autoagent.console.changes import Caps, differences, stat
 from autoagent.console.figures import several
+from autoagent.console.finding import find_run, opened, state_of
 from autoagent.console.keyboard import forget_typed, read_line
 from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.console.screen import Screen

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
-from autoagent.cli.finding import find_run, opened
 from autoagent.cli.output import out, out_json
 from autoagent.console.figures import several
+from autoagent.console.finding import find_run, opened
 from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.errors import ObjectBlanked, StoreUnavailable
 from autoagent.journal.sqlite import SqliteJournal

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from autoagent.cli.output import note
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.errors import NewerVersion, StoreDamaged, StoreUnavailable, UsageError
 from autoagent.journal.home import home
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import Outcome, outcome
-from autoagent.ports import SentCommand
+from autoagent.ports import Journal, SentCommand
 from autoagent.state import QuestionState, RunState, fold
 from autoagent.trees import EMPTY, Tree, load_tree
 
@@ -50,20 +49,23 @@ def state_of(journal: SqliteJournal, run_id: str) -> RunState:
     return state
 
 
-def unfinished(journal: SqliteJournal) -> Iterator[RunState]:
-    """The runs that have not ended, newest first; those that never began are left out."""
+def unfinished(journal: SqliteJournal, left_out: Callable[[str], None]) -> Iterator[RunState]:
+    """The runs that have not ended, newest first; those that never began are left out.
+
+    `left_out` hears of each whose journal can't be read.
+    """
     for head in journal.runs():
         if head.entries and head.last_kind != "run_ended":
             try:
                 state = state_of(journal, head.id)
             except (StoreDamaged, NewerVersion) as unread:
-                note(f"left out: {unread}")
+                left_out(f"left out: {unread}")
                 continue
             if state.ended is None:
                 yield state
 
 
-def answers_on_the_way(journal: SqliteJournal, state: RunState) -> dict[str, SentCommand]:
+def answers_on_the_way(journal: Journal, state: RunState) -> dict[str, SentCommand]:
     """Question -> the first answer that was sent to it, where the run has taken none yet."""
     found: dict[str, SentCommand] = {}
     for sent in journal.commands(state.run_id, state.commands):
@@ -72,18 +74,22 @@ def answers_on_the_way(journal: SqliteJournal, state: RunState) -> dict[str, Sen
     return found
 
 
-def open_questions(journal: SqliteJournal, state: RunState) -> tuple[QuestionState, ...]:
+def open_questions(journal: Journal, state: RunState) -> tuple[QuestionState, ...]:
     """What waits for a person, oldest first."""
     on_the_way = answers_on_the_way(journal, state)
     return tuple(asked for asked in state.waiting if asked.question.id not in on_the_way)
 
 
-def find_question(journal: SqliteJournal, prefix: str) -> tuple[RunState, QuestionState]:
+def find_question(
+    journal: SqliteJournal, prefix: str, left_out: Callable[[str], None]
+) -> tuple[RunState, QuestionState]:
     """The question whose id starts so, in a run that hasn't ended; an open one before others.
 
     Raises `UsageError`.
     """
-    known = {id: (state, asked) for state in unfinished(journal) for id, asked in state.questions.items()}
+    known = {
+        id: (state, asked) for state in unfinished(journal, left_out) for id, asked in state.questions.items()
+    }
     waiting = [id for id, (_, asked) in known.items() if asked.is_open]
     fitting = [id for id in waiting if prefix and id.startswith(prefix)] or known
     return known[_one(prefix, fitting, "question", "'autoagent approvals' lists those that wait")]

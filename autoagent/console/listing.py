@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from autoagent.cli.finding import open_questions, state_of
 from autoagent.console.figures import age, money
+from autoagent.console.finding import open_questions, state_of
 from autoagent.console.line import Line, Part, Tone, columns, short
 from autoagent.errors import NewerVersion, StoreDamaged
 from autoagent.journal.sqlite import SqliteJournal
