@@ -38,7 +38,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -222,7 +222,7 @@ class Settings(Frozen):
                 for each in error.errors()
             )
             raise UsageError("\n".join(said)) from None
-        named = [str(v) for key, v in values if key.endswith("_env") and v]
+        named = list(dict.fromkeys(_variables(values)))
         secrets = {each: SecretStr(found) for each in named if (found := environment.get(each, ""))}
         return PluginSettings(values, secrets, tuple(each for each in named if each not in secrets))
 
@@ -240,6 +240,22 @@ class Settings(Frozen):
             return None
         own = ", or OPENAI_BASE_URL for a server of your own" if model.key_env == OPENAI_KEY else ""
         return f"{model.key_env} is not set, and {model.model!r} at {model.base_url} needs a key; set it{own}"
+
+
+def _variables(value: object, key: str = "") -> Iterator[str]:
+    """The variables that a plugin's settings name, in whatever table of theirs."""
+    match value:
+        case str() if key.endswith("_env") and value:
+            yield value
+        case BaseModel():
+            for name, inner in value:
+                yield from _variables(inner, name)
+        case dict():
+            for inner in value.values():
+                yield from _variables(inner)
+        case list() | tuple():
+            for inner in value:
+                yield from _variables(inner, key)
 
 
 def load(home: Path, environment: Mapping[str, str]) -> Settings:

@@ -39,6 +39,7 @@ MAY_OPEN = {
     "autoagent/console/screen.py": "/dev/null",
     "autoagent/sandboxes/monty_guest.py": "runs inside monty, on files that monty asks us for",
     "autoagent/testing/": "tests",
+    "plugins/autoagent_sql/copies.py": "private copies of databases, in a temporary folder",
 }
 """Path -> what it opens."""
 
