@@ -20,10 +20,19 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _PUBLIC = IPv6Network("2000::/3")
 """All that was ever given out."""
 _ISATAP = 0x5EFE
-_ODD = (
-    IPv4Network("168.63.129.16/32"),  # a cloud's service for its own machines, at a public address
-    IPv4Network("192.88.99.0/24"),  # relays of 6to4
+_INNER4 = tuple(
+    map(
+        IPv4Network,
+        (
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+            *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
+            *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3"),
+            "168.63.129.16/32",  # a cloud's service for its own machines, at a public address
+        ),
+    )
 )
+_INNER6 = (IPv6Network("2001::/23"), IPv6Network("2001:db8::/32"), IPv6Network("3fff::/20"))
+"""IANA's special addresses, besides what is outside `_PUBLIC`: Python's own list differs by its version."""
 
 
 def host_of(url: str) -> tuple[str, int] | None:
@@ -75,13 +84,9 @@ def is_inner(address: Address) -> bool:
     if isinstance(address, IPv6Address):
         if address not in _PUBLIC and address not in _NAT64:
             return True
-        if any(is_inner(wrapped) for wrapped in _wrapped(address)):
-            return True
-        if address in _NAT64:
-            return False
-    elif any(address in network for network in _ODD):
-        return True
-    return not address.is_global or address.is_multicast or address.is_reserved
+        wrapped = _wrapped(address)
+        return any(address in network for network in _INNER6) or any(map(is_inner, wrapped))
+    return any(address in network for network in _INNER4)
 
 
 def _wrapped(address: IPv6Address) -> tuple[IPv4Address, ...]:
