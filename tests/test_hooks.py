@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loops import Stage, finish, plan, worker_prompts, write
+from loops import Stage, finish, interrupt, plan, worker_prompts, write, yes
 
 from autoagent import CallOutcome, HeardCall, HookContext, Hooks, NotDone, Plugin, Report, ToolContext, tool
 from autoagent.errors import UsageError
@@ -17,6 +17,8 @@ from autoagent.events import CallEnded, CallStarted, HookFailed, QuestionAsked, 
 from autoagent.loop import hearing
 from autoagent.messages import Reply
 from autoagent.past.replay import replay
+from autoagent.questions import Question
+from autoagent.state import RunState
 from autoagent.testing.model import ScriptedModel, call
 
 GOAL = """
@@ -289,6 +291,36 @@ class TestReport:
             await stage.resume(model)
 
             assert ear.reports[0].kind == ("question" if event is QuestionAsked else "end")
+
+    async def test_the_person_at_the_terminal_has_some_time_to_answer(self, tmp_path: Path) -> None:
+        """Who doesn't use it is told; the end of a run that they just answered is marked as seen."""
+        for minutes, kinds in (("2", ["end"]), ("0", ["question", "end"])):
+            ear = Ear()
+            stage = stage_of(tmp_path / minutes, ear)
+            stage.home.mkdir()
+            (stage.home / "config.toml").write_text(f"[questions]\ntell_after_minutes = {minutes}\n")
+
+            async def late(
+                question: Question, state: RunState, ear: Ear = ear, minutes: str = minutes
+            ) -> Any:
+                while minutes == "0" and not ear.reports:  # noqa: ASYNC110 (they come from a thread)
+                    await asyncio.sleep(0.01)
+                return await yes()(question, state)
+
+            await stage.start(GOAL, model_of(send("bob")), approver=late)
+
+            assert [(r.kind, r.is_seen) for r in ear.reports] == [(k, minutes == "2") for k in kinds]
+
+    async def test_a_run_that_was_stopped_tells(self, tmp_path: Path) -> None:
+        """Before it lets go."""
+        ear = Ear()
+        stage = stage_of(tmp_path, ear)
+        task = asyncio.create_task(stage.start(GOAL, model_of(send("bob")), wait_s=60))
+        await stage.until(lambda s: s.run and s.state.waiting and ear.reports)
+        await interrupt(task)
+
+        assert [r.kind for r in ear.reports] == ["question", "interrupted"]
+        assert ear.reports[-1].commands[0] == f"autoagent resume {stage.run}"
 
     async def test_one_that_fails_stops_nothing(self, tmp_path: Path) -> None:
         """It is an event, and isn't tried for ever."""

@@ -8,7 +8,7 @@ import signal
 import ssl
 import sys
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import policy
 from email.message import EmailMessage
 from email.parser import BytesParser
@@ -26,11 +26,12 @@ from mails import GOAL, Post, config, mailing, sent_folder, serving
 
 from autoagent.commands import Cancel
 from autoagent.errors import UsageError
-from autoagent.events import CallEnded, CallStarted, LadderClimbed, QuestionAsked
+from autoagent.events import CallEnded, CallStarted, HookFailed, LadderClimbed, QuestionAsked
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
 from autoagent.past.undo import effects_after
 from autoagent.testing.model import ScriptedModel, call
+from autoagent_mail.allowance import take
 from autoagent_mail.message import Letter, media_type, one_line_only
 
 DONE = [write("done.txt", "x"), finish()]
@@ -664,3 +665,81 @@ def letter_with(*attachments: tuple[str, bytes]) -> Letter:
 
 def parsed(data: bytes) -> Any:
     return BytesParser(EmailMessage, policy=policy.default).parsebytes(data)
+
+
+class TestAllowance:
+    """`at_most_a_day`: so many recipients within 24 hours, over all runs."""
+
+    async def test_more_than_that_are_refused(self, tmp_path: Path) -> None:
+        """By the count of recipients, in this run and in the next; the model reads when there is room."""
+        two = GOAL.replace("[anna@example.org]", "[anna@example.org, bob@example.org]")
+        async with serving(Post()) as post:
+            stage = mailing(tmp_path, post.port, "at_most_a_day = 3")
+            model = model_of(mail(["anna@example.org", "bob@example.org"]), mail(body="1"), mail(body="2"))
+            await stage.start(two, model)
+            (stage.folder / "done.txt").unlink()
+            again = model_of(mail(body="3"))
+            await stage.start(two, again)
+
+        assert len(post.taken) == 2
+        said = worker_prompts(model)[3].last.text
+        assert said.startswith(
+            "Not allowed by the plugin 'mail': at most 3 recipients in 24 hours, and 3 were"
+        )
+        assert "There is room again from " in said
+        assert worker_prompts(again)[1].last.text == said
+
+    async def test_what_certainly_was_not_sent_does_not_count(self, tmp_path: Path) -> None:
+        """Here: refused by the server."""
+        refused = {"nobody@example.org": "550 no such user"}
+        goal = GOAL.replace("[anna@example.org]", "[anna@example.org, nobody@example.org]")
+        async with serving(Post(refused=refused)) as post:
+            stage = mailing(tmp_path, post.port, "at_most_a_day = 1")
+            await stage.start(goal, model_of(mail("nobody@example.org"), mail()))
+
+        assert [to for to, _ in post.taken] == [["anna@example.org"]]
+
+    async def test_a_second_try_counts_once(self, tmp_path: Path) -> None:
+        """Wherever the process dies around the send, the mail that the resume makes has its share already."""
+        async with serving(Post()) as post:
+            stage = mailing(tmp_path, post.port, 'at_most_a_day = 1\nafter_crash = "send again"')
+            await stage.start(GOAL, model_of(mail()))
+            started = next(x.seq for x in stage.entries if isinstance(x.event, CallStarted))
+            for keep in (started - 1, started):
+                (stage.folder / "done.txt").unlink(missing_ok=True)
+                stage.kill(keep)
+                stage.restore()
+                model = model_of(mail())
+                await stage.resume(model)
+
+        assert len(post.taken) == 3
+        assert len({m["Message-ID"] for m in post.messages}) == 1
+
+    async def test_none_at_all(self, tmp_path: Path) -> None:
+        """0 means none."""
+        async with serving(Post()) as post:
+            said = await told(mailing(tmp_path, post.port, "at_most_a_day = 0"), mail())
+
+        assert said.endswith("this mail has 1. It never fits: send it to fewer")
+        assert post.taken == []
+
+    def test_room_comes_back_after_a_day(self, tmp_path: Path) -> None:
+        """Of the oldest mail first."""
+        at = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+        path = tmp_path / "sent.db"
+
+        assert take(path, "a", 1, 2, at) is None
+        assert take(path, "b", 1, 2, at + timedelta(hours=1)) is None
+        assert "from 2026-11-23 08:00 UTC" in str(take(path, "c", 1, 2, at + timedelta(hours=2)))
+        assert take(path, "c", 1, 2, at + timedelta(hours=24)) is None
+
+    async def test_where_the_count_cannot_be_kept_nothing_is_sent(self, tmp_path: Path) -> None:
+        """And the failure stands in the record."""
+        async with serving(Post()) as post:
+            stage = mailing(tmp_path, post.port, "at_most_a_day = 5")
+            (stage.home / "plugins" / "mail" / "sent.db").mkdir(parents=True)
+            said = await told(stage, mail())
+
+        assert "reach out and failed: OperationalError: unable to open database file" in said
+        assert post.taken == []
+        assert {x.hook for x in stage.events(HookFailed)} == {"pre_call", "post_call"}

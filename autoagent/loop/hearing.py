@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted, Entry, HookFailed
 from autoagent.hooks import CallOutcome, HeardCall, HookContext, Hooks
 from autoagent.loop.context import RunContext
@@ -75,6 +76,8 @@ class Voice:
 async def _called(hook: Callable[..., Awaitable[Any]], *args: object) -> _Said:
     try:
         return _Said(await hook(*args))
+    except ToolError as error:
+        return _Said(problem=message_of(error) or "it didn't say why")
     except BaseException as error:  # plugin code may raise anything; sys.exit() ends its hook, not the run
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():

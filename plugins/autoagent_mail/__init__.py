@@ -15,7 +15,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from autoagent.hooks import Hooks
 from autoagent.tools import NotDone, Plugin, ToolContext, WorkspaceFile, tool
+from autoagent_mail.allowance import count, within_limit
 from autoagent_mail.delivery import Delivery
 from autoagent_mail.message import Letter, addresses, message_id, one_line_only, sendable
 from autoagent_mail.sent_folder import holds
@@ -127,4 +129,5 @@ plugin = Plugin(
     name="mail",
     tools=[mail_send],
     settings=MailSettings,
+    hooks=Hooks(pre_call=within_limit, post_call=count),
 )

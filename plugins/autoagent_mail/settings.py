@@ -38,6 +38,8 @@ class MailSettings(BaseModel):
     """How long each word of the server may take."""
     after_crash: Literal["ask", "send again"] = "ask"
     """What becomes of a mail that may have been sent already when the process died."""
+    at_most_a_day: int | None = Field(default=None, ge=0)
+    """Recipients within 24 hours, over all runs; a mail to three counts three. `None`: no such limit."""
     imap_host: str | None = None
     """Where sent mail can be looked up, so that one that is found there is never asked about."""
     imap_port: int | None = Field(default=None, ge=1, le=65_535)
