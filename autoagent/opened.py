@@ -9,7 +9,7 @@ from typing import Any
 
 from autoagent.foreign import ForeignSchema
 from autoagent.redact import one_line
-from autoagent.tools import Tool
+from autoagent.tools import SearchedAt, Tool
 
 _SHOWN = 160
 _MOST_NAMES = 12
@@ -51,8 +51,8 @@ BY_ARGUMENTS = "by its arguments"
 """Of an effect or a destination that is a function."""
 
 
-def _declared(value: str | Callable[..., object] | None) -> str | None:
-    return BY_ARGUMENTS if callable(value) else value
+def _declared(value: str | SearchedAt | Callable[..., object] | None) -> str | None:
+    return value if value is None or isinstance(value, str) else BY_ARGUMENTS
 
 
 # --- differences --------------------------------------------------------------------------------------------

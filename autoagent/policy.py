@@ -97,7 +97,8 @@ def reach(state: RunState, effect: Effect, destination: str | None) -> Reach:
         case "external" if destination:
             return reach_of_urls(destination.split(", "), "the call's destination")
         case "read" if destination and destination.startswith(SEARCH):
-            return reach_of_urls([destination.removeprefix(SEARCH)], "the search provider's address")
+            providers = destination.removeprefix(SEARCH).split(", ")
+            return reach_of_urls(providers, "the search provider's address")
         case "read" | "write" if destination:
             return Reach(state.goal.allow.web, _onward(state, destination))
         case _:

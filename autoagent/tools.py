@@ -46,6 +46,7 @@ __all__ = [
     "Observation",
     "Plugin",
     "PluginContext",
+    "SearchedAt",
     "Tool",
     "ToolContext",
     "ToolError",
@@ -63,6 +64,19 @@ _JOB_OUTPUT = 16_000
 _NAME = re.compile(r"[A-Za-z0-9_]{1,64}")
 Power = Literal["read", "write", "run", "web", "fetch", "send"]
 Arguments = Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True)
+class SearchedAt:
+    """The destination of a search: the person's own providers, as the plugin's settings name them.
+
+    Only settings say where that is, no argument; so policy lets it through while nothing private was read.
+    """
+
+    providers: Callable[[BaseModel], Sequence[str]]
+    """The settings -> the address of each provider that a call may ask."""
+
+
 ToolFunction = Callable[..., Awaitable[str | Observation]]
 Probe = Callable[..., Awaitable[Literal["done", "not_done", "unknown", "ask"]]]
 
@@ -76,7 +90,7 @@ class Tool:
     function: ToolFunction
     arguments: type[BaseModel] | ForeignSchema
     effect: Effect | Callable[[Arguments], Effect] = "external"
-    destination: str | Callable[[Arguments], str | None] | None = None
+    destination: str | SearchedAt | Callable[[Arguments], str | None] | None = None
     """The parameter that names who is reached, or a function of the arguments."""
     under: Literal["web", "send"] = "web"
     """Where the goal's `allow` must give the destination of a `read`: `web` for a host, `send` for a name."""
@@ -128,6 +142,10 @@ class Tool:
 
     def destination_of(self, args: Arguments) -> str | None:
         """Whom the call reaches; `None` for nobody outside, empty for an unknown one."""
+        if isinstance(self.destination, SearchedAt):
+            if self.settings is None:
+                raise TypeError(f"tool {self.name!r} searches where settings say, and its plugin has none")
+            return SEARCH + ", ".join(self.destination.providers(self.settings))
         if callable(self.destination):
             return self.destination(args)
         if self.destination is None:
@@ -202,7 +220,7 @@ def _sent(value: object, files: Mapping[str, str]) -> object:
 def tool(
     *,
     effect: Effect | Callable[[Arguments], Effect] = "external",
-    destination: str | Callable[[Arguments], str | None] | None = None,
+    destination: str | SearchedAt | Callable[[Arguments], str | None] | None = None,
     under: Literal["web", "send"] = "web",
     runs_code: bool = False,
     timeout_s: float = 120,
