@@ -40,6 +40,7 @@ MAY_OPEN = {
     "autoagent/sandboxes/monty_guest.py": "runs inside monty, on files that monty asks us for",
     "autoagent/testing/": "tests",
     "plugins/autoagent_sql/copies.py": "private copies of databases, in a temporary folder",
+    "plugins/autoagent_documents/worker.py": "its own standard output",
 }
 """Path -> what it opens."""
 
@@ -54,6 +55,7 @@ NOT_FILES = {
     "getpid",
     "getuid",
     "kill",
+    "killpg",
     "read",  # of a descriptor that is open already
 }
 

@@ -21,7 +21,7 @@ SOURCE_FIELD = "source"
 MARKED_FIELD = "marks"
 """Of a marker: the id of the source that it stands for."""
 _NUMBER_FIELD, _NOTE_FIELD = "number", "note"
-MOST_READ = 10_000
+MOST_READ = 20_000
 """Passages of a source that are read at once."""
 
 
