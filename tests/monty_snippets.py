@@ -23,6 +23,11 @@ _SNIPPETS = {
             total = sum(int(row["units"]) * float(row["price"]) for row in csv.DictReader(f))
         print(f"{total:.2f}")
     """,
+    "variables named like builtins": """
+        people = [(1, "Ada"), (2, "Alan")]
+        names = {id: name for id, name in people}
+        print(names[1], [max for max in [3, 4]], max(3, 4), sum(len(list) for list in [[1], [2, 3]]))
+    """,
     "csv to json": """
         import csv, json
         with open("sales.csv") as f:

@@ -9,6 +9,8 @@ which the tests check. Nothing here may use what is outside its own function.
 
 from __future__ import annotations
 
+import ast
+import builtins
 import inspect
 import re
 from collections.abc import Callable, Iterable
@@ -475,8 +477,31 @@ def prelude(source: str) -> str:
     Its last line says the modules: name -> what it holds.
     """
     wanted = [name for name in MODULES if re.search(rf"\b(?:import|from)\b[^\n]*\b{name}\b", source)]
+    names = _NAMES + "".join(_KEPT.format(name=name) for name in _hidden(source))
     if not wanted:
-        return f"{_NAMES}{{}}\n"
+        return f"{names}{{}}\n"
     code = "".join(inspect.getsource(MODULES[name]) for name in wanted)
     pairs = ", ".join(f"({name!r}, {MODULES[name].__name__})" for name in wanted)
-    return _NAMES + code + _OFFER.format(pairs=pairs)
+    return names + code + _OFFER.format(pairs=pairs)
+
+
+_KEPT = """
+try:
+    {name} = {name}
+except NameError:
+    pass
+"""
+"""Makes a builtin a name of the program's own."""
+
+
+def _hidden(source: str) -> list[str]:
+    """Builtins whose names are variables of comprehensions: outside of functions, monty 1.4 reads the builtin
+    in place of the variable, without an error, unless the program has a name of its own like that.
+    """
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # it says so when it is run
+        return []
+    targets = (node.target for node in ast.walk(tree) if isinstance(node, ast.comprehension))
+    names = {inner.id for target in targets for inner in ast.walk(target) if isinstance(inner, ast.Name)}
+    return sorted(name for name in names if hasattr(builtins, name))
