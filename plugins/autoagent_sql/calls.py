@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class FileCall:
         self._path = path
         self._settings = settings
         self._stops: list[Callable[[], None]] = []
+        self._is_stopped = threading.Event()
 
     async def query(self, query: str) -> str:
         """The rows as CSV."""
@@ -80,7 +82,7 @@ class FileCall:
         def on_copy() -> T:
             with private_copy(self._files, self._path) as copy:
                 database = file_at(copy, self._settings.timeout_s)
-                self._stops.append(database.stop)
+                self._stopped_by(database.stop)
                 return work(database)
 
         return await carried(on_copy, self._stop)
@@ -100,7 +102,7 @@ class FileCall:
     def _build(self, copy: Path, statements: str) -> int:
         """Rows that were written. Raises `ToolError`: nothing of it is kept then."""
         line = sqlite.building(copy, self._settings.timeout_s)
-        self._stops.append(line.stop)
+        self._stopped_by(line.stop)
         with closing(line.connection) as connection:
             try:
                 connection.executescript(f"BEGIN;\n{statements}\n;COMMIT")
@@ -108,7 +110,14 @@ class FileCall:
                 raise ToolError(f"nothing was changed: {one_line(str(error), 500)}") from None
             return connection.total_changes
 
+    def _stopped_by(self, stop: Callable[[], None]) -> None:
+        """From now on; at once, where the call was stopped before there was anything to stop."""
+        self._stops.append(stop)
+        if self._is_stopped.is_set():
+            stop()
+
     def _stop(self) -> None:
+        self._is_stopped.set()
         for stop in self._stops:
             stop()
 

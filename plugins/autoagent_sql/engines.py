@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy import Connection, Dialect, Engine, Inspector
+from sqlalchemy.engine.reflection import ObjectKind
 from sqlalchemy.exc import CompileError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
@@ -234,40 +235,52 @@ def _words(error: DBAPIError) -> str:
 
 
 def _schema(line: Connection, schemas: tuple[str, ...]) -> Schema:
+    """All of it in a few questions a schema, not in a few a table: a server may be far away."""
     inspector = sqlalchemy.inspect(line)
-    tables: list[Table] = []
+    tables = [table for schema in schemas or (None,) for table in _tables(inspector, schema, line.dialect)]
     engine = "SQLite" if line.dialect.name == "sqlite" else "PostgreSQL"
-    for schema in schemas or (None,):
-        prefix = f"{schema}." if schema else ""
-        views = {*inspector.get_view_names(schema), *_materialized(inspector, schema)}
-        for name in [*sorted(inspector.get_table_names(schema)), *sorted(views)]:
-            if len(tables) == _MOST_TABLES:
-                return Schema(tuple(tables), engine, has_more=True)
-            columns = _columns(inspector, name, schema, line.dialect)
-            tables.append(Table(prefix + name, columns, is_view=name in views))
-    return Schema(tuple(tables), engine)
+    return Schema(tuple(tables[:_MOST_TABLES]), engine, has_more=len(tables) > _MOST_TABLES)
+
+
+def _tables(inspector: Inspector, schema: str | None, dialect: Dialect) -> list[Table]:
+    """Tables, then views, each by name; one more than are wanted."""
+    views = {*inspector.get_view_names(schema), *_materialized(inspector, schema)}
+    names = [*sorted(inspector.get_table_names(schema)), *sorted(views)][: _MOST_TABLES + 1]
+    wanted: Any = {"schema": schema, "filter_names": names, "kind": ObjectKind.ANY}
+    columns = inspector.get_multi_columns(**wanted)
+    keys = inspector.get_multi_pk_constraint(**wanted)
+    foreign = inspector.get_multi_foreign_keys(**wanted)
+    prefix = f"{schema}." if schema else ""
+    return [
+        Table(
+            prefix + name,
+            _columns(columns.get(at) or [], keys.get(at) or {}, foreign.get(at) or [], dialect),
+            is_view=name in views,
+        )
+        for name in names
+        for at in [(schema, name)]
+    ]
 
 
 def _materialized(inspector: Inspector, schema: str | None) -> list[str]:
     return inspector.get_materialized_view_names(schema) if inspector.dialect.name == "postgresql" else []
 
 
-def _columns(inspector: Inspector, table: str, schema: str | None, dialect: Dialect) -> tuple[Column, ...]:
-    keys = inspector.get_pk_constraint(table, schema).get("constrained_columns", [])
+def _columns(columns: Any, key: Any, foreign: Any, dialect: Dialect) -> tuple[Column, ...]:
     points = {
-        here: f"{key['referred_table']}.{there}"
-        for key in inspector.get_foreign_keys(table, schema)
-        for here, there in zip(key["constrained_columns"], key["referred_columns"], strict=False)
+        here: f"{each['referred_table']}.{there}"
+        for each in foreign
+        for here, there in zip(each["constrained_columns"], each["referred_columns"], strict=False)
     }
     return tuple(
         Column(
             name=column["name"],
             type=_type(column["type"], dialect),
-            is_key=column["name"] in keys,
+            is_key=column["name"] in key.get("constrained_columns", ()),
             points_to=points.get(column["name"], ""),
             comment=column.get("comment") or "",
         )
-        for column in inspector.get_columns(table, schema)
+        for column in columns
     )
 
 
