@@ -17,7 +17,7 @@ from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
@@ -195,7 +195,8 @@ class Tool:
     def typed(self, args: Arguments, files: Mapping[str, str]) -> dict[str, object]:
         """Fresh values that the function is called with; `files` gives the hash of each path to be sent."""
         if isinstance(self.arguments, ForeignSchema):
-            return {"arguments": deepcopy(dict(args))}
+            given = deepcopy(dict(args))
+            return {"arguments": {n: _sent(v, files) if n in self.sends else v for n, v in given.items()}}
         model = self.arguments.model_validate(dict(args))
         values: dict[str, object] = {
             f.alias or name: getattr(model, name) for name, f in self.arguments.model_fields.items()
@@ -271,12 +272,13 @@ def tool_from_schema(
     name: str,
     description: str,
     json_schema: Mapping[str, JsonValue],
-    function: Callable[[ToolContext, dict[str, JsonValue]], Awaitable[str | Observation]],
+    function: Callable[[ToolContext, dict[str, Any]], Awaitable[str | Observation]],
     *,
     source: str,
     effect: Effect | Callable[[Arguments], Effect] = "external",
     destination: str | Callable[[Arguments], str | None] | None = None,
     under: Literal["web", "send"] = "web",
+    sends: tuple[str, ...] = (),
     timeout_s: float = 120,
     output_limit: int = 16_000,
     probe: Probe | None = None,
@@ -284,8 +286,9 @@ def tool_from_schema(
 ) -> Tool:
     """Make a tool of what somebody outside says that it is: a plugin yields it from `opened`.
 
-    `function` and `probe` get the context and the arguments, which fit `json_schema`, as one dict. The
-    description is data: clipped, on one line, with `source` (who says so) before it.
+    `function` and `probe` get the context and the arguments, which fit `json_schema`, as one dict; those that
+    `sends` names, paths of files in the schema, as `WorkspaceFile`. The description is data: clipped, on one
+    line, with `source` (who says so) before it.
 
     Raises:
         ValueError: the name or the schema can't be used; says why, and nothing else of them.
@@ -294,7 +297,7 @@ def tool_from_schema(
         raise ValueError(f"{name[:80]!r} is no tool's name: at most 64 letters (a to z), digits and '_'")
 
     @wraps(function)
-    async def called(ctx: ToolContext, arguments: dict[str, JsonValue]) -> str | Observation:
+    async def called(ctx: ToolContext, arguments: dict[str, Any]) -> str | Observation:
         return await function(ctx, arguments)
 
     made = Tool(
@@ -305,6 +308,7 @@ def tool_from_schema(
         effect=effect,
         destination=destination,
         under=under,
+        sends=sends,
         timeout_s=timeout_s,
         output_limit=output_limit,
         probe=probe,

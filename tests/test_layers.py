@@ -41,6 +41,7 @@ MAY_OPEN = {
     "autoagent/testing/": "tests",
     "plugins/autoagent_sql/copies.py": "private copies of databases, in a temporary folder",
     "plugins/autoagent_documents/worker.py": "its own standard output",
+    "plugins/autoagent_openapi/descriptions.py": "what config.toml names, and its own folder",
 }
 """Path -> what it opens."""
 

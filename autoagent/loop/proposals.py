@@ -77,6 +77,8 @@ def propose(
         effect, power = tool.effect_of(args), tool.power_of(args)
         destination = tool.destination_of(args)
         key = tool.idempotency_key(args) if tool.idempotency_key else ""
+    except ToolError:
+        raise
     except Exception as error:  # a plugin's own declarations are its code
         raise ToolError(f"{tool.name}: its declaration failed: {type(error).__name__}: {error}") from error
     proposed = ProposedCall(
