@@ -87,7 +87,10 @@ class ForeignSchema:
     def check(self, args: Mapping[str, object]) -> dict[str, JsonValue]:
         """`args` if they fit, as they are. Raises `ValueError` that says what doesn't."""
         copy: dict[str, JsonValue] = json.loads(json.dumps(dict(args)))
-        problem = next(self._problems(copy), None)
+        try:
+            problem = next(self._problems(copy), None)
+        except RecursionError:
+            raise ValueError("the tool's schema refers to itself without end") from None
         if problem is None:
             return copy
         place = ".".join(str(step) for step in problem.absolute_path)

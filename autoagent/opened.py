@@ -27,14 +27,16 @@ def as_record(tools: Sequence[Tool]) -> bytes:
 def _record_of(tool: Tool) -> dict[str, Any]:
     given = tool.arguments
     is_foreign = isinstance(given, ForeignSchema)
+    follows = type(tool).effect_of is not Tool.effect_of
     schema = dict(given.checked) if isinstance(given, ForeignSchema) else given.model_json_schema()
     return {
         "name": tool.name,
         "description": tool.description,
         "parameters": schema,
         "fills_defaults": not is_foreign,
-        "effect": _declared(tool.effect),
-        "destination": _declared(tool.destination),
+        "effect": BY_ARGUMENTS if follows else _declared(tool.effect),
+        "destination": BY_ARGUMENTS if follows else _declared(tool.destination),
+        "follows": follows,
         "under": tool.under,
         "runs_code": tool.runs_code,
         "paths": list(tool.paths),
@@ -48,7 +50,7 @@ def _record_of(tool: Tool) -> dict[str, Any]:
 
 
 BY_ARGUMENTS = "by its arguments"
-"""Of an effect or a destination that is a function."""
+"""Of an effect or a destination that is a function; what `follows` is judged as the tool that it names."""
 
 
 def _declared(value: str | SearchedAt | Callable[..., object] | None) -> str | None:

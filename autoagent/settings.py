@@ -243,9 +243,9 @@ class Settings(Frozen):
 
 
 def _variables(value: object, key: str = "") -> Iterator[str]:
-    """The variables that a plugin's settings name, in whatever table of theirs."""
+    """The variables that a plugin's settings name, in fields called `env` or `…_env` of whatever table."""
     match value:
-        case str() if key.endswith("_env") and value:
+        case str() if (key == "env" or key.endswith("_env")) and value:
             yield value
         case BaseModel():
             for name, inner in value:

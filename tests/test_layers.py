@@ -39,6 +39,7 @@ MAY_OPEN = {
     "autoagent/console/screen.py": "/dev/null",
     "autoagent/sandboxes/monty_guest.py": "runs inside monty, on files that monty asks us for",
     "autoagent/testing/": "tests",
+    "plugins/autoagent_mcp/stdio.py": "the log of a server, in the plugin's own folder",
     "plugins/autoagent_sql/copies.py": "private copies of databases, in a temporary folder",
     "plugins/autoagent_documents/worker.py": "its own standard output",
     "plugins/autoagent_openapi/descriptions.py": "what config.toml names, and its own folder",

@@ -245,7 +245,7 @@ class _Replay:
         meter = Meter(self.clock)
         turns.history, turns.asking = history, Asking(history, meter, wait_s=_FOR_EVER_S)
         sandbox, hashes = equipment.sandbox, self._hashes(leg)
-        decided = [x.event for x in self.record if isinstance(x.event, e.CallDecided)]
+        decided = [(x.entry.seq, x.event) for x in self.record if isinstance(x.event, e.CallDecided)]
         known = ToolsOfRecord(self.loaded.fixed, decided, self.objects, lambda: history.state)
         return RunContext(
             history=history,

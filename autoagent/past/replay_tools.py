@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from pydantic import JsonValue
@@ -15,11 +15,12 @@ from pydantic import JsonValue
 from autoagent import events as e
 from autoagent.errors import ToolError
 from autoagent.foreign import ForeignSchema
+from autoagent.hosts import host_of
 from autoagent.ids import digest
 from autoagent.opened import BY_ARGUMENTS
 from autoagent.ports import Objects
 from autoagent.state import RunState
-from autoagent.tools import Arguments, Tool, ToolContext
+from autoagent.tools import SEARCH, Arguments, Power, Tool, ToolContext
 
 V = TypeVar("V")
 
@@ -46,12 +47,13 @@ class ToolsOfRecord:
     def __init__(
         self,
         fixed: Mapping[str, Tool],
-        decided: Sequence[e.CallDecided],
+        decided: Sequence[tuple[int, e.CallDecided]],
         objects: Objects,
         state: Callable[[], RunState],
     ) -> None:
         self._fixed, self._objects, self._state = fixed, objects, state
-        self._decided = {(x.tool, digest(x.args)): x for x in decided if x.understood}
+        self._decided = {(x.tool, digest(x.args)): x for _, x in decided if x.understood}
+        self._refused = [(seq, x) for seq, x in decided if not x.understood]
         self._read: dict[tuple[str, str], dict[str, Tool]] = {}
 
     def tools(self) -> Mapping[str, Tool]:
@@ -70,6 +72,11 @@ class ToolsOfRecord:
             self._read[plugin, sha256] = {record["name"]: self._tool(plugin, record) for record in records}
         return self._read[plugin, sha256]
 
+    def _why_refused(self, tool: str) -> str:
+        """What the declaration said of the next call of this tool that the record has as not understood."""
+        seq = self._state().seq
+        return next((x.why for at, x in self._refused if at > seq and x.tool == tool), "not in the record")
+
     def _tool(self, plugin: str, record: Mapping[str, Any]) -> Tool:
         name = record["name"]
 
@@ -78,7 +85,9 @@ class ToolsOfRecord:
 
         def effect(args: Arguments) -> e.Effect:
             found = of(args)
-            return "external" if found is None else found.effect
+            if found is None:
+                raise ToolError(self._why_refused(name))
+            return found.effect
 
         def destination(args: Arguments) -> str | None:
             found = of(args)
@@ -89,8 +98,9 @@ class ToolsOfRecord:
             own = found is None or found.key == digest([self._state().run_id, found.call])[:32]
             return "" if own or found is None else found.key
 
+        kind = _Following if record.get("follows") else Tool
         schema = _FilledSchema if record["fills_defaults"] else ForeignSchema
-        return Tool(
+        made = kind(
             name=name,
             description=record["description"],
             function=_not_carried_out,
@@ -107,6 +117,25 @@ class ToolsOfRecord:
             sends=tuple(record["sends"]),
             plugin=plugin,
         )
+        if isinstance(made, _Following):
+            made.files.append(lambda args: () if (found := of(args)) is None else tuple(found.files))
+        return made
+
+
+@dataclass(frozen=True)
+class _Following(Tool):
+    """Stands for many: what it does, and what it sends, is another tool's, as the record has it."""
+
+    files: list[Callable[[Arguments], tuple[str, ...]]] = field(default_factory=list)
+
+    def power_of(self, args: Arguments) -> Power:
+        destination = self.destination_of(args)
+        if self.effect_of(args) != "read" or destination is None:
+            return super().power_of(args)
+        return "web" if destination.startswith(SEARCH) or host_of(destination) else "send"
+
+    def sent_in(self, args: Arguments) -> tuple[str, ...]:
+        return self.files[0](args)
 
 
 @dataclass(frozen=True)
