@@ -19,6 +19,7 @@ from pages import PAGES, ROOT, named, read, rows, section
 
 import autoagent
 from autoagent.cli.answers import Waiting
+from autoagent.cli.checking import record as check_record
 from autoagent.cli.commands import app
 from autoagent.cli.differing import Difference, record_of
 from autoagent.cli.explaining import Reasons
@@ -47,6 +48,7 @@ from autoagent.settings import (
     RoleSettings,
     SandboxSettings,
 )
+from autoagent.testing.conformance.findings import Finding
 from autoagent.tools import ToolContext
 from autoagent.wiring import Launch
 
@@ -175,6 +177,8 @@ def test_records_have_the_documented_fields() -> None:
     assert table["memory show --json"] == [*MemoryPoint.model_fields]
     assert table["one of memory search --json"] == ["memory show --json", "score"]
     assert table["one of plugins list --json"] == [f.name for f in fields(Installed)]
+    assert table["plugins check --json"] == _keys_of_function(check_record)
+    assert table["one of findings"] == [*Finding.model_fields]
     assert table["a line of export"] == [*Entry.model_fields]
     assert table["verify --json"] == [*Verification.model_fields, *_keys(Verified)]
     assert table["show --json"] == [k for k in _keys(Shown) if k not in final]

@@ -38,6 +38,7 @@ MAY_OPEN = {
     "autoagent/console/person.py": "a text that the person edits, in a temporary folder",
     "autoagent/console/screen.py": "/dev/null",
     "autoagent/sandboxes/monty_guest.py": "runs inside monty, on files that monty asks us for",
+    "autoagent/starter/": "the new package that the person asks for",
     "autoagent/testing/": "tests",
     "plugins/autoagent_mcp/stdio.py": "the log of a server, in the plugin's own folder",
     "plugins/autoagent_sql/copies.py": "private copies of databases, in a temporary folder",

@@ -10,6 +10,7 @@ from typer.exceptions import Abort, TyperException
 
 from autoagent.cli import (
     answering,
+    extending,
     history,
     keeping,
     looking,
@@ -36,7 +37,7 @@ for group in (writing, running, looking, reviewing, history, answering, machine)
 app.add_typer(keeping.app, name="runs")
 app.command()(keeping.gc)
 app.add_typer(remembering.app, name="memory")
-app.add_typer(machine.plugins, name="plugins")
+app.add_typer(extending.plugins, name="plugins")
 
 
 @app.callback(invoke_without_command=True)

@@ -1,23 +1,10 @@
-"""Commands about this machine: `doctor`, `plugins list`."""
+"""The command about this machine: `doctor`."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-from autoagent.cli import options
-
-if TYPE_CHECKING:
-    from autoagent.console.line import Part
-    from autoagent.installed import Installed
-
-plugins = typer.Typer(
-    help="Tools that goals can enable.",
-    rich_markup_mode=None,
-    callback=options.help_unless_called,
-    invoke_without_command=True,
-)
 
 
 def add_to(app: typer.Typer) -> None:
@@ -56,29 +43,3 @@ def doctor(
         return 0
     out("no run can work live yet; recorded replies can be played: autoagent run PATH --recorded FILE")
     return 1
-
-
-@plugins.command("list")
-def list_plugins(as_json: options.AsJson = False) -> None:
-    """List what is installed; goals enable it by name."""
-    from dataclasses import asdict
-
-    from autoagent.cli.output import out, out_json
-    from autoagent.console.line import Part, columns
-    from autoagent.installed import installed
-
-    found = installed()
-    if as_json:
-        out_json([asdict(plugin) for plugin in found])
-    else:
-        out(*columns((Part(p.name), Part(f"{p.package} {p.version}"), *_state(p)) for p in found))
-
-
-def _state(plugin: Installed) -> tuple[Part, Part]:
-    """What enables it, and what it lacks or where it is."""
-    from autoagent.console.line import Part
-
-    if plugin.lacks:
-        return Part("incomplete", "attention"), Part(f"needs {', '.join(plugin.lacks)}: {plugin.install}")
-    how = {"always": "enabled", "by name": "by name"}.get(plugin.enabled, f"with {plugin.enabled}")
-    return Part(how), Part(plugin.target, "dim")

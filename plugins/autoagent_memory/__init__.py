@@ -30,6 +30,7 @@ async def memory_recall(ctx: ToolContext, query: str) -> Observation:
     Args:
         query: A few words that the memory would hold.
     """
+    _encoded(query, "query")
     try:
         hits = await _memory(ctx).search(query, _HITS)
     except StoreUnavailable as error:
@@ -58,7 +59,7 @@ async def memory_remember(ctx: ToolContext, text: str) -> str:
         source="remembered",
         labels=ctx.labels,
         goal=ctx.goal,
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=hashlib.sha256(_encoded(text, "text")).hexdigest(),
         at=datetime.now(UTC),
     )
     try:
@@ -66,6 +67,15 @@ async def memory_remember(ctx: ToolContext, text: str) -> str:
     except StoreUnavailable as error:
         raise ToolError(f"nothing was remembered: {error}") from None
     return f"remembered as {point.id}"
+
+
+def _encoded(text: str, name: str) -> bytes:
+    """The bytes to keep. Raises `ToolError`."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        half = text[error.start : error.start + 1].encode("ascii", "backslashreplace").decode()
+        raise ToolError(f"`{name}` holds half of a character, {half}; write the whole one") from None
 
 
 def _memory(ctx: ToolContext) -> Memory:

@@ -1,0 +1,68 @@
+"""`plugins check`: a plugin's report as a table, with a sentence for each thing that isn't fine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from autoagent.console.line import Line, Part, columns, line
+from autoagent.errors import UsageError
+from autoagent.installed import installed, missing
+from autoagent.testing.conformance.examining import examine
+from autoagent.testing.conformance.findings import CHECKS, CheckName, Finding, Report
+from autoagent.testing.rehearsal import rehearsal_of
+
+
+def checked(name: str, really_send: bool) -> Report:
+    """Raises `UsageError` for a plugin that isn't there or lacks a package."""
+    if problem := next(missing([name]), None):
+        raise UsageError(problem)
+    target = next(plugin.target for plugin in installed() if plugin.name == name)
+    return examine(target, rehearsal_of(target), really_send=really_send)
+
+
+def record(report: Report) -> dict[str, object]:
+    """For programs."""
+    return {
+        "plugin": report.plugin,
+        "is_fine": report.is_fine,
+        "tools": list(report.tools),
+        "findings": [finding.model_dump(mode="json") for finding in report.findings],
+    }
+
+
+def as_lines(report: Report) -> Iterator[Line]:
+    """A row a tool, a column a check; then sentences."""
+    head = (Part(""), *(Part(check, "dim") for check in CHECKS))
+    yield from columns([head, *((Part(tool), *_signs(report, tool)) for tool in report.tools)])
+    for finding in (*report.wrong, *report.not_tried):
+        yield line(_sentence(finding, report))
+    yield line(_sum(report))
+
+
+def _signs(report: Report, tool: str) -> Iterator[Part]:
+    return (_sign(report, tool, check) for check in CHECKS)
+
+
+def _sign(report: Report, tool: str, check: CheckName) -> Part:
+    match report.verdict(tool, check):
+        case "fine":
+            return Part("✓")
+        case "wrong":
+            return Part("✗", "bad")
+        case "not tried":
+            return Part("–", "attention")
+        case None:
+            return Part("")
+
+
+def _sentence(finding: Finding, report: Report) -> str:
+    sign = "✗" if finding.verdict == "wrong" else "–"
+    return f"{sign} {finding.tool or report.plugin}, {finding.check}: {finding.said}"
+
+
+def _sum(report: Report) -> str:
+    if not report.is_fine:
+        return f"{report.plugin}: {len(report.wrong)} wrong, {len(report.not_tried)} not tried"
+    return f"{report.plugin}: nothing wrong" + (
+        f", {len(report.not_tried)} not tried" if report.not_tried else ""
+    )
