@@ -41,11 +41,29 @@ class TestHttp(PluginContract):
     plugin = "autoagent_http:plugin"
 
 
+class TestDocuments(PluginContract):
+    plugin = "autoagent_documents.tools:plugin"
+
+
+class TestSql(PluginContract):
+    plugin = "autoagent_sql:plugin"
+
+
+class TestWeb(PluginContract):
+    plugin = "autoagent_web.tools:plugin"
+
+
+ELSEWHERE = {
+    "autoagent_notify:plugin": "has hooks and no tools",
+    "autoagent_openapi:plugin": "has the tools of the services that the settings name",
+}
+
+
 def test_no_plugin_of_ours_is_left_out() -> None:
     """Each that the package announces has its class here."""
     suites = {c.plugin for c in PluginContract.__subclasses__() if c.__module__ == __name__}
 
-    assert {p.target for p in installed() if p.package == "autoagent"} == suites
+    assert {p.target for p in installed() if p.package == "autoagent"} == suites | {*ELSEWHERE}
 
 
 # --- bad ones -----------------------------------------------------------------------------------------------
@@ -92,7 +110,6 @@ WRONG: tuple[tuple[str, CheckName, str], ...] = (
     ("bad_example", "answers", "I don't know that word"),
     ("bad_number", "answers", "returned int, not text"),
     ("bad_number", "hostile", "returned int, not text"),
-    ("bad_number", "limits", "returned int, not text"),
     ("bad_parser", "hostile", 'raises ValueError .* for number="": raise ToolError'),
     ("bad_exit", "hostile", "it took its process along: the process died"),
     ("bad_writer", "effect", "declares 'read' and writes the host's file .*/home/note.txt"),

@@ -17,20 +17,20 @@ DEEDS: tuple[Kind, ...] = ("writes", "connects", "starts")
 """What reaches the world outside the process."""
 _MOST = 200
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-_CHANGING: Mapping[str, int] = {
-    "os.remove": 0,
-    "os.rmdir": 0,
-    "os.mkdir": 0,
-    "os.rename": 1,
-    "os.link": 1,
-    "os.symlink": 1,
-    "os.truncate": 0,
-    "os.chmod": 0,
-    "os.chown": 0,
-    "os.utime": 0,
-    "os.setxattr": 0,
+_CHANGING: Mapping[str, tuple[int, int | None]] = {
+    "os.remove": (0, 1),
+    "os.rmdir": (0, 1),
+    "os.mkdir": (0, 2),
+    "os.rename": (1, 3),
+    "os.link": (1, 3),
+    "os.symlink": (1, 2),
+    "os.truncate": (0, None),
+    "os.chmod": (0, 2),
+    "os.chown": (0, 3),
+    "os.utime": (0, 3),
+    "os.setxattr": (0, None),
 }
-"""Events that change a file -> which of their arguments names it."""
+"""Events that change a file -> which of their arguments name it, and the open folder that the name is in."""
 _STARTING = {
     "subprocess.Popen",
     "os.system",
@@ -93,7 +93,8 @@ class Watch:
             case "socket.getaddrinfo" if not _is_here(_text(args[0])):
                 self._beyond(f"{_text(args[0])}:{args[1]}")
             case _ if event in _CHANGING:
-                self._written(_text(args[_CHANGING[event]]))
+                name, folder = _CHANGING[event]
+                self._written(_text(args[name]), -1 if folder is None else args[folder])
             case _ if event in _STARTING:
                 self._started(event, args)
             case "os.chdir" | "os.putenv" | "os.unsetenv":
@@ -109,7 +110,10 @@ class Watch:
         elif os.path.abspath(name) == self._canary:  # noqa: PTH100 - a Path would open nothing, and cost much
             self._did("reads", name)
 
-    def _written(self, name: str) -> None:
+    def _written(self, name: str, folder: int = -1) -> None:
+        """`folder`: the descriptor that the name is in; -1: the working directory."""
+        if folder != -1:
+            name = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), name)  # noqa: PTH115, PTH118
         path = os.path.abspath(name)  # noqa: PTH100
         if path.startswith((*self._free, "/dev/")) or "__pycache__" in path:
             return
