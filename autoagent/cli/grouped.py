@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typer._click import Context, HelpFormatter
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "Every day": ("run", "resume", "approvals", "approve", "deny", "answer", "show", "runs"),
+    "Every day": ("run", "resume", "approvals", "approve", "deny", "answer", "show", "runs", "tui"),
     "Before a run": ("init", "validate", "doctor"),
     "While it works": ("tail", "cancel"),
     "What it did, and taking it back": (

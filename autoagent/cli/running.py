@@ -1,4 +1,4 @@
-"""Commands that carry a run or end it: `run`, `resume`, `cancel`."""
+"""Commands that carry runs, watch or end them: `run`, `resume`, `tui`, `cancel`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(resume)
     app.command()(cancel)
+    app.command()(tui)
 
 
 def run(
@@ -95,6 +96,18 @@ def resume(
     raised = starting.limits(usd, steps, minutes, tokens)
     choices = Choices(model=model, recorded=recorded, raised=raised)
     return starting.resume(run, choices, as_json=as_json, wait_s=wait)
+
+
+def tui(
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Open this run.", show_default=False)] = "",
+) -> None:
+    """The cockpit: all runs and what waits for you, on a screen.
+
+    It only looks and sends answers: closing it leaves every run as it is.
+    """
+    from autoagent.cli.cockpit import tui as open_it
+
+    open_it(run)
 
 
 def cancel(

@@ -116,15 +116,25 @@ def whole(question: Question, state: RunState, objects: ObjectSource | None = No
     """Head, arguments, what each choice means, and digest: everything that stands before the answers."""
     yield from head(question, state)
     yield from exactly(question, objects)
+    yield from rest(question, state, objects)
+    yield from meanings(question)
+    yield line(Part(f"question {question.id} · digest {question.digest[:12]}", "dim"))
+
+
+def rest(question: Question, state: RunState, objects: ObjectSource | None = None) -> Iterator[Line]:
+    """What else a person needs to answer: before the end, the verdicts and what has changed."""
     if question.subject.kind == "finish":
         yield from verdict_rows(results(state))
         yield from _work_done(question.subject, state, objects)
+
+
+def meanings(question: Question) -> Iterator[Line]:
+    """What each choice brings about, and until when it can be made."""
     for choice in question.choices:
         if meaning := _MEANINGS.get((question.subject.kind, choice)):
             yield line(Part(f"{choice:<{_NAME_COLUMNS}} ", "accent"), meaning)
     if question.expires_at is not None:
         yield line(f"can be answered until {question.expires_at.astimezone():%Y-%m-%d %H:%M}")
-    yield line(Part(f"question {question.id} · digest {question.digest[:12]}", "dim"))
 
 
 def _work_done(subject: Subject, state: RunState, objects: ObjectSource | None) -> Iterator[Line]:

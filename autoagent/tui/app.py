@@ -1,0 +1,188 @@
+"""The cockpit itself: one watch, one journal to send commands with, and the screens above them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, TypeVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from autoagent.clock import SystemClock
+from autoagent.console.replying import Reply, send
+from autoagent.errors import AutoagentError
+from autoagent.journal.sqlite import SqliteJournal
+from autoagent.tui.background import Background, Carrier
+from autoagent.tui.helping import HelpScreen
+from autoagent.tui.question import QuestionScreen
+from autoagent.tui.run import RunScreen
+from autoagent.tui.runs import RunsScreen
+from autoagent.tui.theming import THEMES
+from autoagent.tui.view import Seen
+from autoagent.tui.watching import Heard, Watch
+
+T = TypeVar("T")
+
+
+class Cockpit(App[None]):
+    """What `autoagent tui` opens."""
+
+    TITLE = "autoagent"
+    CSS = """
+    Screen { background: $background; }
+    .news { height: 1; color: $text-warning; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("a", "answer", "answer", tooltip="Open what waits longest", id="app.answer"),
+        Binding("question_mark,f1", "help", "help", key_display="?", id="app.help"),
+        Binding("q", "leave", "leave", tooltip="Runs go on", id="app.leave"),
+    ]
+
+    def __init__(self, home: Path, run_id: str | None = None, carrier: Carrier | None = None) -> None:
+        super().__init__()
+        self.home = home
+        self.journal = SqliteJournal(home)
+        self.carrier = Background(home) if carrier is None else carrier
+        self.seen: dict[str, Seen] = {}
+        self.has_looked = False
+        """Whether all runs were read at least once."""
+        self._first = run_id
+        self._watch = Watch(
+            home, self._here(self._hear_runs), self._here(self._hear_run), self._here(self.tell)
+        )
+
+    def on_mount(self) -> None:
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+        self.push_screen(RunsScreen())
+        if self._first is not None:
+            self.open_run(self._first)
+        self._watch.start()
+
+    def on_unmount(self) -> None:
+        self._watch.stop()
+        self.journal.close()
+
+    def now(self) -> datetime:
+        return SystemClock().now()
+
+    # --- what the watch says --------------------------------------------------------------------------------
+
+    def _here(self, hear: Callable[[T], None]) -> Callable[[T], None]:
+        """`hear`, called on the screen's own loop."""
+
+        def told(value: T) -> None:
+            with contextlib.suppress(RuntimeError):  # the screen is closing: nobody needs it any more
+                self.call_from_thread(hear, value)
+
+        return told
+
+    def _hear_runs(self, runs: Sequence[Seen]) -> None:
+        self.seen, self.has_looked = {run.id: run for run in runs}, True
+        for screen in self.screen_stack:
+            if isinstance(screen, RunsScreen | RunScreen | QuestionScreen) and screen.is_mounted:
+                screen.hear()
+
+    def _hear_run(self, heard: Heard) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, RunScreen) and screen.run_id == heard.run_id:
+                screen.add(heard)
+
+    def tell(self, news: str) -> None:
+        """One line above the footer."""
+        for screen in reversed(self.screen_stack):
+            if isinstance(screen, RunsScreen | RunScreen):
+                screen.tell(news)
+                return
+
+    # --- what a person does ---------------------------------------------------------------------------------
+
+    def open_run(self, run_id: str) -> None:
+        self.push_screen(RunScreen(run_id), lambda _: self.follow(None))
+
+    def follow(self, run_id: str | None) -> None:
+        """Be told every entry of this run, from its first; of none with `None`."""
+        self._watch.open(run_id)
+
+    def questions(self, first: str | None = None) -> list[tuple[str, str]]:
+        """(run, question) of all that waits, those of run `first` first, then the longest."""
+        found = [
+            (run.state.questions[id].asked_at, run.id, id)
+            for run in self.seen.values()
+            if run.state is not None
+            for id in run.waiting
+        ]
+        return [(run, id) for _, run, id in sorted(found, key=lambda each: (each[1] != first, each[0]))]
+
+    def action_answer(self) -> None:
+        """The next question; of the run on screen, if it has one."""
+        here = self.screen.run_id if isinstance(self.screen, RunScreen) else None
+        if isinstance(self.screen, RunsScreen):
+            here = self.screen.chosen
+        waiting = self.questions(here)
+        if not waiting:
+            self.tell("Nobody waits for you.")
+            return
+        self.push_screen(QuestionScreen(*waiting[0]), self._answered)
+
+    def _answered(self, said: str | None) -> None:
+        if said:
+            self.tell(said)
+        self._watch.look()
+
+    def reply(self, run_id: str, question: str, command: Reply) -> str:
+        """Send an answer; what to tell the person. Raises `UsageError` where it doesn't fit."""
+        state = self.seen[run_id].state
+        assert state is not None
+        send(self.journal, state, state.questions[question].question, command, self.now(), by="terminal")
+        if self.journal.holder(run_id) is not None:
+            return f"{question} answered; run {run_id} takes it"
+        self.carrier.resume(run_id)
+        return f"{question} answered; run {run_id} goes on in the background"
+
+    def resume(self, run_id: str) -> None:
+        run = self.seen[run_id]
+        if run.holder is not None:
+            self.tell(f"{run_id} is being carried already, by {run.holder}")
+            return
+        try:
+            log = self.carrier.resume(run_id)
+        except AutoagentError as error:
+            self.tell(str(error))
+        else:
+            self.tell(f"{run_id} goes on in the background; log: {log}")
+
+    def cancel(self, run_id: str) -> None:
+        """End a run for good; asked for twice by the screens."""
+        from autoagent.wiring import cancel as cancel_run
+
+        try:
+            cancel_run(self.journal, run_id, "by you", by="terminal")
+        except AutoagentError as error:
+            self.tell(str(error))
+        else:
+            self.tell(f"{run_id} was ended")
+        self._watch.look()
+
+    def action_help(self) -> None:
+        self.push_screen(HelpScreen(self.screen))
+
+    def action_leave(self) -> None:
+        """One level back; from the list, out."""
+        if isinstance(self.screen, RunsScreen):
+            self.exit()
+        else:
+            self.pop_screen()
+
+    @property
+    def left_at(self) -> str:
+        """What a person is told when they are back in their shell."""
+        going = [run.id for run in self.seen.values() if run.holder is not None]
+        waiting = sum(len(run.waiting) for run in self.seen.values())
+        said = [f"{', '.join(going)} {'goes' if len(going) == 1 else 'go'} on"] if going else []
+        said += [f"{waiting} wait{'s' if waiting == 1 else ''} for you"] if waiting else []
+        return " · ".join([*said, "autoagent tui comes back"])

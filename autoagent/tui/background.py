@@ -1,0 +1,57 @@
+"""Starts processes that carry runs; they outlive this screen."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from autoagent.errors import StoreUnavailable
+from autoagent.ids import new_id
+
+
+class Carrier(Protocol):
+    """Gets runs carried by somebody else than this process."""
+
+    def resume(self, run_id: str) -> Path:
+        """Go on with a run; the log that says how it went. Raises `StoreUnavailable`."""
+        ...
+
+    def start(self, target: Path) -> Path:
+        """Begin a run in a folder, or of a goal file; its log. Raises `StoreUnavailable`."""
+        ...
+
+
+class Background:
+    """Carries runs in processes of their own, each with a log in the home folder."""
+
+    def __init__(self, home: Path) -> None:
+        self._home = home
+
+    def resume(self, run_id: str) -> Path:
+        return self._start(run_id, ["resume", "--json", "--", run_id])
+
+    def start(self, target: Path) -> Path:
+        return self._start(f"starting-{new_id()}", ["run", "--json", "--", str(target)])
+
+    def _start(self, name: str, arguments: Sequence[str]) -> Path:
+        folder = self._home / "logs"
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            log = folder / f"{name}.log"
+            with log.open("ab") as stream:
+                subprocess.Popen(
+                    # -P: the current folder, which may be a workspace, is no place to import from
+                    [sys.executable, "-P", "-m", "autoagent", *arguments],
+                    stdin=subprocess.DEVNULL,
+                    stdout=stream,
+                    stderr=stream,
+                    start_new_session=True,
+                    env={**os.environ, "AUTOAGENT_HOME": str(self._home)},
+                )
+        except OSError as error:
+            raise StoreUnavailable(f"{folder}: no process could be started: {error.strerror}") from error
+        return log

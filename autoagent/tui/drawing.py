@@ -1,0 +1,24 @@
+"""Lines as Textual's content: plain text with a colour a part. Foreign text never becomes markup."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from autoagent.console.line import Line
+
+_STYLES = {
+    "plain": "",
+    "dim": "$text-muted",
+    "good": "$text-success",
+    "bad": "$text-error",
+    "attention": "bold $text-warning",
+    "accent": "$text-accent",
+    "outside": "bold $text-secondary",
+}
+
+
+def drawn(*lines: Line) -> Content:
+    """Lines, one beneath the other."""
+    return Content("\n").join(
+        Content.assemble(*((part.shown, _STYLES[part.tone]) for part in each.parts)) for each in lines
+    )

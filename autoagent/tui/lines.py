@@ -1,0 +1,195 @@
+"""A list of lines of any length: only those in view are drawn. All text is plain text, never markup."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.binding import Binding, BindingType
+from textual.geometry import Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from autoagent.console.line import Line
+from autoagent.tui.view import Row, wrapped
+
+_TONES = ("plain", "dim", "good", "bad", "attention", "accent", "outside")
+
+
+class Lines(ScrollView, can_focus=True):
+    """Rows with a cursor. Following, it stays at the end until somebody scrolls up."""
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in (*_TONES, "cursor")}
+    DEFAULT_CSS = """
+    Lines { height: 1fr; scrollbar-size-vertical: 1; }
+    Lines > .lines--dim { color: $text-muted; }
+    Lines > .lines--good { color: $text-success; }
+    Lines > .lines--bad { color: $text-error; }
+    Lines > .lines--attention { color: $text-warning; text-style: bold; }
+    Lines > .lines--accent { color: $text-accent; }
+    Lines > .lines--outside { color: $text-secondary; text-style: bold; }
+    Lines > .lines--cursor { text-style: reverse; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down,j", "move(1)", "down", show=False),
+        Binding("up,k", "move(-1)", "up", show=False),
+        Binding("pagedown", "page(1)", "page down", show=False),
+        Binding("pageup", "page(-1)", "page up", show=False),
+        Binding("g,home", "to(0)", "first", show=False),
+        Binding("G,end", "to(-1)", "last, and follow", show=False),
+        Binding("enter", "choose", "open", show=False),
+    ]
+
+    class Chosen(Message):
+        """Enter, or a click, on a row that stands for something."""
+
+        def __init__(self, lines: Lines, key: str) -> None:
+            super().__init__()
+            self.lines, self.key = lines, key
+
+        @property
+        def control(self) -> Lines:
+            return self.lines
+
+    class Moved(Message):
+        """The cursor stands elsewhere."""
+
+        def __init__(self, lines: Lines, key: str) -> None:
+            super().__init__()
+            self.lines, self.key = lines, key
+
+        @property
+        def control(self) -> Lines:
+            return self.lines
+
+    def __init__(
+        self,
+        *,
+        id: str | None = None,
+        follows: bool = False,
+        has_cursor: bool = True,
+        is_wrapped: bool = False,
+    ) -> None:
+        super().__init__(id=id)
+        self.follows, self._is_wrapped, self._has_cursor = follows, is_wrapped, has_cursor
+        self.rows: list[Row] = []
+        self._given: list[Row] = []
+        self.cursor = 0
+
+    # --- content --------------------------------------------------------------------------------------------
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Other rows; the cursor stays on what it stood on, where that is still there."""
+        key = self.key
+        self._given = list(rows)
+        self._lay_out()
+        kept = next((n for n, row in enumerate(self.rows) if row.key == key and key), None)
+        self.cursor = min(self.cursor, max(len(self.rows) - 1, 0)) if kept is None else kept
+        if self.follows:
+            self._to_end()
+
+    def show_lines(self, lines: Sequence[Line]) -> None:
+        self.show([Row(each) for each in lines])
+
+    def add(self, rows: Sequence[Row]) -> None:
+        """Further rows at the end."""
+        self._given += rows
+        self.rows += self._laid(rows)
+        self._resized()
+        if self.follows:
+            self._to_end()
+
+    @property
+    def key(self) -> str:
+        """What the row under the cursor stands for; empty for nothing."""
+        return self.rows[self.cursor].key if self.cursor < len(self.rows) else ""
+
+    @property
+    def unseen(self) -> int:
+        """Rows below the last one in view."""
+        return max(len(self.rows) - (self.scroll_offset.y + self.size.height), 0)
+
+    def _laid(self, rows: Sequence[Row]) -> list[Row]:
+        if not self._is_wrapped or not self.size.width:
+            return list(rows)
+        width = max(self.scrollable_content_region.width, 20)
+        return [Row(piece, row.key) for row in rows for piece in wrapped(row.line, width)]
+
+    def _lay_out(self) -> None:
+        self.rows = self._laid(self._given)
+        self._resized()
+
+    def _resized(self) -> None:
+        self.virtual_size = Size(self.size.width, len(self.rows))
+        self.refresh()
+
+    def on_resize(self) -> None:
+        self._lay_out()
+        if self.follows:
+            self._to_end()
+
+    # --- drawing --------------------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        number, width = self.scroll_offset.y + y, self.size.width
+        if number >= len(self.rows):
+            return Strip.blank(width, self.rich_style)
+        has_cursor = self._has_cursor and self.has_focus and number == self.cursor
+        over = self.get_component_rich_style("lines--cursor", partial=True) if has_cursor else None
+        segments = []
+        for part in self.rows[number].line.parts:
+            style = self.rich_style
+            if part.tone != "plain":
+                style += self.get_component_rich_style(f"lines--{part.tone}", partial=True)
+            segments.append(Segment(part.shown, style + over if over is not None else style))
+        base = self.rich_style + over if over is not None else self.rich_style
+        return Strip(segments).adjust_cell_length(width, base)
+
+    # --- moving ---------------------------------------------------------------------------------------------
+
+    def action_move(self, by: int) -> None:
+        if not self._has_cursor:
+            self.scroll_relative(y=by, animate=False)
+            return
+        self._go(self.cursor + by)
+
+    def action_page(self, by: int) -> None:
+        if not self._has_cursor:
+            self.scroll_relative(y=by * max(self.size.height - 1, 1), animate=False)
+            return
+        self._go(self.cursor + by * max(self.size.height - 1, 1))
+
+    def action_to(self, where: int) -> None:
+        if where < 0:
+            self.follows = True
+            self._to_end()
+        else:
+            self._go(0)
+
+    def _go(self, to: int) -> None:
+        last = max(len(self.rows) - 1, 0)
+        self.cursor = min(max(to, 0), last)
+        self.follows = self.follows and self.cursor == last
+        top, height = self.scroll_offset.y, self.size.height
+        if self.cursor < top:
+            self.scroll_to(y=self.cursor, animate=False)
+        elif self.cursor >= top + height:
+            self.scroll_to(y=self.cursor - height + 1, animate=False)
+        self.refresh()
+        self.post_message(self.Moved(self, self.key))
+
+    def _to_end(self) -> None:
+        self.cursor = max(len(self.rows) - 1, 0)
+        self.scroll_end(animate=False, immediate=True)
+        self.refresh()
+
+    def action_choose(self) -> None:
+        if self.key:
+            self.post_message(self.Chosen(self, self.key))
+
+    def on_click(self, event: object) -> None:
+        number = self.scroll_offset.y + getattr(event, "y", 0)
+        if self._has_cursor and number < len(self.rows):
+            self._go(number)

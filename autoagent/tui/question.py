@@ -1,0 +1,400 @@
+"""A question over the whole screen, drawn from the record. Head and answers stay; only the middle scrolls.
+
+No key that was typed before the question was seen counts: keys are dead until it has been painted and nothing
+was typed for a moment. Leaving is never an answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from time import monotonic
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import JsonValue
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static, TextArea
+
+from autoagent.commands import Answer, Approve, Deny
+from autoagent.console.figures import several
+from autoagent.console.line import Line, Part, line
+from autoagent.console.question import exactly, exactly_json, head, meanings, rest
+from autoagent.console.replying import Reply
+from autoagent.errors import AutoagentError
+from autoagent.loop.answers import unusable
+from autoagent.questions import Question
+from autoagent.state import QuestionState, RunState
+from autoagent.tui.drawing import drawn
+from autoagent.tui.lines import Lines
+
+if TYPE_CHECKING:
+    from autoagent.tui.app import Cockpit
+
+DEAD_S = 0.5
+"""Keys don't count until the question was seen so long, and none was typed so long."""
+_MOST_COVERED = 1000
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer that is offered."""
+
+    key: str
+    said: str
+    action: str
+
+
+class QuestionScreen(ModalScreen[str | None]):
+    """What it wants, from the record alone: who is reached first, then exactly what would be done.
+
+    Enter takes the answer under the cursor, which starts on no. Leaving answers nothing: the question waits.
+    """
+
+    CSS = """
+    QuestionScreen > Vertical { border: round $warning; background: $surface; }
+    QuestionScreen #head { height: auto; max-height: 8; }
+    QuestionScreen #exactly { height: 1fr; min-height: 3; border-top: solid $panel; }
+    QuestionScreen #editor { display: none; height: 1fr; }
+    QuestionScreen #field { display: none; height: 1; }
+    QuestionScreen #answers { height: auto; max-height: 3; border-top: solid $panel; }
+    QuestionScreen #said { height: 1; color: $text-muted; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "no", "no"),
+        Binding("y", "yes", "yes, once"),
+        Binding("Y", "many", "yes to the next N"),
+        Binding("e", "edit", "edit what is done"),
+        Binding("f", "because", "no, and why"),
+        Binding("left", "step(-1)", "", show=False),
+        Binding("right,tab", "step(1)", "", show=False),
+        Binding("enter", "take", "", show=False, priority=True),
+        Binding("right_square_bracket", "other(1)", "the next question", key_display="]"),
+        Binding("left_square_bracket", "other(-1)", "the one before", key_display="["),
+        Binding("ctrl+s", "save", "", show=False, priority=True),
+        Binding("escape", "later", "later: it goes on waiting", priority=True),
+        *(Binding(str(n), f"pick({n})", "", show=False) for n in range(1, 10)),
+    ]
+
+    app: Cockpit
+
+    def __init__(self, run_id: str, question_id: str) -> None:
+        super().__init__()
+        self.run_id, self.question_id = run_id, question_id
+        self._alive_at = float("inf")
+        self._at = 0
+        self._edit: JsonValue = None
+        self._submitted: Callable[[str], Reply | str] | None = None
+        """What the one-line field is for; a text says what is wrong with what was typed."""
+        self._is_gone = False
+
+    # --- what is shown --------------------------------------------------------------------------------------
+
+    @property
+    def _asked(self) -> tuple[RunState, QuestionState] | None:
+        run = self.app.seen.get(self.run_id)
+        if run is None or run.state is None or self.question_id not in run.state.questions:
+            return None
+        return run.state, run.state.questions[self.question_id]
+
+    @property
+    def question(self) -> Question:
+        found = self._asked
+        assert found is not None
+        return found[1].question
+
+    def compose(self) -> ComposeResult:
+        with Vertical():
+            yield Lines(id="head", has_cursor=False, is_wrapped=True)
+            yield Lines(id="exactly", has_cursor=False, is_wrapped=True)
+            yield TextArea(id="editor", language="json", soft_wrap=True)
+            yield Static(id="answers", markup=False)
+            yield Input(id="field", compact=True)
+            yield Static(id="said", markup=False)
+
+    def on_mount(self) -> None:
+        self._show()
+        self.call_after_refresh(self._wake)
+
+    def _wake(self) -> None:
+        self._alive_at = monotonic() + DEAD_S
+
+    def _show(self) -> None:
+        found = self._asked
+        if found is None:
+            self._leave_word("This question isn't there any more.")
+            return
+        state, asked = found
+        waiting = self.app.questions(self.run_id)
+        place = (
+            waiting.index((self.run_id, self.question_id)) + 1
+            if asked.is_open and (self.run_id, self.question_id) in waiting
+            else 0
+        )
+        frame = self.query_one(Vertical)
+        frame.border_title = f"{place} of {len(waiting)} waiting" if place else "no longer waiting"
+        frame.border_subtitle = f"run {self.run_id} · digest {asked.question.digest[:12]}"
+        top = self.query_one("#head", Lines)
+        top.show_lines(list(head(asked.question, state)))
+        top.styles.height = min(max(len(top.rows), 2), 8)
+        middle = self.query_one("#exactly", Lines)
+        middle.border_title = "exactly this"
+        middle.show_lines(list(self._body(asked.question, state)))
+        middle.focus()
+        self.call_after_refresh(self._draw_answers)  # how much is in view is known then
+
+    def _body(self, question: Question, state: RunState) -> Iterator[Line]:
+        if self._edit is not None:
+            yield line(Part("as you edited it; y allows this", "accent"))
+            edited = question.model_copy(
+                update={"subject": question.subject.model_copy(update={"args": self._edit})}
+            )
+            yield from exactly(edited, self.app.journal.objects)
+            yield line(Part("it was", "dim"))
+        yield from exactly(question, self.app.journal.objects)
+        yield from rest(question, state, self.app.journal.objects)
+        yield from meanings(question)
+
+    def hear(self) -> None:
+        """The runs are other than they were: answered elsewhere, expired, asked anew?"""
+        found = self._asked
+        if found is None:
+            self._leave_word("This question isn't there any more.")
+            return
+        asked = found[1]
+        if asked.answer is not None:
+            at = "" if asked.answer.by == "terminal" else f" by {asked.answer.by}"
+            self._leave_word(
+                f"Answered{at}: {asked.answer.text or asked.answer.verdict}. Nothing left to do here."
+            )
+        elif asked.voided is not None:
+            self._leave_word(f"It no longer stands: {asked.voided}. Where it still matters it is asked anew.")
+
+    def _leave_word(self, said: str) -> None:
+        self._is_gone = True
+        self.query_one(Vertical).styles.opacity = 0.6
+        self._say(f"{said} esc closes.")
+        self._draw_answers()
+
+    def _say(self, said: str) -> None:
+        self.query_one("#said", Static).update(drawn(line(said)))
+
+    # --- the answers ----------------------------------------------------------------------------------------
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        if self._is_gone or self._asked is None:
+            return (Choice("esc", "close", "later"),)
+        question, later = self.question, Choice("esc", "later", "later")
+        if not question.is_yes_no:
+            if not question.choices:
+                return (Choice("enter", "answer …", "write"), later)
+            named = (Choice(str(n), each, f"pick({n})") for n, each in enumerate(question.choices, 1))
+            return (later, *named)
+        kind = question.subject.kind
+        more = (
+            [Choice("Y", "yes to the next N…", "many")]
+            if kind == "call" and question.subject.destination
+            else []
+        )
+        edit = [Choice("e", "edit", "edit")] if kind in ("call", "plan") else []
+        return (
+            Choice("n", "no", "no"),
+            Choice("y", "yes, once" if kind == "call" else "yes", "yes"),
+            *more,
+            *edit,
+            Choice("f", "no, because…", "because"),
+            later,
+        )
+
+    def _draw_answers(self) -> None:
+        shown = []
+        for number, choice in enumerate(self.choices):
+            said = f"{choice.key} {choice.said}"
+            shown.append(
+                Part(
+                    f"▌{said}▐" if number == self._at else f" {said} ",
+                    "accent" if number == self._at else "plain",
+                )
+            )
+        unseen = self.query_one("#exactly", Lines).unseen
+        more = (
+            Part(f"   {several(unseen, 'line')} below, not seen yet · pgdn", "attention")
+            if unseen
+            else Part("")
+        )
+        self.query_one("#answers", Static).update(
+            drawn(line(*shown), line(Part("nothing happens until you answer", "dim"), more))
+        )
+
+    def action_step(self, by: int) -> None:
+        if self._is_dead():
+            return
+        self._at = (self._at + by) % len(self.choices)
+        self._draw_answers()
+
+    async def action_take(self) -> None:
+        """Enter: in the field it submits, else it is the answer under the cursor."""
+        if self._is_dead():
+            return
+        if self._submitted is not None:
+            self._submit()
+            return
+        if self.query_one("#editor").display:
+            self.query_one("#editor", TextArea).insert("\n")
+            return
+        await self.run_action(self.choices[self._at].action)
+
+    def _is_dead(self) -> bool:
+        """Whether a key comes too early; each such key puts the moment off."""
+        if monotonic() < self._alive_at:
+            self._alive_at = max(self._alive_at, monotonic() + DEAD_S)
+            return True
+        return False
+
+    def _may_answer(self) -> bool:
+        return not (self._is_dead() or self._is_gone or self._is_writing)
+
+    @property
+    def _is_writing(self) -> bool:
+        return self._submitted is not None or bool(self.query_one("#editor").display)
+
+    def action_no(self) -> None:
+        if self._may_answer() and self.question.is_yes_no:
+            self._send(Deny(question=self.question.id, digest=self.question.digest))
+
+    def action_yes(self) -> None:
+        """Pages on while there are lines that weren't in view."""
+        if not self._may_answer() or not self.question.is_yes_no:
+            return
+        middle = self.query_one("#exactly", Lines)
+        if middle.unseen:
+            middle.action_page(1)
+            self.call_after_refresh(self._draw_answers)
+            return
+        self._send(Approve(question=self.question.id, digest=self.question.digest, edit=self._edit))
+
+    def action_pick(self, number: int) -> None:
+        if self._may_answer() and 1 <= number <= len(self.question.choices) and not self.question.is_yes_no:
+            text = self.question.choices[number - 1]
+            self._send(Answer(question=self.question.id, digest=self.question.digest, text=text))
+
+    def action_write(self) -> None:
+        if self._may_answer():
+            self._write("your answer", self._text)
+
+    def action_because(self) -> None:
+        if self._may_answer() and self.question.is_yes_no:
+            self._write("why not; the agent reads it", self._denied)
+
+    def action_many(self) -> None:
+        if self._may_answer() and any(choice.action == "many" for choice in self.choices):
+            subject = self.question.subject
+            self._say(
+                f"covers the next N questions of {subject.tool} to {subject.destination}; texts may differ"
+            )
+            self._write("how many, this one included", self._many)
+
+    def _text(self, text: str) -> Reply | str:
+        return Answer(question=self.question.id, digest=self.question.digest, text=text)
+
+    def _denied(self, text: str) -> Reply | str:
+        return Deny(question=self.question.id, digest=self.question.digest, why=text)
+
+    def _many(self, text: str) -> Reply | str:
+        if not text.isdecimal() or not 1 <= int(text) <= _MOST_COVERED:
+            return f"a number from 1 to {_MOST_COVERED}"
+        return Approve(question=self.question.id, digest=self.question.digest, covers=int(text))
+
+    # --- writing --------------------------------------------------------------------------------------------
+
+    def _write(self, what: str, made: Callable[[str], Reply | str]) -> None:
+        field = self.query_one("#field", Input)
+        self._submitted, field.placeholder, field.value, field.display = made, what, "", True
+        field.focus()
+
+    def _submit(self) -> None:
+        assert self._submitted is not None
+        made = self._submitted(self.query_one("#field", Input).value)
+        if isinstance(made, str):
+            self._say(made)
+            return
+        self._send(made)
+
+    def action_edit(self) -> None:
+        if not self._may_answer() or not any(choice.action == "edit" for choice in self.choices):
+            return
+        editor = self.query_one("#editor", TextArea)
+        editor.text = exactly_json(self.question) if self._edit is None else json.dumps(self._edit, indent=2)
+        editor.display, self.query_one("#exactly").display = True, False
+        editor.focus()
+        self._say("ctrl+s takes your edit and asks again · esc drops it")
+
+    def action_save(self) -> None:
+        """What was edited takes the place of what was asked; nothing is answered by that."""
+        editor, found = self.query_one("#editor", TextArea), self._asked
+        if not editor.display or found is None:
+            return
+        try:
+            edit: JsonValue = json.loads(editor.text)
+        except (ValueError, RecursionError) as error:
+            self._say(f"that is no JSON: {error}")
+            return
+        if why := unusable(found[0], self.question, edit):
+            self._say(why)
+            return
+        self._edit = None if edit == self.question.subject.args else edit
+        self._close_editor()
+        self._show()
+        self._say("edited; y allows it as it now stands" if self._edit is not None else "nothing was changed")
+        self._at = 0
+        self._wake()
+
+    def _close_editor(self) -> None:
+        self.query_one("#editor").display, self.query_one("#exactly").display = False, True
+
+    # --- leaving --------------------------------------------------------------------------------------------
+
+    def action_later(self) -> None:
+        """One level back: out of the field, out of the editor, out of the question."""
+        if self._submitted is not None:
+            self._submitted = None
+            self.query_one("#field").display = False
+        elif self.query_one("#editor").display:
+            self._close_editor()
+        else:
+            self.dismiss(None)
+            return
+        self._say("")
+        self.query_one("#exactly").focus()
+
+    def action_other(self, by: int) -> None:
+        if self._is_dead() or self._is_writing:
+            return
+        waiting = self.app.questions(self.run_id)
+        if not waiting:
+            return
+        here = (self.run_id, self.question_id)
+        at = waiting.index(here) if here in waiting else 0
+        self.run_id, self.question_id = waiting[(at + by) % len(waiting)]
+        self._edit, self._at, self._is_gone = None, 0, False
+        self.query_one(Vertical).styles.opacity = 1
+        self._alive_at = float("inf")
+        self._show()
+        self.call_after_refresh(self._wake)
+
+    def _send(self, command: Reply) -> None:
+        try:
+            said = self.app.reply(self.run_id, self.question_id, command)
+        except AutoagentError as error:
+            self._say(str(error))
+            return
+        self.dismiss(said)
+
+    @on(Lines.Moved)
+    def _scrolled(self) -> None:
+        self._draw_answers()

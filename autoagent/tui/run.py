@@ -1,0 +1,211 @@
+"""One run: its plan and proof, what it does, its files, and the gauges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widgets import ContentSwitcher, Footer, Static
+
+from autoagent.console.changes import Caps, differences
+from autoagent.console.line import line
+from autoagent.errors import AutoagentError
+from autoagent.past.changes import changes
+from autoagent.past.patch import patch
+from autoagent.trees import load_tree
+from autoagent.tui.drawing import drawn
+from autoagent.tui.lines import Lines
+from autoagent.tui.reading import ReadScreen
+from autoagent.tui.view import file_rows, gauges, plan_lines, title, unfolded
+from autoagent.tui.watching import Heard
+
+if TYPE_CHECKING:
+    from autoagent.tui.app import Cockpit
+
+_WIDE = 100
+_SIGNS = {"added": "+", "changed": "~", "removed": "-", "moved": ">"}
+
+
+class RunScreen(Screen[None]):
+    """One run: left the plan and the criteria, right what it does. Enter unfolds a line.
+
+    Closing this leaves the run going.
+    """
+
+    CSS = """
+    RunScreen > #title { height: 1; }
+    RunScreen #plan { width: 2fr; border: round $panel; }
+    RunScreen #views { width: 3fr; }
+    RunScreen #activity, RunScreen #files { border: round $panel; }
+    RunScreen Lines:focus { border: round $primary; }
+    RunScreen > #gauges { height: 1; }
+    RunScreen.narrow #plan { display: none; }
+    RunScreen.narrow.planned #plan { display: block; width: 1fr; }
+    RunScreen.narrow.planned #views { display: none; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("1", "view('plan')", "plan", id="run.plan"),
+        Binding("2", "view('activity')", "activity", id="run.activity"),
+        Binding("3", "view('files')", "files", tooltip="What it has changed", id="run.files"),
+        Binding("d", "diff", "diff", tooltip="All lines that it has changed", id="run.diff"),
+        Binding("w", "why", "why", tooltip="What led to the line under the cursor", id="run.why"),
+        Binding("r", "resume", "resume", id="run.resume"),
+        Binding("c", "cancel", "cancel", tooltip="End it for good; asks", id="run.cancel"),
+        Binding("escape", "app.leave", "back", id="run.back"),
+    ]
+
+    app: Cockpit
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__()
+        self.run_id = run_id
+        self._cancelling = False
+
+    def compose(self) -> ComposeResult:
+        yield Static(f"{self.run_id} …", id="title", markup=False)
+        with Horizontal():
+            yield Lines(id="plan", has_cursor=False, is_wrapped=True)
+            with ContentSwitcher(id="views", initial="activity"):
+                yield Lines(id="activity", follows=True)
+                yield Lines(id="files")
+        yield Static("", id="gauges", markup=False)
+        yield Static("", id="news", classes="news", markup=False)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one("#plan").border_title = "Plan and proof"
+        self.query_one("#activity").border_title = "Activity"
+        self.query_one("#files").border_title = "Files"
+        self.query_one("#activity").focus()
+        self.on_resize()
+        self.hear()
+        self.app.follow(self.run_id)
+
+    def on_resize(self) -> None:
+        self.set_class(self.size.width < _WIDE, "narrow")
+
+    def hear(self) -> None:
+        """The run is other than it was."""
+        run = self.app.seen.get(self.run_id)
+        if run is None:
+            if self.app.has_looked:
+                self.tell("This run isn't there any more.")
+            return
+        self.query_one("#title", Static).update(drawn(title(run)))
+        if run.state is None:
+            self.tell(run.problem)
+            return
+        self.query_one("#plan", Lines).show_lines(plan_lines(run.state))
+        self.query_one("#gauges", Static).update(drawn(gauges(run.state, run.state.seconds)))
+        others = [q for r, q in self.app.questions() if r != self.run_id]
+        if run.waiting:
+            self.tell(f"! {len(run.waiting)} waiting for you here · a answers")
+        elif others:
+            self.tell(f"! another run waits for you · a answers ({len(others)})")
+        if self.query_one("#views", ContentSwitcher).current == "files":
+            self._show_files()
+
+    def add(self, heard: Heard) -> None:
+        """More lines of the run."""
+        pane = self.query_one("#activity", Lines)
+        if heard.is_first:
+            pane.show(heard.rows)
+        else:
+            pane.add(heard.rows)
+        pane.border_subtitle = "live" if pane.follows else ""
+
+    def tell(self, news: str) -> None:
+        self.query_one("#news", Static).update(drawn(line(news)))
+
+    # --- looking closer -------------------------------------------------------------------------------------
+
+    @on(Lines.Chosen, "#activity")
+    def _unfold(self, event: Lines.Chosen) -> None:
+        number = int(event.key)
+        try:
+            entries = self.app.journal.read(self.run_id, upto=number)
+        except AutoagentError as error:
+            self.tell(str(error))
+            return
+        self.app.push_screen(ReadScreen(f"entry {number}", unfolded(entries[-1], entries)))
+
+    @on(Lines.Chosen, "#files")
+    def _lines_of_file(self, event: Lines.Chosen) -> None:
+        self._diff(event.key)
+
+    def action_diff(self) -> None:
+        self._diff(None)
+
+    def _diff(self, path: str | None) -> None:
+        run = self.app.seen.get(self.run_id)
+        if run is None or run.state is None:
+            return
+        objects = self.app.journal.objects
+        try:
+            trees = load_tree(run.state.start_tree, objects), load_tree(run.state.main, objects)
+            found = [each for each in changes(*trees) if path is None or each.path == path]
+            shown = list(differences([(each, patch(each, objects)) for each in found], Caps()))
+        except AutoagentError as error:
+            self.tell(str(error))
+            return
+        self.app.push_screen(ReadScreen(path or "all that it has changed", shown or [line("nothing yet")]))
+
+    def action_why(self) -> None:
+        from autoagent.console.reasons import reasons
+        from autoagent.past.ledger import Ledger
+        from autoagent.past.why import why
+
+        pane = self.query_one("#activity", Lines)
+        what = pane.key if pane.has_focus else self.query_one("#files", Lines).key
+        if not what:
+            return
+        try:
+            ledger = Ledger(self.run_id, self.app.journal.read(self.run_id))
+            found = list(reasons(why(ledger, what, self.app.journal.objects)))
+        except AutoagentError as error:
+            self.tell(str(error))
+            return
+        self.app.push_screen(ReadScreen(f"what led to {what}", found))
+
+    # --- doing ----------------------------------------------------------------------------------------------
+
+    def action_view(self, name: str) -> None:
+        self.set_class(name == "plan", "planned")
+        if name == "plan":
+            self.query_one("#plan").focus()
+            return
+        self.query_one("#views", ContentSwitcher).current = name
+        if name == "files":
+            self._show_files()
+        self.query_one(f"#{name}").focus()
+
+    def _show_files(self) -> None:
+        run = self.app.seen.get(self.run_id)
+        if run is None or run.state is None:
+            return
+        objects = self.app.journal.objects
+        try:
+            found = changes(load_tree(run.state.start_tree, objects), load_tree(run.state.main, objects))
+        except AutoagentError as error:
+            self.tell(str(error))
+            return
+        self.query_one("#files", Lines).show(file_rows([(_SIGNS[x.change], x.path) for x in found]))
+
+    def action_resume(self) -> None:
+        self.app.resume(self.run_id)
+
+    def action_cancel(self) -> None:
+        """The second time it is done."""
+        if self._cancelling:
+            self.app.cancel(self.run_id)
+        else:
+            self.tell(f"c once more ends run {self.run_id} for good; any other key leaves it")
+        self._cancelling = not self._cancelling
+
+    def on_key(self, event: object) -> None:
+        if getattr(event, "key", "") != "c":
+            self._cancelling = False

@@ -1,0 +1,484 @@
+"""The cockpit, driven by keys over real journals: what it shows, and that no slip answers anything."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import mkdtemp
+
+import pytest
+from loops import finish, plan, write
+from textual.pilot import Pilot
+from textual.widgets import Input, Static, TextArea
+from worlds import World
+
+from autoagent.commands import Answer, Approve, Command, Deny
+from autoagent.console.finding import opened
+from autoagent.goal.file import understand
+from autoagent.journal.home import home
+from autoagent.loop.context import Models
+from autoagent.messages import Reply
+from autoagent.outcome import Outcome
+from autoagent.testing.model import ScriptedModel, call
+from autoagent.tui.app import Cockpit
+from autoagent.tui.lines import Lines
+from autoagent.tui.question import DEAD_S, QuestionScreen
+from autoagent.tui.reading import ReadScreen
+from autoagent.tui.run import RunScreen
+from autoagent.tui.runs import RunsScreen
+from autoagent.tui.starting import StartScreen
+from autoagent.wiring import Parts, start
+
+POST = "goal: Tell bob\nallow: {send: {post: []}}\nplugins: [files, post]\ndone_when: [{file: a.txt}]\n"
+PROVED = "goal: Write a.txt\ndone_when: [{file: a.txt}]\nplugins: [files]\n"
+LONG = "\n".join(f"line {n} \x1b[31mred [bold]not bold[/bold] \u202eevil" for n in range(60))
+
+
+@dataclass
+class Carried:
+    """A carrier that only remembers what it was asked for."""
+
+    resumed: list[str] = field(default_factory=list)
+    started: list[Path] = field(default_factory=list)
+
+    def resume(self, run_id: str) -> Path:
+        self.resumed.append(run_id)
+        return Path("a.log")
+
+    def start(self, target: Path) -> Path:
+        self.started.append(target)
+        return Path("a.log")
+
+
+async def ran(folder: Path, goal: str, *replies: Reply) -> Outcome:
+    """A run of one sub-task in this test's home, as far as it goes."""
+    workspace = Path(mkdtemp(dir=folder))
+    model = ScriptedModel(planner=[plan("tell")], worker=replies)
+    with opened() as journal:
+        parts = Parts(journal=journal, models=Models(model, model, model), plugins=[World().plugin()])
+        return await start(understand(goal)[0], workspace, parts=parts)
+
+
+async def parked(folder: Path, text: str = "hi") -> Outcome:
+    return await ran(folder, POST, call("post_send", to="bob", text=text))
+
+
+def commands(run: str) -> list[Command]:
+    with opened() as journal:
+        return [sent.command for sent in journal.commands(run)]
+
+
+@dataclass
+class Seat:
+    """A person before the cockpit."""
+
+    pilot: Pilot[None]
+    app: Cockpit
+    carrier: Carried
+
+    async def until(self, holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(20):
+            while not holds():
+                await self.pilot.pause(0.02)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def asked(self) -> QuestionScreen:
+        """The question on screen, looked at long enough."""
+        await self.press("a")
+        await self.until(lambda: isinstance(self.app.screen, QuestionScreen))
+        await self.pilot.pause(DEAD_S + 0.1)
+        assert isinstance(self.app.screen, QuestionScreen)
+        return self.app.screen
+
+    def text(self, of: str) -> str:
+        """What stands in a pane, all of it."""
+        pane = self.app.screen.query_one(of)
+        if isinstance(pane, Lines):
+            return "\n".join(str(row.line) for row in pane.rows)
+        assert isinstance(pane, Static)
+        return str(pane.content)
+
+
+@asynccontextmanager
+async def seated(size: tuple[int, int] = (120, 36), run: str | None = None) -> AsyncIterator[Seat]:
+    """The cockpit over this test's home, once it has looked at all runs."""
+    carrier = Carried()
+    app = Cockpit(home(), run, carrier)
+    async with app.run_test(size=size) as pilot:
+        seat = Seat(pilot, app, carrier)
+        await seat.until(lambda: app.has_looked)
+        await pilot.pause()
+        yield seat
+
+
+# --- all runs -----------------------------------------------------------------------------------------------
+
+
+async def test_an_empty_home_names_the_key_that_fills_it() -> None:
+    """No traceback, no empty screen."""
+    async with seated() as seat:
+        assert "Nothing has run yet. n starts one" in seat.text("#preview")
+
+
+async def test_what_waits_stands_first(tmp_path: Path) -> None:
+    """With what it wants to do, and to whom, below."""
+    waits = await parked(tmp_path)
+    done = await ran(tmp_path, PROVED, write("a.txt", "x"), finish())
+
+    async with seated() as seat:
+        first, second = seat.text("#runs").splitlines()
+        assert first.startswith(f"!  {waits.run}  Tell bob")
+        assert "asks: post_send bob" in first
+        assert second.startswith(f"✓  {done.run}  Write a.txt  ")
+        assert "proved 1 of 1" in second
+        assert "TO     bob" in seat.text("#preview")
+        assert "1 waits for you" in seat.text("#top")
+
+
+async def test_the_list_is_filtered_by_words(tmp_path: Path) -> None:
+    """Of goal, state and id."""
+    waits = await parked(tmp_path)
+    await ran(tmp_path, PROVED, write("a.txt", "x"), finish())
+
+    async with seated() as seat:
+        await seat.press("slash", *"parked", "enter")
+
+        assert [line.split()[1] for line in seat.text("#runs").splitlines()] == [waits.run]
+
+
+async def test_a_journal_that_makes_no_sense_is_a_row(tmp_path: Path) -> None:
+    """It hides no other run."""
+    good, bad = await parked(tmp_path), await ran(tmp_path, PROVED, write("a.txt", "x"), finish())
+    with closing(sqlite3.connect(home() / "journal.db")) as db, db:
+        db.execute(
+            "UPDATE entries SET body = '{' WHERE seq = 5 AND run = (SELECT number FROM runs WHERE id = ?)",
+            (bad.run,),
+        )
+
+    async with seated() as seat:
+        rows = {line.split()[1]: line for line in seat.text("#runs").splitlines()}
+
+        assert "damaged" in rows[bad.run]
+        assert "asks:" in rows[good.run]
+
+
+async def test_cancelling_takes_two_keys(tmp_path: Path) -> None:
+    """The first says which run it is; any other key takes it back."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.press("c", "down", "c")
+        assert f"c once more ends run {waits.run}" in seat.text("#news")
+        assert commands(waits.run) == []
+
+        await seat.press("c")
+        await seat.until(lambda: seat.app.seen[waits.run].name == "cancelled")
+
+
+async def test_resuming_is_left_to_a_process_of_its_own(tmp_path: Path) -> None:
+    """The cockpit carries nothing."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.press("r")
+
+        assert seat.carrier.resumed == [waits.run]
+        assert "goes on in the background; log: a.log" in seat.text("#news")
+
+
+# --- questions ----------------------------------------------------------------------------------------------
+
+
+async def test_a_yes_is_bound_to_what_was_shown(tmp_path: Path) -> None:
+    """The command carries the digest, and the run goes on elsewhere."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        screen = await seat.asked()
+        digest = screen.question.digest
+        await seat.press("y")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    assert commands(waits.run) == [Approve(question=waits.waiting[0], digest=digest)]
+    assert seat.carrier.resumed == [waits.run]
+
+
+async def test_a_burst_of_keys_answers_nothing(tmp_path: Path) -> None:
+    """Whatever is typed before the question was seen for a while, and without a pause, isn't an answer."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.press("a", *(["y", "enter"] * 20))
+        assert isinstance(seat.app.screen, QuestionScreen)
+
+        assert commands(waits.run) == []
+
+
+async def test_enter_takes_no_until_the_cursor_is_moved(tmp_path: Path) -> None:
+    """Nothing that a person does without looking lets anything out."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.asked()
+        await seat.press("enter")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    assert [type(each) for each in commands(waits.run)] == [Deny]
+
+
+async def test_a_yes_pages_on_while_lines_are_unseen(tmp_path: Path) -> None:
+    """What was authorised was shown; foreign text is spelled out, and is no markup."""
+    waits = await parked(tmp_path, LONG)
+
+    async with seated((80, 24)) as seat:
+        await seat.asked()
+        assert "line 59 \\x1b[31mred [bold]not bold[/bold] \\u202eevil" in seat.text("#exactly")
+        assert "below, not seen yet" in seat.text("#answers")
+        pages = 0
+        while isinstance(seat.app.screen, QuestionScreen):
+            assert commands(waits.run) == []
+            await seat.press("y")
+            pages += 1
+
+    assert pages > 3
+    assert len(commands(waits.run)) == 1
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_head_and_answers_are_always_in_view(tmp_path: Path, size: tuple[int, int]) -> None:
+    """However long the record and its receiver are."""
+    goal = POST.replace("post: []", "post: []")
+    await ran(tmp_path, goal, call("post_send", to="b" * 3_000, text=LONG))
+
+    async with seated(size) as seat:
+        screen = await seat.asked()
+        whole = screen.region
+        for part in ("#head", "#answers", "#exactly"):
+            region = screen.query_one(part).region
+            assert whole.contains_region(region)
+            assert region.height >= 2
+
+
+async def test_leaving_is_no_answer(tmp_path: Path) -> None:
+    """The question waits on."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.asked()
+        await seat.press("escape")
+        assert isinstance(seat.app.screen, RunsScreen)
+
+    assert commands(waits.run) == []
+
+
+async def test_a_no_takes_its_reason_along(tmp_path: Path) -> None:
+    """Letters that are keys elsewhere are text in the field."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.asked()
+        await seat.press("f", *"any", "enter")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    (sent,) = commands(waits.run)
+    assert isinstance(sent, Deny)
+    assert sent.why == "any"
+
+
+async def test_a_yes_to_more_says_what_it_covers(tmp_path: Path) -> None:
+    """And takes a number only."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.asked()
+        await seat.press("Y", *"many", "enter")
+        assert "a number from 1 to 1000" in seat.text("#said")
+        seat.app.screen.query_one("#field", Input).value = "3"
+        await seat.press("enter")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    (sent,) = commands(waits.run)
+    assert isinstance(sent, Approve)
+    assert sent.covers == 3
+
+
+async def test_edited_arguments_are_asked_about_again(tmp_path: Path) -> None:
+    """Saving answers nothing; what doesn't fit is said; the yes after it sends the edit."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        screen = await seat.asked()
+        await seat.press("e")
+        editor = screen.query_one("#editor", TextArea)
+        editor.text = '{"to": "bob"}'
+        await seat.press("ctrl+s")
+        assert "'text' is missing" in seat.text("#said")
+
+        editor.text = '{"to": "bob", "text": "other"}'
+        await seat.press("ctrl+s")
+        assert commands(waits.run) == []
+        assert "as you edited it" in seat.text("#exactly")
+        await seat.pilot.pause(DEAD_S + 0.1)
+        await seat.press("y")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    (sent,) = commands(waits.run)
+    assert isinstance(sent, Approve)
+    assert sent.edit == {"to": "bob", "text": "other"}
+
+
+async def test_what_was_answered_elsewhere_takes_no_key(tmp_path: Path) -> None:
+    """The dialog stays, says so, and only closes."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        screen = await seat.asked()
+        with opened() as journal:
+            journal.send(
+                waits.run, Deny(question=waits.waiting[0], digest=screen.question.digest), by="other"
+            )
+        await seat.until(lambda: not seat.app.seen[waits.run].waiting)
+        await seat.press("y")
+
+        assert isinstance(seat.app.screen, QuestionScreen)
+        assert "answered" in seat.text("#said").lower()
+    assert len(commands(waits.run)) == 1
+
+
+async def test_a_text_is_written_and_sent(tmp_path: Path) -> None:
+    """A question of the agent's own."""
+    waits = await ran(tmp_path, PROVED, call("ask_human", question="Which colour?"))
+
+    async with seated() as seat:
+        await seat.asked()
+        assert "Which colour?" in seat.text("#exactly")
+        await seat.press("enter", *"blue", "enter")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    (sent,) = commands(waits.run)
+    assert isinstance(sent, Answer)
+    assert sent.text == "blue"
+
+
+# --- one run ------------------------------------------------------------------------------------------------
+
+
+async def test_a_run_shows_plan_proof_and_activity(tmp_path: Path) -> None:
+    """Each entry a line; enter unfolds it."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "the text"), finish())
+
+    async with seated(run=done.run) as seat:
+        assert isinstance(seat.app.screen, RunScreen)
+        await seat.until(lambda: "proved" in seat.text("#activity"))
+        assert "✓ tell do tell" in seat.text("#plan")
+        assert "✓ proved  a.txt" in seat.text("#plan")
+        pane = seat.app.screen.query_one("#activity", Lines)
+        number = next(n for n, row in enumerate(pane.rows) if "files_write a.txt" in str(row.line))
+        pane.action_move(number - pane.cursor)
+        await seat.press("enter")
+
+        assert isinstance(seat.app.screen, ReadScreen)
+        assert "│ the text" in seat.text("#text")
+
+
+async def test_changed_files_are_shown_with_their_lines(tmp_path: Path) -> None:
+    """`3` lists them, enter and `d` show what differs."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
+
+    async with seated(run=done.run) as seat:
+        await seat.until(lambda: done.run in seat.app.seen)
+        await seat.press("3")
+        assert "+ a.txt" in seat.text("#files")
+        await seat.press("down", "enter")
+
+        assert "+the text" in seat.text("#text")
+
+
+async def test_why_leads_back_from_a_line(tmp_path: Path) -> None:
+    """To the reply that asked for it."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
+
+    async with seated(run=done.run) as seat:
+        await seat.until(lambda: "proved" in seat.text("#activity"))
+        pane = seat.app.screen.query_one("#activity", Lines)
+        number = next(n for n, row in enumerate(pane.rows) if "files_write a.txt" in str(row.line))
+        pane.action_move(number - pane.cursor)
+        await seat.press("w")
+
+        assert "asked for by" in seat.text("#text")
+
+
+async def test_a_run_that_goes_on_elsewhere_is_followed(tmp_path: Path) -> None:
+    """What another process writes appears by itself."""
+    waits = await parked(tmp_path)
+
+    async with seated(run=waits.run) as seat:
+        await seat.until(lambda: "parked" in seat.text("#activity"))
+        from autoagent.wiring import cancel
+
+        with opened() as journal:
+            cancel(journal, waits.run, "enough")
+        await seat.until(lambda: "enough" in seat.text("#activity"))
+
+
+async def test_leaving_says_how_to_come_back(tmp_path: Path) -> None:
+    """From a run to the list, from the list to the shell."""
+    waits = await parked(tmp_path)
+
+    async with seated(run=waits.run) as seat:
+        await seat.press("escape")
+        assert isinstance(seat.app.screen, RunsScreen)
+        assert seat.app.left_at == "1 waits for you · autoagent tui comes back"
+
+
+# --- starting, help, colours --------------------------------------------------------------------------------
+
+
+async def test_a_goal_is_explained_as_it_is_typed(tmp_path: Path) -> None:
+    """A mistake with its line; started it is written down first."""
+    async with seated() as seat:
+        await seat.press("n")
+        screen = seat.app.screen
+        assert isinstance(screen, StartScreen)
+        screen.query_one("#goal", TextArea).text = "goal: x\nask: [start]\n"
+        await seat.pilot.pause()
+        assert "line 2: " in seat.text("#meaning")
+
+        screen.query_one("#goal", TextArea).text = "goal: Write a.txt\ndone_when: [{file: a.txt}]\n"
+        screen.query_one("#folder", Input).value = str(tmp_path / "new")
+        await seat.pilot.pause()
+        assert "a.txt" in seat.text("#meaning")
+        await seat.press("ctrl+s")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    assert seat.carrier.started == [tmp_path / "new"]
+    assert (tmp_path / "new" / "goal.yaml").read_text().startswith("goal: Write a.txt")
+
+
+async def test_help_lists_every_key_of_the_screen(tmp_path: Path) -> None:
+    """In words, with what they do."""
+    async with seated() as seat:
+        await seat.press("question_mark")
+
+        said = seat.text("#keys")
+        assert "answer" in said
+        assert "End it for good; asks" in said
+
+
+@pytest.mark.parametrize("theme", ["autoagent", "autoagent-light", "autoagent-contrast"])
+async def test_every_theme_draws_every_tone(tmp_path: Path, theme: str) -> None:
+    """A theme without a colour would fail here."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "x"), finish())
+
+    async with seated(run=done.run) as seat:
+        seat.app.theme = theme
+        await seat.until(lambda: "proved" in seat.text("#activity"))
+
+        assert "proved" in seat.app.export_screenshot()
