@@ -10,7 +10,7 @@ import pytest
 import searx_engine
 from sites import Site, article, goal, serving, told, visiting
 
-from autoagent.events import CallDecided, QuestionAsked
+from autoagent.events import CallDecided, CallEnded, QuestionAsked
 from autoagent.testing.model import call
 
 _IS_REQUIRED = bool(os.environ.get("AUTOAGENT_REQUIRE_PEERS"))
@@ -48,9 +48,9 @@ async def test_search_and_read_of_its_result(tmp_path: Path, site: Site, engine:
     search, read = call("web_search", query="southern granite"), call("web_read", url=site.url("/mole"))
     text = await told(stage, goal(hosts=[f"127.0.0.1:{site.port}"]), search, read)
 
-    found = next(e for e in stage.journal.read(stage.run) if e.event.kind == "call_ended").event
-    assert found.output == (  # type: ignore[union-attr]
-        f"1 result of searx for 'southern granite':\n\n1. The southern mole\n   {site.url('/mole')}\n   {MOLE}"
+    assert stage.events(CallEnded)[0].output == (
+        "1 result of searx for 'southern granite':\n\n"
+        f"1. The southern mole\n   {site.url('/mole')}\n   {MOLE}"
     )
     assert MOLE in text
     assert stage.events(CallDecided)[0].destination == f"search:{engine}/search"

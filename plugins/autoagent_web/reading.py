@@ -61,7 +61,7 @@ async def _read_apart(document: Document, content: bytes) -> Reading:
     """Have a process read it. Raises `ToolError` where that dies, or takes too long."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-I", "-B", "-X", "utf8", "-m", "autoagent_web.reader"),
+        *("-I", "-X", "utf8", "-m", "autoagent_web.reader"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
