@@ -69,10 +69,14 @@ class OfPlugin:
     home: Path | None
 
     def secret(self, variable: str) -> str:
-        """The secret in a variable that the settings name. Raises `NotDone` where it isn't set."""
+        """A secret that the plugin's settings name, or that the goal binds to the host of this call.
+
+        Raises `NotDone` where it isn't set, or isn't for this call.
+        """
         if variable not in self.secrets:
             raise NotDone(
-                f"the variable {variable} isn't set; the person's settings say that it holds a secret"
+                f"the secret {variable} isn't at hand: the variable isn't set, or the goal doesn't bind it "
+                "to the host of this call"
             )
         return self.secrets[variable].get_secret_value()
 
@@ -109,7 +113,8 @@ class ToolContext(OfPlugin):
     settings: BaseModel | None = None
     """The plugin's, as config.toml has them: a value of `Plugin.settings`."""
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
-    """Variable -> secret, for the variables that the plugin's settings name."""
+    """Variable -> secret, for the variables that the plugin's settings name, and for what the goal binds to
+    the host of this call: these `http` attaches by itself."""
     http: Http = NO_HTTP
     """The way out. It leads to the goal's web hosts for a read that has a destination, to the provider for a
     search, to the host of its destination for an external call; and to nobody else."""

@@ -23,7 +23,9 @@ from autoagent.loop.context import Models
 from autoagent.loop.learnt import roots_of
 from autoagent.opening import Opening
 from autoagent.outward.client import GuardedOutward
+from autoagent.outward.guard import Secrets
 from autoagent.ports import Journal, Memory, Outward, Passages, Sandbox
+from autoagent.secrecy import BoundSecret, Strike
 from autoagent.settings import Settings
 from autoagent.tools import Plugin
 from autoagent.trees import Tree, WorkingCopy, restrict
@@ -71,6 +73,8 @@ class Means:
     models: Models
     sandbox: Sandbox | None
     opening: Opening
+    outward: Outward
+    secrets: Secrets
     recording: str | None = None
     """What the models' replies come from: a recording's file, or a run."""
 
@@ -108,11 +112,15 @@ class Picker:
         `Unavailable` for what can't be had.
         """
         loaded = self.enabled(goal)
+        secrets = self._secrets(goal, loaded)
+        outward = self.parts.outward or GuardedOutward(secrets=secrets)
         means = Means(
             plugins=loaded,
+            outward=outward,
+            secrets=secrets,
             models=await self._models(goal, folder, inputs, choices, on_note),
             sandbox=await self._sandbox(goal, run_id, inputs, on_note),
-            opening=Opening(loaded, on_note, self.outward()),
+            opening=Opening(loaded, on_note, outward),
             recording=None if self.parts.models is not None else self._recording(folder, choices),
         )
         # last, since it starts what costs time: everything else that can be refused is known by now
@@ -125,8 +133,15 @@ class Picker:
         roots = roots_of(goal)
         return FilesView(WorkingCopy(tree if "." in roots else restrict(tree, roots), self.journal.objects))
 
-    def outward(self) -> Outward:
-        return GuardedOutward() if self.parts.outward is None else self.parts.outward
+    def _secrets(self, goal: Goal, loaded: plugins.Loaded) -> Secrets:
+        """Those that the goal binds, and all that must stand nowhere. Raises `UsageError`."""
+        bound: tuple[BoundSecret, ...] = ()
+        if goal.allow.secrets:
+            from autoagent.vault import bound_secrets
+
+            bound = bound_secrets(goal.allow.secrets, self.settings.secrets, os.environ, self.home)
+        known = self.settings.secret_keys() | dict(loaded.secrets) | {s.name: s.value for s in bound}
+        return Secrets(bound, Strike({name: value.get_secret_value() for name, value in known.items()}))
 
     def enabled(self, goal: Goal) -> plugins.Loaded:
         """The plugins that goal and settings enable. Raises `UsageError`."""

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from inspect import iscoroutinefunction
 from pathlib import Path
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 
 from autoagent.errors import UsageError
 from autoagent.extras import GROUP, lacking, said
@@ -55,6 +55,8 @@ class Loaded:
     """The tools that need no opening."""
     hooked: tuple[Hooked, ...] = ()
     """Those that have hooks, in the order in which they are enabled."""
+    secrets: Mapping[str, SecretStr] = field(default_factory=dict)
+    """Variable -> secret, of all that the plugins' settings name."""
 
 
 def load(
@@ -81,6 +83,7 @@ def load(
     hashes: dict[str, str] = {}
     openable: list[Enabled] = []
     hooked: list[Hooked] = []
+    secrets: dict[str, SecretStr] = {}
     for name in dict.fromkeys((*names, *given)):
         point = None if name in given else _one(name, points)
         plugin = given[name] if point is None else _load_one(name, point)
@@ -90,12 +93,13 @@ def load(
         own = settings_of(plugin, settings, environment or {})
         hashes[name] = code if own is None else digest([code, own.values.model_dump(mode="json")])
         enabled = Enabled(plugin, hashes[name], own, _folder_of(name, home))
+        secrets |= {} if own is None else own.secrets
         tools |= {tool.name: of_plugin(tool, enabled) for tool in plugin.tools}
         if plugin.opened is not None:
             openable.append(enabled)
         if plugin.hooks != Hooks():
             hooked.append(Hooked(plugin.hooks, _hook_context(enabled)))
-    return Loaded(tools, hashes, tuple(openable), dict(tools), tuple(hooked))
+    return Loaded(tools, hashes, tuple(openable), dict(tools), tuple(hooked), secrets)
 
 
 def _hook_context(enabled: Enabled) -> HookContext:

@@ -26,6 +26,11 @@ write. The file names the variables that hold secrets and holds none itself; her
     [every_run]
     plugins = ["notify"]                 # enabled in every run, besides those that its goal names
 
+    [secrets.GITHUB_TOKEN]               # how one is sent that a goal binds to a host ('allow: secrets')
+    source = "keyring"                   # env, file (secrets.toml, mode 600) or keyring; by default env, file
+    header = "Authorization"
+    format = "Bearer {}"
+
     [plugins.mail]                       # what a plugin wants to know, in its own words
     host = "smtp.example.org"
 
@@ -49,6 +54,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, SecretStr, Validat
 from pydantic_core import ErrorDetails
 
 from autoagent.errors import UsageError
+from autoagent.hosts import host_of, is_private
 from autoagent.messages import Frozen
 from autoagent.ports import ModelRole
 from autoagent.redact import one_line
@@ -156,6 +162,34 @@ class EveryRunSettings(_Table):
     """Enabled as if the goal named them; what they may do is still the goal's to say."""
 
 
+class SecretSettings(_Table):
+    """Where a secret is kept that goals bind to hosts, and how it is sent: a table `[secrets.NAME]`."""
+
+    source: Literal["env", "file", "keyring"] | None = None
+    """`None`: the environment, else the file."""
+    key: str = Field(default="", max_length=200)
+    """What it is called there; empty: as here."""
+    header: str = Field(default="Authorization", pattern=r"^[A-Za-z0-9-]{1,100}$")
+    format: str = Field(default="Bearer {}", max_length=1_000)
+    """What the header says; `{}` is the secret."""
+
+    @field_validator("header")
+    @classmethod
+    def _is_free(cls, header: str) -> str:
+        if header.lower() in ("host", "content-length", "transfer-encoding", "connection"):
+            raise ValueError(f"is {header!r}, a header that only the client writes")
+        return header
+
+    @field_validator("format")
+    @classmethod
+    def _has_place(cls, text: str) -> str:
+        if text.count("{}") != 1 or not text.isascii() or not text.isprintable():
+            raise ValueError(
+                f"is {one_line(text, 60)!r}; expected text with {{}} once, where the secret goes"
+            )
+        return text
+
+
 @dataclass(frozen=True)
 class PluginSettings:
     """What config.toml says to one plugin."""
@@ -184,8 +218,10 @@ class Settings(Frozen):
     """The model that the environment names."""
     server: str = OPENAI_URL
     """The environment's: it has the models that are named where the file holds none."""
-    secrets: dict[str, SecretStr] = Field(default={}, exclude=True)
-    """The variables that hold keys, as far as they are set."""
+    secrets: dict[str, SecretSettings] = Field(default={})
+    """By the names that goals have for them."""
+    keys: dict[str, SecretStr] = Field(default={}, exclude=True)
+    """The variables that hold keys of models and memory, as far as they are set."""
 
     def chain(self, role: ModelRole, name: str | None = None) -> tuple[ModelSettings, ...]:
         """The models for `role`, first choice first; empty where none is configured.
@@ -202,7 +238,15 @@ class Settings(Frozen):
 
     def key(self, variable: str) -> SecretStr | None:
         """The secret in an environment variable that the settings name; `None` where it isn't set."""
-        return self.secrets.get(variable)
+        return self.keys.get(variable)
+
+    def secret_keys(self) -> dict[str, SecretStr]:
+        """The keys of models and memory on other machines; that of one's own server is often a mere word."""
+        own = [model for model in (*self.models.values(), self.environment) if model is not None]
+        used = {model.key_env for model in own if not _is_here(model.base_url)}
+        if self.memory.url is not None and not _is_here(self.memory.url):
+            used.add(self.memory.key_env)
+        return {name: key for name, key in self.keys.items() if name in used}
 
     def of_plugin(self, name: str, model: type[BaseModel], environment: Mapping[str, str]) -> PluginSettings:
         """The table `[plugins.NAME]` as the plugin's own model. Raises `UsageError` as `load`."""
@@ -242,6 +286,11 @@ class Settings(Frozen):
         return f"{model.key_env} is not set, and {model.model!r} at {model.base_url} needs a key; set it{own}"
 
 
+def _is_here(url: str) -> bool:
+    found = host_of(url)
+    return found is not None and is_private(found[0])
+
+
 def _variables(value: object, key: str = "") -> Iterator[str]:
     """The variables that a plugin's settings name, in fields called `env` or `…_env` of whatever table."""
     match value:
@@ -272,9 +321,9 @@ def load(home: Path, environment: Mapping[str, str]) -> Settings:
         raise UsageError("\n".join(said)) from None
     _check_roles(path, settings)
     named = {OPENAI_KEY, settings.memory.key_env, *(model.key_env for model in settings.models.values())}
-    secrets = {name: SecretStr(value) for name in named if (value := environment.get(name, "").strip())}
+    keys = {name: SecretStr(value) for name in named if (value := environment.get(name, "").strip())}
     server = environment.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
-    found = {"environment": _environment_model(environment, server), "server": server, "secrets": secrets} | {
+    found = {"environment": _environment_model(environment, server), "server": server, "keys": keys} | {
         "path": str(path)
     }
     return settings.model_copy(update=found)
@@ -289,13 +338,13 @@ def _tables(path: Path) -> dict[str, object]:
         raise UsageError(f"{path}: can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is no TOML: {error}") from error
-    for name in ("environment", "server", "secrets", "path"):  # ours, not the file's
+    for name in ("environment", "server", "keys", "path"):  # ours, not the file's
         if name in tables:
             raise UsageError(f"{path}: unknown table [{name}]; {_expected(name, _FILE_TABLES)}")
     return tables
 
 
-_FILE_TABLES = ("models", "roles", "memory", "sandbox", "questions", "every_run", "plugins")
+_FILE_TABLES = ("models", "roles", "memory", "sandbox", "questions", "every_run", "secrets", "plugins")
 
 
 def _environment_model(environment: Mapping[str, str], server: str) -> ModelSettings | None:
@@ -348,9 +397,14 @@ def _problem(details: ErrorDetails) -> str:
     *table, key = [str(step) for step in details["loc"]] or [""]
     shown, place = one_line(key, 60), one_line(".".join(table), 100)
     where = f"[{place}] {shown}" if table else f"[{shown}]"
+    if table == ["secrets"]:
+        return (
+            f"{where} is no table: no secret stands in this file, put it into a variable or secrets.toml; "
+            f"[secrets.{shown}] may say where, and how it is sent"
+        )
     if details["type"] != "extra_forbidden":
         return f"{where} {_said(details)}"
-    if key in ("key", "api_key", "token"):
+    if key in ("key", "api_key", "token", "value", "secret"):
         return (
             f"[{place}] {shown}: no key stands in this file; put it into a variable and name that as key_env"
         )
@@ -385,6 +439,8 @@ def _keys_of(table: list[str]) -> Iterable[str]:
             return PriceSettings.model_fields
         case ["roles"]:
             return RoleSettings.model_fields
+        case ["secrets", _]:
+            return SecretSettings.model_fields
         case ["every_run"]:
             return EveryRunSettings.model_fields
         case ["questions"]:

@@ -30,6 +30,7 @@ from autoagent.goal.file import goal_digest
 from autoagent.ids import new_id
 from autoagent.journal.home import home as default_home
 from autoagent.journal.sqlite import SqliteJournal
+from autoagent.logs import struck_logs
 from autoagent.loop.asking import Approver, Asking
 from autoagent.loop.context import RunContext, equipment_of
 from autoagent.loop.hearing import Hearing
@@ -167,7 +168,14 @@ class _Wires:
         self.journal.create(run_id, str(folder))
         self.parts.faults.reached("run created")
         with _held(self.journal, run_id, self.parts.faults, is_new=True) as lease:
-            history = History(self.journal, lease, self.parts.clock, hooks.on_entry, self.parts.faults)
+            history = History(
+                self.journal,
+                lease,
+                self.parts.clock,
+                hooks.on_entry,
+                self.parts.faults,
+                means.secrets.strike,
+            )
             history.record(
                 RunStarted(
                     goal=goal,
@@ -210,6 +218,7 @@ class _Wires:
     ) -> Outcome:
         """Say who carries the run from here, then carry it."""
         lease, models = history.lease, means.models
+        history.strike = means.secrets.strike
         raised = choices.raised and LimitsRaised(limits=raise_limits(history.state, choices.raised))
         history.record(
             OwnerChanged(
@@ -250,14 +259,15 @@ class _Wires:
             sandbox=means.sandbox,
             memory=self.picker.memory(),
             passages=self.picker.passages,
-            outward=self.picker.outward(),
+            outward=means.outward,
+            secrets=means.secrets.bound,
             on_text=hooks.on_text,
             hearing=hearing,
         )
         patience_s = self.picker.settings.questions.tell_after_minutes * 60
         reporter = Reporter(history, hooked, patience_s, attended=hooks.approver is not None)
         try:
-            with means.opening.carried(history):
+            with means.opening.carried(history), struck_logs(history.strike):
                 return await self._carried(ctx, reporter, hooks.on_note)
         finally:
             reporter.close()

@@ -47,6 +47,7 @@ from autoagent.settings import (
     QuestionSettings,
     RoleSettings,
     SandboxSettings,
+    SecretSettings,
 )
 from autoagent.testing.conformance.findings import Finding
 from autoagent.tools import ToolContext
@@ -251,6 +252,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         "sandbox": SandboxSettings,
         "questions": QuestionSettings,
         "every_run": EveryRunSettings,
+        "secrets.NAME": SecretSettings,
     }
     known = {
         f"{table}.{key}": field

@@ -151,7 +151,7 @@ def test_fixed_plan_is_shown() -> None:
         (Goal(goal="x", private=("a",)), "'private' changes nothing"),
         (
             Goal(goal="x", allow=Allow(web=("b",), secrets={"A": "b"})),
-            "'secrets' changes nothing: plugins take",
+            "what it reads at b with the secret A counts as private",
         ),
         (Goal(goal="x", yours=(".",)), "trusted as if they were your own"),
         (Goal(goal="x", allow=Allow(run="sandbox"), plugins=("files",)), "no plugin 'python'"),

@@ -13,13 +13,13 @@ import zlib
 
 import httpx2
 import pytest
+from name_server import asking, name_server
+from web_servers import Asked, Say, reply, web_server
 
 from autoagent.errors import NotDone, ToolError
 from autoagent.outward.client import GuardedHttp
 from autoagent.outward.guard import Resolve
 from autoagent.reach import Reach
-from tests.name_server import asking, name_server
-from tests.web_servers import Asked, Say, reply, web_server
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
 

@@ -8,12 +8,12 @@ import zlib
 
 import httpx2
 import pytest
+from web_servers import WebServer, reply, web_server
 
 from autoagent.errors import NotDone, ToolError
 from autoagent.outward.client import GuardedHttp
 from autoagent.ports import HttpReply
 from autoagent.reach import Reach
-from tests.web_servers import WebServer, reply, web_server
 
 
 def client(*webs: WebServer) -> GuardedHttp:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from loops import Stage, finish, plan
+from web_servers import reply, web_server
 
 from autoagent.events import CallDecided, CallEnded
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.tools import Plugin, ToolContext, tool
-from tests.loops import Stage, finish, plan
-from tests.web_servers import reply, web_server
 
 
 @tool(effect="read", destination="url")

@@ -142,8 +142,8 @@ def test_secrets_are_never_shown(tmp_path: Path) -> None:
     """No key stands in the representation or the dump of the settings."""
     settings = config(tmp_path, TWO_MODELS, OPENAI_API_KEY="sk-secret", LOCAL_KEY="other-secret")
 
-    assert "secret" not in repr(settings).replace("secrets", "").replace("SecretStr", "")
-    assert "secret" not in settings.model_dump_json()
+    assert "-secret" not in repr(settings)
+    assert "-secret" not in settings.model_dump_json()
 
 
 def test_memory_and_sandbox_are_set(tmp_path: Path) -> None:
@@ -197,7 +197,7 @@ def test_memory_and_sandbox_are_set(tmp_path: Path) -> None:
         ('[memory]\nurl = "qdrant"\n', "[memory] url is 'qdrant'; expected an http or https address"),
         (
             '[secrets]\nX = "y"\n',
-            "unknown table [secrets]; expected one of models, roles, memory, sandbox, questions, ",
+            "[secrets] X is no table: no secret stands in this file, put it into a variable or",
         ),
     ],
 )

@@ -235,8 +235,12 @@ def _power_surprises(goal: Goal) -> Iterator[str]:
         yield "with '*' under 'allow.web', it may follow any link that it reads to any public host, unasked"
     if goal.private and not (allow.web or allow.send):
         yield "'private' changes nothing: this goal lets nothing leave"
-    if allow.secrets:
-        yield "'secrets' changes nothing: plugins take their keys from the environment, and none reads it yet"
+    for secret, host in allow.secrets.items():
+        reached = (*allow.web, *(one for named in allow.send.values() for one in named))
+        if not any(host.partition(":")[0] in one or "*" in one for one in reached):
+            yield f"nothing here may reach {one_line(host)}, so the secret {one_line(secret)} changes nothing"
+        else:
+            yield f"what it reads at {one_line(host)} with the secret {one_line(secret)} counts as private"
     if "." in goal.yours:
         yield "with '.' under 'yours', orders hidden in any file here are trusted as if they were your own"
     if allow.run == "sandbox" and "python" not in goal.enabled_plugins:

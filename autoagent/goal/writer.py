@@ -38,7 +38,7 @@ _TEMPLATE = """\
 #  run: sandbox            # code, in a sandbox without network; default: none
 #  web: ["*.wikipedia.org", "127.0.0.1:8080"]    # hosts it may read from; default: no network
 #  send: {{mail: [anna@example.org]}}              # plugin: destinations; default: nothing
-#  secrets: {{SMTP_PASSWORD: mail.example.org}}    # secret: its one host; no plugin reads it yet
+#  secrets: {{SMTP_PASSWORD: mail.example.org}}    # secret: the one host that it goes to
 
 # Files by trust.
 #private: [notes]          # once outside text was read too, nothing leaves without asking

@@ -15,6 +15,7 @@ from autoagent.loop.meter import Meter
 from autoagent.loop.toolbox import ToolOutcome
 from autoagent.loop.workspace import Workspace
 from autoagent.ports import Memory, Model, ModelRole, Outward, Passages, Sandbox
+from autoagent.secrecy import BoundSecret
 from autoagent.tools import Tool
 from autoagent.trees import WorkingCopy
 
@@ -83,6 +84,8 @@ class RunContext:
     """Gives a plugin, by its name, its own index of texts."""
     outward: Outward | None = None
     """Makes the clients of tools; `None`: they reach nobody."""
+    secrets: tuple[BoundSecret, ...] = ()
+    """Those that the goal binds to hosts."""
     on_text: Callable[[str, str], None] | None = field(default=None)
     """Hears (lane, piece of a reply) as it streams; lossy."""
     hearing: Hearers | None = None

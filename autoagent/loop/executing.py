@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from pydantic import SecretStr
+
 from autoagent import policy
-from autoagent.events import CallDecided
+from autoagent.events import CallDecided, Label
+from autoagent.hosts import host_of, names
 from autoagent.loop.context import RunContext
 from autoagent.loop.toolbox import ToolOutcome, ToolThread, hop
 from autoagent.offline import NO_HTTP
@@ -24,7 +27,7 @@ from autoagent.ports import (
     Source,
     Uses,
 )
-from autoagent.tools import Tool, ToolContext
+from autoagent.tools import SEARCH, Tool, ToolContext
 from autoagent.trees import WorkingCopy
 
 
@@ -43,7 +46,9 @@ class Executor:
         context = self._context(tool, decided, copy, http)
         at_last = history.assert_owned if decided.effect == "external" else _go_on
         outcome = await self._thread.run(tool, context, decided.args, decided.files, at_last)
-        return _labelled(_without_secrets(outcome, tool), uses), time.monotonic() - began
+        labels = _labels(decided, uses, self._bound_to(decided.destination or ""))
+        outcome = _without_secrets(outcome, tool)
+        return replace(outcome, labels=(*outcome.labels, *labels)), time.monotonic() - began
 
     def close(self) -> None:
         self._thread.close()
@@ -55,6 +60,14 @@ class Executor:
             return NO_HTTP, Uses()
         reach = policy.reach(history.state, decided.effect, decided.destination)
         return outward.http(reach, history.assert_owned if decided.effect == "external" else None)
+
+    def _bound_to(self, destination: str) -> dict[str, SecretStr]:
+        """The secrets that the goal binds to the host of a call, of each where it reaches several."""
+        found = [host_of(url) for url in destination.removeprefix(SEARCH).split(", ")]
+        places = [place for place in found if place is not None]
+        if len(places) < len(found):
+            return {}
+        return {s.name: s.value for s in self.ctx.secrets if all(names(s.host, *each) for each in places)}
 
     def _context(self, tool: Tool, decided: CallDecided, copy: WorkingCopy, http: Http) -> ToolContext:
         sandbox, memory, passages = self.ctx.sandbox, self.ctx.memory, self.ctx.passages
@@ -81,7 +94,7 @@ class Executor:
             labels=state.labels,
             began_at=known.started.began_at if known is not None and known.started is not None else None,
             settings=tool.settings,
-            secrets=tool.secrets,
+            secrets={**tool.secrets, **self._bound_to(decided.destination or "")},
             http=http,
             home=tool.home,
         )
@@ -99,11 +112,13 @@ def _without_secrets(outcome: ToolOutcome, tool: Tool) -> ToolOutcome:
     return replace(outcome, text=text)
 
 
-def _labelled(outcome: ToolOutcome, uses: Uses) -> ToolOutcome:
-    """With what the client knows: an answer from a server is text from outside."""
-    if not uses.answered or "outside" in outcome.labels:
-        return outcome
-    return replace(outcome, labels=(*outcome.labels, "outside"))
+def _labels(decided: CallDecided, uses: Uses, bound: Mapping[str, SecretStr]) -> Iterator[Label]:
+    """What the client knows: an answer is outside text, and what takes a secret to read is private."""
+    if uses.answered:
+        yield "outside"
+    is_search = (decided.destination or "").startswith(SEARCH)  # of a public index, with a key to pay by
+    if decided.effect == "read" and not is_search and (uses.secrets or bound):
+        yield "private"
 
 
 class _MemoryFromThread:

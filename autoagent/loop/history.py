@@ -15,6 +15,7 @@ from autoagent.errors import LeaseLost
 from autoagent.events import Entry, Event
 from autoagent.faults import NO_FAULTS, Faults
 from autoagent.ports import Lease, Objects, OnEntry, SentCommand
+from autoagent.secrecy import Strike
 from autoagent.state import RunState, advance, fold
 
 T = TypeVar("T")
@@ -49,12 +50,15 @@ class History:
         clock: Clock,
         on_entry: OnEntry | None = None,
         faults: Faults = NO_FAULTS,
+        strike: Strike | None = None,
     ) -> None:
         self.journal = journal
         self.lease = lease
         self.clock = clock
         self.faults = faults
         """Hears of each gap between an effect and its record."""
+        self.strike = strike or Strike({})
+        """Strikes the person's secrets out of everything that is recorded."""
         self._on_entry = on_entry or (lambda entry: None)
         self._waiting: list[asyncio.Future[None]] = []
         self.state: RunState = fold(lease.run_id, journal.read(lease.run_id))
@@ -64,13 +68,13 @@ class History:
         return self.lease.run_id
 
     def record(self, *events: Event, sync: bool = False) -> RunState:
-        """Append facts, all or none, and return the state after them.
+        """Append facts, all or none, and return the state after them. No secret stands in them.
 
         With `sync` they survive a power cut once `durable` returns.
         """
         now, first = self.clock.now(), self.state.seq + 1
         entries = [
-            Entry(seq=first + i, at=now, epoch=self.lease.epoch, event=event)
+            Entry(seq=first + i, at=now, epoch=self.lease.epoch, event=self.strike.model(event))
             for i, event in enumerate(events)
         ]
         state = self.state

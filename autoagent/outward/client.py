@@ -9,13 +9,13 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Unpack
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from autoagent import __version__
 from autoagent.errors import NotDone, ToolError
-from autoagent.outward.guard import Resolve, place_of, resolved
+from autoagent.outward.guard import Resolve, Secrets, place_of, resolved
 from autoagent.ports import Http, HttpReply, HttpSending, Outward, Uses
 from autoagent.reach import Reach
 from autoagent.redact import one_line
@@ -65,9 +65,11 @@ class GuardedHttp(Http):
         *,
         resolve: Resolve = resolved,
         before_send: Callable[[], None] | None = None,
+        secrets: Secrets | None = None,
     ) -> None:
         self.reach = reach
         self.uses = Uses()
+        self._secrets = secrets or Secrets()
         self._resolve = resolve
         self._before_send = before_send
 
@@ -101,18 +103,37 @@ class GuardedHttp(Http):
         from autoagent.outward.wire import Sending, body_of, exchange
 
         place = await place_of(hop.url, self.reach, self._resolve, hop.before)
-        sending = Sending(hop.method, hop.headers, body_of(hop.content), silence_s=None)
+        self._secrets.refuse_leak(place, place.target.encode(), hop.content, repr(hop.headers).encode())
+        attached = self._secrets.attached(place, dict(hop.headers))
+        headers = (*hop.headers, *attached.items())
         if self._before_send is not None:
             self._before_send()
-        async with exchange(place, sending, max_bytes) as received:
+        self.uses.secrets.extend(secret.name for secret in self._secrets.at(place))
+        async with exchange(place, Sending(hop.method, headers, body_of(hop.content)), max_bytes) as received:
             content = b"".join([piece async for piece in received.pieces])
             self.uses.answered.append(place.host)
-            return HttpReply(received.status, hop.url, _joined(received.headers), content)
+            return self._without_secrets(
+                HttpReply(received.status, hop.url, _joined(received.headers), content)
+            )
+
+    def _without_secrets(self, reply: HttpReply) -> HttpReply:
+        """What a server echoes isn't for a tool, nor for what it writes; in its charset neither."""
+        strike = self._secrets.strike
+        if not strike:
+            return reply
+        headers = {strike.text(name): strike.text(value) for name, value in reply.headers.items()}
+        if reply.status in _REDIRECTS and headers.get("location") != reply.headers.get("location"):
+            raise ToolError(f"{one_line(reply.url, 200)} redirects to a URL that holds a secret")
+        reply = replace(reply, headers=headers, content=strike.data(reply.content))
+        if (struck := strike.text(reply.text)) != reply.text:
+            kind = {"content-type": f"{reply.media_type or 'text/plain'}; charset=utf-8"}
+            reply = replace(reply, headers=headers | kind, content=struck.encode("utf-8", "replace"))
+        return reply
 
     def transport(self) -> AsyncBaseTransport:
         from autoagent.outward.wire import GuardedTransport
 
-        return GuardedTransport(self.reach, self._resolve, self._before_send, self.uses)
+        return GuardedTransport(self.reach, self._resolve, self._before_send, self._secrets, self.uses)
 
 
 @dataclass(frozen=True)
@@ -120,9 +141,10 @@ class GuardedOutward(Outward):
     """Makes guarded clients."""
 
     resolve: Resolve = resolved
+    secrets: Secrets = field(default_factory=Secrets)
 
     def http(self, reach: Reach, before_send: Callable[[], None] | None = None) -> tuple[Http, Uses]:
-        made = GuardedHttp(reach, resolve=self.resolve, before_send=before_send)
+        made = GuardedHttp(reach, resolve=self.resolve, before_send=before_send, secrets=self.secrets)
         return made, made.uses
 
 

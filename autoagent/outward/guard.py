@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
 from autoagent.errors import NotDone
-from autoagent.hosts import host_of
+from autoagent.hosts import host_of, is_private, names
 from autoagent.reach import Reach
+from autoagent.secrecy import BoundSecret, Strike
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """(host, port) -> addresses, best first. Raises `OSError`."""
@@ -64,6 +66,44 @@ async def place_of(url: str, reach: Reach, resolve: Resolve, before: str | None 
     parts = urlsplit(url)
     target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_PRINTABLE)
     return Place(parts.scheme, host, port, target, addresses)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What the client knows of secrets."""
+
+    bound: tuple[BoundSecret, ...] = ()
+    strike: Strike = field(default_factory=lambda: Strike({}))
+    """Of all that are known in this run: what servers echo is struck out."""
+
+    @cached_property
+    def _bound_ones(self) -> Strike:
+        return Strike({secret.name: secret.value.get_secret_value() for secret in self.bound})
+
+    def at(self, place: Place) -> tuple[BoundSecret, ...]:
+        """Those that are bound to the host."""
+        return tuple(secret for secret in self.bound if names(secret.host, place.host, place.port))
+
+    def attached(self, place: Place, taken: Iterable[str]) -> dict[str, str]:
+        """The headers that they add to those that are there already. Raises `NotDone`."""
+        headers: dict[str, str] = {}
+        for secret in self.at(place):
+            if place.scheme != "https" and not is_private(place.host):
+                raise NotDone(f"the secret {secret.name} goes to {place.host} over https only; ask for https")
+            value = secret.header_value
+            if not value.isascii() or not value.isprintable():
+                raise NotDone(f"the secret {secret.name} holds signs that no header can")
+            if secret.header not in taken:
+                headers[secret.header] = value
+        return headers
+
+    def refuse_leak(self, place: Place, *parts: bytes) -> None:
+        """No secret goes where it isn't bound to, whoever put it into a request. Raises `NotDone`."""
+        here = {secret.name for secret in self.at(place)}
+        for part in parts:
+            for name in self._bound_ones.names_in(part):
+                if name not in here:
+                    raise NotDone(f"not sent: it holds the secret {name}, which isn't for {place.host}")
 
 
 async def _addresses(host: str, port: int, resolve: Resolve) -> tuple[str, ...]:

@@ -16,11 +16,12 @@ from itertools import chain
 import httpx2
 
 from autoagent.errors import NotDone, ToolError
-from autoagent.outward.guard import Place, Resolve, place_of
+from autoagent.outward.guard import Place, Resolve, Secrets, place_of
 from autoagent.outward.unpacking import Unpacker
 from autoagent.ports import Uses
 from autoagent.reach import Reach
 from autoagent.redact import one_line
+from autoagent.secrecy import Strike
 
 CONNECT_S = 10.0
 MOST_STREAMED = 256 << 20
@@ -36,7 +37,7 @@ class Sending:
     method: str
     headers: Sequence[tuple[str, str]]
     body: httpx2.AsyncByteStream
-    silence_s: float | None
+    silence_s: float | None = None
     """The longest between two pieces."""
 
 
@@ -131,29 +132,58 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     """For clients of libraries: every request that they make, redirects too, is judged as any other."""
 
     def __init__(
-        self, reach: Reach, resolve: Resolve, before_send: Callable[[], None] | None, uses: Uses
+        self,
+        reach: Reach,
+        resolve: Resolve,
+        before_send: Callable[[], None] | None,
+        secrets: Secrets,
+        uses: Uses,
     ) -> None:
-        self._reach, self._resolve, self._before_send, self._uses = reach, resolve, before_send, uses
+        self._reach, self._resolve, self._before_send = reach, resolve, before_send
+        self._secrets, self._uses = secrets, uses
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Raises `NotDone`, `ToolError`, which no library takes for a failure of the network."""
         place = await place_of(_ascii(request.url), self._reach, self._resolve)
         headers = [(k, v) for k, v in request.headers.multi_items() if k not in _REWRITTEN]
+        self._secrets.refuse_leak(place, place.target.encode(), repr(headers).encode())
         headers += [("accept-encoding", "gzip, deflate"), ("connection", "close")]
+        headers += self._secrets.attached(place, dict(headers)).items()
         assert isinstance(request.stream, httpx2.AsyncByteStream)
         silence_s = request.extensions.get("timeout", {}).get("read")
         sending = Sending(request.method, headers, request.stream, silence_s)
         if self._before_send is not None:
             self._before_send()
-        stack = AsyncExitStack()
+        self._uses.secrets.extend(secret.name for secret in self._secrets.at(place))
+        strike, stack = self._secrets.strike, AsyncExitStack()
         received = await stack.enter_async_context(exchange(place, sending, MOST_STREAMED))
         self._uses.answered.append(place.host)
-        headers = [(k, v) for k, v in received.headers if k.lower() not in _UNPACKED]
-        return httpx2.Response(received.status, headers=headers, stream=_Body(received.pieces, stack))
+        headers = [(k, strike.text(v)) for k, v in received.headers if k.lower() not in _UNPACKED]
+        pieces = struck(received.pieces, strike) if strike else received.pieces
+        return httpx2.Response(received.status, headers=headers, stream=_Body(pieces, stack))
 
 
 _REWRITTEN = ("host", "connection", "accept-encoding")
 _UNPACKED = ("content-encoding", "content-length")
+
+
+async def struck(pieces: AsyncIterator[bytes], strike: Strike) -> AsyncIterator[bytes]:
+    """A stream without the secrets, line by line: what may be the beginning of one is held back."""
+    held = b""
+    async for piece in pieces:
+        held += piece
+        upto = held.rfind(b"\n") + 1
+        if len(held) - upto > _LONGEST_LINE + strike.longest:
+            held, upto = strike.data(held), _LONGEST_LINE
+        if upto:
+            yield strike.data(held[:upto])
+            held = held[upto:]
+    if held:
+        yield strike.data(held)
+
+
+_LONGEST_LINE = 1 << 16
+"""Bytes of a line that is waited for whole."""
 
 
 class _Body(httpx2.AsyncByteStream):

@@ -1,0 +1,206 @@
+"""Secrets by value: the one host that one may go to, and how it is struck out of everything else. Pure.
+
+Struck out is the value itself, as JSON, URLs and HTML write it, in base64 at each of its three alignments, in
+hex and in UTF-16. What is encrypted, packed or otherwise disguised isn't recognised.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TypeVar, cast
+from urllib.parse import unquote, urlsplit
+
+from pydantic import BaseModel, SecretStr
+
+SHORTEST = 8
+"""Characters of a secret that is struck out by value: a shorter one may stand anywhere by chance."""
+_SHORTEST_LINE = 20
+_RUN = re.compile(r"[A-Za-z0-9]+")
+_BREAK = r"(?:\\+[rn]|%0[AaDd]|[\r\n])*"
+"""Where base64 may be broken into lines, raw or inside JSON and URLs."""
+_SHORTEST_BASE64_LINE = 60
+M = TypeVar("M", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class BoundSecret:
+    """A secret that the client attaches to requests to one host, and to no others."""
+
+    name: str
+    host: str
+    """`host` or `host:port`, as the goal names it."""
+    value: SecretStr
+    header: str = "authorization"
+    """In lower case."""
+    format: str = "Bearer {}"
+
+    @property
+    def header_value(self) -> str:
+        return self.format.replace("{}", self.value.get_secret_value())
+
+
+@dataclass(frozen=True)
+class _Form:
+    """One way to write a secret."""
+
+    pattern: re.Pattern[str]
+    needles: tuple[str, ...]
+    """In lower case; one of them stands in each text that the pattern matches. Looking for them is quick."""
+    encoding: str = "latin-1"
+    """Of what is put in its place, in bytes."""
+
+    def struck(self, text: str, name: str) -> str:
+        put = f"[{name}]".encode(self.encoding, "replace").decode("latin-1")
+        return self.pattern.sub(lambda _: put, text)
+
+
+class Strike:
+    """Strikes secrets out of texts; `Strike({})` leaves all as it is. In a value's place stands its name."""
+
+    def __init__(self, secrets: Mapping[str, str]) -> None:
+        """`secrets`: name -> value. One that is shorter than `SHORTEST` is left out."""
+        known = [(name, value) for name, value in secrets.items() if len(value) >= SHORTEST]
+        known.sort(key=lambda each: len(each[1]), reverse=True)  # one may hold another
+        self._forms = [(name, [*_forms(value)]) for name, value in known]
+        self._of_bytes = [(name, [*_forms(value, _as_bytes), *_wide(value)]) for name, value in known]
+        self.longest = max((len(value.encode()) for _, value in known), default=0) * 6
+        """Characters that a secret takes at most, however it is written."""
+
+    def __bool__(self) -> bool:
+        return bool(self._forms)
+
+    def text(self, text: str) -> str:
+        """The text without the secrets, each replaced by its name in brackets."""
+        return _struck(text, self._forms)
+
+    def data(self, data: bytes) -> bytes:
+        """As `text`, of bytes in any encoding that keeps ASCII, or in UTF-16."""
+        if not self._of_bytes:
+            return data
+        text = data.decode("latin-1")
+        struck = _struck(text, self._of_bytes)
+        return data if struck is text else struck.encode("latin-1")
+
+    def names_in(self, data: bytes) -> tuple[str, ...]:
+        """The secrets that stand in the data."""
+        text = data.decode("latin-1") if self._of_bytes else ""
+        return tuple(name for name, forms in self._of_bytes if _struck(text, [(name, forms)]) is not text)
+
+    def model(self, model: M) -> M:
+        """A frozen model without the secrets; the same one where it holds none."""
+        if not self._forms:
+            return model
+        before = model.model_dump()
+        after = self._value(before)
+        return model if after is before else type(model).model_validate(after)
+
+    def _value(self, value: object) -> object:
+        """The value without the secrets; the very same one where it holds none."""
+        match value:
+            case str():
+                return self.text(value)
+            case dict():
+                rows = {cast(str, self._value(k)): self._value(v) for k, v in value.items()}
+                return value if _same(rows, value) else rows
+            case list() | tuple():
+                items = [self._value(item) for item in value]
+                return value if all(a is b for a, b in zip(items, value, strict=True)) else type(value)(items)
+            case _:
+                return value
+
+
+def _same(rows: Mapping[str, object], value: Mapping[str, object]) -> bool:
+    return all(k in rows and rows[k] is v for k, v in value.items())
+
+
+def _struck(text: str, secrets: list[tuple[str, list[_Form]]]) -> str:
+    """The very same text where nothing is struck."""
+    lowered = text.lower() if secrets else ""
+    for name, forms in secrets:
+        for form in forms:
+            if any(needle in lowered for needle in form.needles):
+                struck = form.struck(text, name)
+                if struck != text:
+                    text, lowered = struck, struck.lower()
+    return text
+
+
+# --- the ways to write one ----------------------------------------------------------------------------------
+
+
+def _forms(value: str, seen: Callable[[str], str] = str) -> Iterator[_Form]:
+    """`seen` is what stands in the text for a sign beyond ASCII."""
+    for plain in _parts(value):
+        yield _plain(plain, seen)
+        data = plain.encode("utf-8", "surrogatepass")
+        percent = "".join(f"%{byte:02x}" for byte in data)
+        yield _Form(re.compile(percent, re.IGNORECASE), (percent,))
+        yield _Form(re.compile(data.hex(), re.IGNORECASE), (data.hex(),))
+        for lead in range(3):
+            yield _base64(data, lead)
+
+
+def _parts(value: str) -> Iterator[str]:
+    """The value, each long line of one that has several, and the password of a URL."""
+    yield value
+    lines = value.splitlines()
+    if len(lines) > 1:
+        yield from (line for line in lines if len(line) >= _SHORTEST_LINE)
+    if "://" in value:
+        try:
+            password = urlsplit(value).password or ""
+        except ValueError:  # no URL after all
+            return
+        yield from (p for p in dict.fromkeys((password, unquote(password))) if len(p) >= SHORTEST)
+
+
+def _plain(value: str, seen: Callable[[str], str]) -> _Form:
+    pattern = "".join(c if _RUN.fullmatch(c) else _escaped(c, seen) for c in value)
+    return _Form(re.compile(pattern), _needles(value))
+
+
+def _escaped(char: str, seen: Callable[[str], str]) -> str:
+    """One sign that is no letter or digit, as programs write it."""
+    code, data = ord(char), char.encode("utf-8", "surrogatepass")
+    raw = re.escape(seen(char))
+    ways = [raw, r"\\+" + raw, "".join(f"%(?i:{byte:02x})" for byte in data)]
+    ways += [rf"\\+u(?i:{code:04x})", rf"\\+x(?i:{code:02x})", rf"&#0*{code};", rf"&#[xX]0*(?i:{code:x});"]
+    ways += {"&": ["&amp;"], "<": ["&lt;"], ">": ["&gt;"], '"': ["&quot;"], "'": ["&apos;"]}.get(char, [])
+    ways += {" ": [r"\+"], "\n": [r"\\+n", r"\r\n"], "\r": [r"\\+r"], "\t": [r"\\+t"]}.get(char, [])
+    return f"(?:{'|'.join(ways)})"
+
+
+def _base64(data: bytes, lead: int) -> _Form:
+    """The signs that `data` alone decides, where `lead` bytes stand before it in its group of three.
+
+    One at each end is decided by its neighbours too; the last goes along where nothing follows.
+    """
+    first, last = -(-lead * 8 // 6), (lead + len(data)) * 8 // 6
+    encoded = base64.b64encode(b"\0" * lead + data).decode()
+    signs, end = encoded[first:last], encoded[last:].rstrip("=")
+    ways = {"+": r"(?:[+-]|%2[Bb]|\\+u002[bB])", "/": r"(?:[/_]|\\+/|%2[Ff]|\\+u002[fF])"}
+    pattern = _BREAK.join(ways.get(sign, sign) for sign in signs) + (
+        f"(?:{ways.get(end, end)}={{0,2}}(?![A-Za-z0-9+/_-]))?" if end else "=*"
+    )
+    half = min(len(signs), _SHORTEST_BASE64_LINE) // 2  # a line may end in one half, not in both
+    needles = (*_needles(signs[:half]), *_needles(signs[half : 2 * half]))
+    return _Form(re.compile(pattern), needles)
+
+
+def _needles(value: str) -> tuple[str, ...]:
+    """The longest run of letters and digits in it, which all programs write as they are; empty: any text."""
+    return (max(_RUN.findall(value), key=len, default="").lower(),)
+
+
+def _wide(value: str) -> Iterator[_Form]:
+    """As UTF-16 has it, seen as bytes."""
+    for encoding in ("utf-16-le", "utf-16-be"):
+        seen = value.encode(encoding, "surrogatepass").decode("latin-1")
+        yield _Form(re.compile(re.escape(seen)), (seen.lower(),), encoding)
+
+
+def _as_bytes(value: str) -> str:
+    return value.encode("utf-8", "surrogatepass").decode("latin-1")
