@@ -211,6 +211,12 @@ class _Calling(Tool):
         except ToolError as error:
             raise ToolError(f"{error}. It takes: {signature(tool.schema.parameters)}") from None
 
+    def names_of(self, args: Arguments) -> tuple[str, ...]:
+        return (self.name, str(args[self.catalogue.noun]), self._of(args)[0].name)
+
+    def kind_of(self, args: Arguments) -> str:
+        return one_line(str(args[self.catalogue.noun]), 80)
+
     def effect_of(self, args: Arguments) -> Effect:
         tool, inner = self._of(args)
         return tool.effect_of(inner)

@@ -125,7 +125,7 @@ class Picker:
         )
         # last, since it starts what costs time: everything else that can be refused is known by now
         await means.opening.open(goal, self._readable(goal, inputs if now is None else now), self.stack)
-        for said in plugins.misspelt(goal, loaded.tools):
+        for said in plugins.misspelt(goal, plugins.names_of(loaded.tools)):
             on_note(said)
         return means
 

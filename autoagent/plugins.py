@@ -147,6 +147,12 @@ def configured(settings: Settings, environment: Mapping[str, str]) -> Iterator[t
         yield name, f"the variable {unset[0]} isn't set: it holds a secret" if unset else ""
 
 
+def names_of(tools: Mapping[str, Tool]) -> Iterator[str]:
+    """What a goal's `never` may list: each tool, and those that stand behind one."""
+    for name, tool in tools.items():
+        yield from (name, *tool.behind)
+
+
 def misspelt(goal: Goal, tools: Iterable[str]) -> Iterator[str]:
     """A sentence for each name under `never` that no tool of the run has."""
     names = list(tools)

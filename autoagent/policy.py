@@ -39,6 +39,10 @@ class ProposedCall:
     """Workspace paths among its arguments, normalised."""
     sends: tuple[str, ...] = ()
     """Files that would leave with it."""
+    names: tuple[str, ...] = ()
+    """What else the tool may be called: the one that is behind it."""
+    kind: str = ""
+    """What the call is among others of its tool and destination: `DELETE`."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,13 @@ Decision = Allow | Ask | Deny | Stop
 
 
 def decide(state: RunState, call: ProposedCall) -> Decision:
-    """The first row that speaks; the checkpoint `send` stands before what would be let through."""
+    """The first row that speaks; a question says which kind of call it is about."""
+    decision = _spoken(state, call)
+    return Ask(f"{call.kind}: {decision.why}") if call.kind and isinstance(decision, Ask) else decision
+
+
+def _spoken(state: RunState, call: ProposedCall) -> Decision:
+    """What the rows say; the checkpoint `send` stands before what would be let through."""
     if why := undeclared(state, call):
         return Deny(why)
     if why := over_limit(state):
@@ -129,8 +139,9 @@ def changed(state: RunState, tool: str) -> str | None:
 def undeclared(state: RunState, call: ProposedCall) -> str | None:
     """Why no answer could allow the call: a power, root, host or tool that isn't given; else `None`."""
     goal = state.goal
-    if call.tool in goal.never:
-        return f"the goal lists {call.tool!r} under 'never'"
+    for name in (call.tool, *call.names):
+        if name in goal.never:
+            return f"the goal lists {name!r} under 'never'"
     match call.power:
         case "run" if goal.allow.run == "none":
             return "the goal lets nothing run (allow: run: none)"

@@ -37,7 +37,7 @@ from autoagent.parameters import (
 )
 from autoagent.paths import workspace_path
 from autoagent.ports import JobResult, ToolSchema
-from autoagent.redact import cut
+from autoagent.redact import cut, one_line
 
 __all__ = [
     "SEARCH",
@@ -105,6 +105,11 @@ class Tool:
     """
     idempotency_key: Callable[[Arguments], str] | None = None
     """Declares that the receiver drops a second call with the same `ctx.key`."""
+    kind: str | None = None
+    """The parameter whose value makes a call another thing at the same destination, as `method` does.
+
+    A question names it, and a yes to several calls covers only those of the same kind.
+    """
     paths: tuple[str, ...] = ()
     """Parameters that are `WorkspacePath`."""
     sends: tuple[str, ...] = ()
@@ -132,6 +137,13 @@ class Tool:
         return tuple(f.alias or name for name, f in self.arguments.model_fields.items())
 
     # --- what a call would do: pure functions of its arguments ----------------------------------------------
+
+    def names_of(self, args: Arguments) -> tuple[str, ...]:
+        """What a goal's `never` may call it: its name, and that of what it calls."""
+        return (self.name,)
+
+    def kind_of(self, args: Arguments) -> str:
+        return "" if self.kind is None else one_line(str(args.get(self.kind)), 80)
 
     def effect_of(self, args: Arguments) -> Effect:
         """What the call may do to the world; recorded before policy looks at it."""
@@ -223,6 +235,7 @@ def tool(
     effect: Effect | Callable[[Arguments], Effect] = "external",
     destination: str | SearchedAt | Callable[[Arguments], str | None] | None = None,
     under: Literal["web", "send"] = "web",
+    kind: str | None = None,
     runs_code: bool = False,
     timeout_s: float = 120,
     output_limit: int = 16_000,
@@ -254,6 +267,7 @@ def tool(
             effect=effect,
             destination=destination,
             under=under,
+            kind=kind,
             runs_code=runs_code,
             timeout_s=timeout_s,
             output_limit=output_limit,
@@ -326,11 +340,12 @@ def _check_declarations(made: Tool) -> None:
             raise TypeError(
                 f"tool {made.name!r} runs code, which reaches nobody outside: declare effect='write'"
             )
-    if isinstance(made.destination, str) and made.destination not in made.parameters:
-        raise TypeError(
-            f"tool {made.name!r}: its destination {made.destination!r} is none of its parameters "
-            f"({', '.join(made.parameters) or 'there are none'})"
-        )
+    for what, parameter in (("destination", made.destination), ("kind", made.kind)):
+        if isinstance(parameter, str) and parameter not in made.parameters:
+            raise TypeError(
+                f"tool {made.name!r}: its {what} {parameter!r} is none of its parameters "
+                f"({', '.join(made.parameters) or 'there are none'})"
+            )
 
 
 @dataclass(frozen=True)

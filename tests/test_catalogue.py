@@ -134,6 +134,7 @@ def test_call_is_judged_as_what_it_calls() -> None:
     assert (calling.effect_of(reads), calling.power_of(reads)) == ("read", "web")
     assert (calling.effect_of(sends), calling.power_of(sends)) == ("external", "send")
     assert calling.destination_of(sends) == "anna"
+    assert calling.names_of(sends) == ("post_call", "post_send", "post_send")
     assert calling.placed(sends)["arguments"] == {"to": "anna", "file": "a/b.txt"}
     assert calling.sent_in(sends) == ("./a/b.txt",)
 

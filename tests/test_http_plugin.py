@@ -11,7 +11,7 @@ from states import running
 from web_servers import Answer, Asked, Say, WebServer, reply, web_server
 
 from autoagent.errors import ToolError
-from autoagent.events import CallDecided, CallEnded, CallStarted, QuestionAsked
+from autoagent.events import CallDecided, CallEnded, CallStarted, QuestionAnswered, QuestionAsked
 from autoagent.messages import Reply
 from autoagent.policy import Allow, Ask, Deny, ProposedCall, decide
 from autoagent.ports import HttpReply
@@ -174,6 +174,23 @@ async def test_post_to_another_host_asks(tmp_path: Path) -> None:
 
     assert [q.question.subject.destination for q in stage.events(QuestionAsked)] == [f"{web.url}/x"]
     assert len(web.asked) == 1
+
+
+async def test_yes_to_several_is_a_yes_to_one_method(tmp_path: Path) -> None:
+    """Who lets five PUTs of a URL pass has not said that it may be deleted."""
+    async with web_server({"/x": reply(b"taken")}) as web:
+        stage = Stage.at(tmp_path)
+        asks = GOAL.replace("http: ['{host}']", "http: []").format(host=web.host)
+        calls = [request(method, f"{web.url}/x") for method in ("PUT", "PUT", "DELETE")]
+        await stage.start(asks, model_of(*calls), approver=yes(covers=5))
+
+    whys = [q.question.why.partition(":")[0] for q in stage.events(QuestionAsked)]
+    assert [*zip(whys, [a.by == "rule" for a in stage.events(QuestionAnswered)], strict=True)] == [
+        ("PUT", False),
+        ("PUT", True),
+        ("DELETE", False),
+    ]
+    assert len(web.asked) == 3
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,11 @@ from autoagent.outcome import Outcome
 from autoagent.testing.model import ScriptedModel, call
 
 HERE = Path(__file__).parent
-PEERS = Path(os.environ.get("AUTOAGENT_MCP_PEERS", "/nowhere"))
+PEERS = Path(os.environ.get("AUTOAGENT_PEERS", "/nowhere")) / "node_modules" / ".bin"
 _IS_REQUIRED = bool(os.environ.get("AUTOAGENT_REQUIRE_PEERS"))
 REFERENCE = pytest.mark.skipif(
     not PEERS.is_dir() and not _IS_REQUIRED,
-    reason="AUTOAGENT_MCP_PEERS names no folder with the reference servers from npm",
+    reason="AUTOAGENT_PEERS names no folder with the reference servers from npm",
 )
 DONE = [write("done.txt", "x"), finish()]
 

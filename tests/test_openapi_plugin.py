@@ -138,6 +138,24 @@ async def test_goal_that_only_reads_changes_nothing(tmp_path: Path, own_tools: i
     assert not web.asked
 
 
+@pytest.mark.parametrize("own_tools", [30, 0])
+async def test_operation_under_never_is_never_called(tmp_path: Path, own_tools: int) -> None:
+    """However it would be called."""
+    remove = call("shop_removeItem", id=7)
+    if not own_tools:
+        remove = call("openapi_call", operation="shop_removeItem", arguments={"id": 7})
+    async with web_server(PAGES) as web:
+        stage = stage_of(tmp_path, web, own_tools=own_tools)
+        (said,) = await told(stage, web, remove, goal=GOAL + "never: [shop_removeItem]\n")
+
+    wanted = (
+        "there is no tool 'shop_removeItem'" if own_tools else "Not allowed: the goal lists 'shop_removeItem'"
+    )
+    assert said.startswith(wanted)
+    assert not web.asked
+    assert stage.notes == []
+
+
 async def test_send_that_is_not_named_asks(tmp_path: Path) -> None:
     """With the URL as the destination."""
     async with web_server(PAGES) as web:

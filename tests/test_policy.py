@@ -64,6 +64,7 @@ RUN = ProposedCall("python_run", "python", "run", "write")
 ROWS: list[tuple[str, ProposedCall, str, str]] = [
     # row 1: never an answer, never a prompt
     ("a tool in never", send("anna@b.org", tool="shop_pay"), "deny", "'shop_pay' under 'never'"),
+    ("a tool in never behind another", send("anna@b.org", names=("shop_pay",)), "deny", "'shop_pay' under"),
     ("a plugin that may not send", send("anna@b.org", plugin="fax"), "deny", "doesn't name 'fax'"),
     ("a host that isn't named", web("https://evil.org/"), "deny", "not the host of 'https://evil.org/'"),
     ("a port that isn't named", web("https://a.org:8443/"), "deny", "not the host of"),

@@ -25,7 +25,9 @@ def dry_run(request: Request) -> int:
     work = understand(request.target)
     settings = load(home(), os.environ)
     loaded = plugins.load(work.goal, settings=settings, environment=os.environ)
-    notes = [*work.notes, *plugins.misspelt(work.goal, loaded.tools)]
+    notes = [*work.notes]
+    if not loaded.openable:  # else only a run knows all its tools
+        notes += plugins.misspelt(work.goal, plugins.names_of(loaded.tools))
     checks = list(_checks(request, work, settings))
     out(*explain(work.goal).split("\n"), "", *as_lines(checks))
     note(*(f"note: {said}" for said in notes), "nothing was started")

@@ -75,7 +75,7 @@ def propose(
     files = {p: _hash(stat, p) if shown is None else _as_shown(shown, p) for p in sent}
     try:
         effect, power = tool.effect_of(args), tool.power_of(args)
-        destination = tool.destination_of(args)
+        destination, names = tool.destination_of(args), tool.names_of(args)
         key = tool.idempotency_key(args) if tool.idempotency_key else ""
     except ToolError:
         raise
@@ -89,6 +89,8 @@ def propose(
         destination=destination,
         paths=tool.paths_in(args),
         sends=tuple(sent),
+        names=names,
+        kind=tool.kind_of(args),
     )
     return Proposal(tool, args, proposed, files, key or digest([ctx.history.run_id, call])[:32])
 

@@ -78,6 +78,7 @@ async def _after_crash(
 @tool(
     effect=_effect,
     destination="url",
+    kind="method",
     timeout_s=660,
     probe=_after_crash,
     idempotency_key=lambda args: "",  # the run's own; `_after_crash` says where it may be relied on
