@@ -8,6 +8,7 @@ from itertools import takewhile
 from typing import Any
 
 from autoagent.foreign import ForeignSchema
+from autoagent.ids import digest
 from autoagent.redact import one_line
 from autoagent.tools import SearchedAt, Tool
 
@@ -22,6 +23,11 @@ def records_of(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 def as_record(tools: Sequence[Tool]) -> bytes:
     return json.dumps(records_of(tools), ensure_ascii=True).encode()
+
+
+def hash_of(code: str, records: Sequence[Mapping[str, Any]]) -> str:
+    """A plugin's hash with what it has opened; `code` covers its files and settings."""
+    return digest([code, records])
 
 
 def _record_of(tool: Tool) -> dict[str, Any]:

@@ -21,10 +21,9 @@ from autoagent.contexts import FilesView, PluginContext
 from autoagent.errors import AutoagentError, JournalConflict, Unavailable, UsageError
 from autoagent.events import ToolsOpened
 from autoagent.goal import Goal
-from autoagent.ids import digest
 from autoagent.loop.history import History
 from autoagent.loop.toolbox import serve
-from autoagent.opened import as_record, changes, records_of
+from autoagent.opened import as_record, changes, hash_of, records_of
 from autoagent.plugins import Enabled
 from autoagent.ports import Http, Objects, Outward
 from autoagent.reach import Reach, reach_of_urls
@@ -96,7 +95,7 @@ class Opening:
         opened = {tool.name: tool for k in {**self._kept, name: kept}.values() for tool in k.tools}
         self.loaded.tools.clear()
         self.loaded.tools.update({**self.loaded.fixed, **opened})
-        self.loaded.hashes[name] = digest([kept.enabled.hash, records_of(kept.tools)])
+        self.loaded.hashes[name] = hash_of(kept.enabled.hash, records_of(kept.tools))
 
     def _record(self, kept: _Kept) -> None:
         """Put down what is open, where the record doesn't say it already, and how it differs."""

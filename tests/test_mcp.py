@@ -8,18 +8,27 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from loops import Stage, finish, no, plan, worker_prompts, write, yes
+from loops import Stage, finish, interrupt, no, plan, worker_prompts, write, yes
 from test_replay import assert_same, replayed
 
-from autoagent.errors import Unavailable, UsageError
-from autoagent.events import CallDecided, CallEnded, QuestionAsked, ToolsOpened
+from autoagent.contexts import FilesView, PluginContext
+from autoagent.errors import ToolError, Unavailable, UsageError
+from autoagent.events import CallDecided, CallEnded, CallStarted, QuestionAsked, ToolsOpened
+from autoagent.goal.file import understand
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
+from autoagent.outward.client import GuardedOutward
+from autoagent.reach import reach_of_urls
 from autoagent.testing.model import ScriptedModel, call
+from autoagent.testing.objects import MemoryObjects
+from autoagent.tools import Observation, Tool
+from autoagent.trees import EMPTY, WorkingCopy
+from autoagent_mcp import opened
+from autoagent_mcp.settings import McpSettings
 
 HERE = Path(__file__).parent
 PEERS = Path(os.environ.get("AUTOAGENT_PEERS", "/nowhere")) / "node_modules" / ".bin"
@@ -360,6 +369,14 @@ async def sdk_peer(kind: str) -> AsyncIterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    async with served(port):
+        yield table("letters", url=f"http://127.0.0.1:{port}/mcp", timeout_s=20)
+
+
+@asynccontextmanager
+async def served(port: int) -> AsyncIterator[None]:
+    """The server at a port of this machine."""
+    program = str(HERE / "mcp_sdk_peer.py")
     process = await asyncio.create_subprocess_exec(
         sys.executable, program, "http", str(port), stderr=asyncio.subprocess.PIPE
     )
@@ -367,7 +384,7 @@ async def sdk_peer(kind: str) -> AsyncIterator[str]:
         assert process.stderr is not None
         while b"running on" not in (await process.stderr.readline()).lower():
             pass
-        yield table("letters", url=f"http://127.0.0.1:{port}/mcp", timeout_s=20)
+        yield
     finally:
         process.kill()
         await process.communicate()
@@ -390,6 +407,61 @@ async def test_a_server_of_the_official_sdk(tmp_path: Path, kind: str) -> None:
     assert (count, slow, learnt) == ("3", "done", "learnt")
     assert picture == "(image, image/png, 3 bytes: left out)"
     assert list(stage.events(ToolsOpened)[1].changed) == ["mcp_letters_forget"]
+
+
+async def test_a_url_that_comes_back_is_spoken_to_again(tmp_path: Path) -> None:
+    """While it is away nothing is called; the first call that finds it again says so and does nothing."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/mcp"
+    settings = McpSettings.model_validate({"servers": {"letters": {"url": url}}})
+    http, _ = GuardedOutward().http(reach_of_urls([url], "the settings"))
+    context = PluginContext(
+        goal=understand(goal("letters"))[0],
+        inputs=FilesView(WorkingCopy(EMPTY, MemoryObjects())),
+        settings=settings,
+        home=tmp_path,
+        http=http,
+    )
+    said: list[str] = []
+
+    async def count(tools: Sequence[Tool]) -> None:
+        try:
+            result = await tools[0].function(None, {"text": "one two"})
+            said.append(result.text if isinstance(result, Observation) else result)
+        except ToolError as error:
+            said.append(f"{type(error).__name__}: {error}")
+
+    async with AsyncExitStack() as stack:
+        async with served(port):
+            tools = await stack.enter_async_context(opened(context))
+            await count(tools)
+        await count(tools)
+        await count(tools)
+        async with served(port):
+            await count(tools)
+            await count(tools)
+
+    assert [said[0], said[4]] == ["2", "2"]
+    assert said[1].startswith("ToolError: the MCP server 'letters' broke off")
+    assert said[2].startswith("NotDone: the MCP server 'letters' isn't there any more")
+    assert said[3].startswith("NotDone: the MCP server 'letters' had ended")
+
+
+async def test_a_call_under_way_when_the_run_is_stopped_is_asked_about(tmp_path: Path) -> None:
+    """Nobody can know whether it happened; a reading tool is simply called again."""
+    stage = stage_of(tmp_path / "x", peer(reads=["say"]))
+    model = model_of(call("mcp_peer_hang"))
+    running = asyncio.create_task(stage.start(goal("peer"), model))
+    await stage.until(lambda s: s.run and any(e.call.startswith("a.") for e in s.events(CallStarted)))
+    await interrupt(running)
+    await stage.resume(model)
+
+    assert stage.question().subject.kind == "recovery"
+    stage.answer("skip")
+    outcome = await stage.resume(model)
+    assert outcome.ending == "proved"
 
 
 @REFERENCE

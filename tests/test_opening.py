@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ from autoagent.errors import Unavailable, UsageError
 from autoagent.events import CallDecided, CallEnded, QuestionAsked, QuestionVoided, ToolsOpened
 from autoagent.goal import Goal
 from autoagent.messages import Reply
+from autoagent.opened import changes, records_of
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.tools import NotDone, Plugin, PluginContext, Tool, ToolContext, tool, tool_from_schema
 
@@ -306,8 +307,6 @@ async def test_a_stopped_call_has_ended_in_the_plugins_loop(tmp_path: Path) -> N
             return ""
 
         def tools(self) -> list[Tool]:
-            from dataclasses import replace
-
             return [replace(tool, timeout_s=0.05) for tool in super().tools()]
 
     stage = Stage.at(tmp_path, plugins=[Slow().plugin()])
@@ -399,6 +398,26 @@ async def test_a_difference_to_the_last_carrying_asks_at_the_resume(tmp_path: Pa
     assert far.said == ["1", "2"]
 
 
+def test_a_difference_is_told_where_it_is() -> None:
+    """Of long texts the part that differs; of a tool that stands for others which of them, and how."""
+    long = "Says it. " * 100
+    was = tool_from_schema("far_say", long, SCHEMA, Far().say, source="x")
+    other = {"properties": {"text": {"type": "string"}, "to": {"type": "string"}}}
+    now = tool_from_schema("far_say", f"{long}To all.", other, Far().say, source="x", effect="read")
+    many = [replace(was, name="far_call", behind=b) for b in ({"a": "1", "b": "1"}, {"a": "2", "c": "1"})]
+
+    found = changes(records_of([was, many[0]]), records_of([now, many[1]]))
+
+    assert found["far_say"] == (
+        "its description was '…it. Says it. Says it. Says it.' "
+        "and is now '…it. Says it. Says it. Says it. To all.'; "
+        "its parameters: 'to' is new; its effect was 'external' and is now 'read'"
+    )
+    assert (
+        found["far_call"] == "of what it stands for, 'a' was '1' and is now '2', 'c' is new: 1, 'b' is gone"
+    )
+
+
 async def test_a_tool_that_is_gone_is_said_to_be(tmp_path: Path) -> None:
     """The others go on."""
     far = Far({"far_say": "a", "far_also": "b"}, changes_to={"far_also": "b"})
@@ -419,5 +438,7 @@ async def test_a_replay_needs_no_opening(tmp_path: Path) -> None:
     await stage.start(GOAL, model_of(say("1"), say("2"), say("3", "far_also")), approver=yes())
     opened = len(far.log)
 
-    assert_same(await replayed(stage))
+    found = await replayed(stage)
+    assert_same(found)
+    assert found.plugins_changed == ()
     assert len(far.log) == opened

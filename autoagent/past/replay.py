@@ -7,6 +7,7 @@ asks of the world comes from the record (`replay_ports`), at its place (`replay_
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from autoagent.loop.meter import Meter
 from autoagent.loop.requests import STOPPED
 from autoagent.loop.runtime import Runtime
 from autoagent.messages import Frozen
+from autoagent.opened import hash_of
 from autoagent.past.replay_findings import Findings, LaneReplayed
 from autoagent.past.replay_hearing import HearingFromRecord
 from autoagent.past.replay_ports import (
@@ -171,10 +173,19 @@ class _Replay:
             prompts=known,
             prompts_unknown=len(called) - known,
             plugins_changed=tuple(
-                name for name, then in self.started.plugins.items() if self.loaded.hashes.get(name) != then
+                name for name, then in self.started.plugins.items() if self._hash_now(name) != then
             ),
             lanes=lanes,
         )
+
+    def _hash_now(self, plugin: str) -> str | None:
+        """The plugin's hash if it had its code of today and opened what the run opened at first."""
+        code = self.loaded.hashes.get(plugin)
+        opened = (x.event for x in self.record if isinstance(x.event, e.ToolsOpened))
+        first = next((event for event in opened if event.plugin == plugin), None)
+        if code is None or first is None:
+            return code
+        return hash_of(code, json.loads(self.objects.get(first.tools)))
 
     async def _carry(self, leg: Leg) -> None:
         """Replay one process; where the planner went another way, go on behind its plan."""

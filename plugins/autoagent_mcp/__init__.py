@@ -47,4 +47,5 @@ async def opened(ctx: PluginContext) -> AsyncIterator[Sequence[Tool]]:
         await asyncio.gather(*(server.stop() for server in servers))
 
 
-plugin = Plugin(name="mcp", opened=opened, opening_s=60, settings=McpSettings)
+# each server has a deadline of its own, `start_s`
+plugin = Plugin(name="mcp", opened=opened, opening_s=900, settings=McpSettings)

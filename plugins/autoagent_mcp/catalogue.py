@@ -18,7 +18,7 @@ from autoagent.catalogue import Offer as Behind
 from autoagent.errors import Unavailable
 from autoagent.events import Effect
 from autoagent.foreign import described_by
-from autoagent.redact import visible
+from autoagent.redact import one_line, visible
 from autoagent.tools import Observation, Tool, ToolContext, tool_from_schema
 from autoagent_mcp.server import CALL_S, Server
 from autoagent_mcp.wire import Listed
@@ -65,6 +65,7 @@ def offers_of(server: Server, named: Sequence[str]) -> Iterator[Offer]:
     """What a server lists, without names that no protocol allows; `named` stands in the goal."""
     for listed in server.listed:
         if not _NAME.fullmatch(listed.name):
+            server.leave_out(one_line(listed.name, 80), "the protocol knows no such name")
             continue
         trusts = server.settings.trust_annotations
         reads = server.settings.says_it_reads(listed.name) or (trusts and listed.only_reads)

@@ -19,7 +19,7 @@ from autoagent_mcp.wire import Connection, Listed, in_words, over_http, over_std
 
 CALL_S = 3_600
 """The longest that one call may take, with progress."""
-_MOST_TRIES = 5
+_MOST_TRIES = 10
 """Connections in one carrying of a run."""
 _MOST_CHANGES = 10
 _SETTLED_S = 0.1
@@ -126,7 +126,7 @@ class Server:
         settings, context = self.settings, self._context
         if settings.url:
             token = context.secret(settings.token_env) if settings.token_env else None
-            connection = over_http(settings.url, token, context.http, self._changed.set, settings.timeout_s)
+            connection = over_http(settings.url, token, context.http, self._changed.set)
             async with connection as connected:
                 yield connected
             return

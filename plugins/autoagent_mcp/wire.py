@@ -42,6 +42,7 @@ from autoagent_mcp.stdio import LONGEST_LINE, Program, TooLong
 _MOST_TOOLS = 20_000
 _MOST_PAGES = 400
 _MOST_ODD_LINES = 1_000
+_LISTEN_AGAIN_S = 5
 _NEVER_DONE = (PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS)
 """Errors that mean: it wasn't even begun."""
 
@@ -185,11 +186,13 @@ async def over_stdio(
 
 @asynccontextmanager
 async def over_http(
-    url: str, token: str | None, http: Http, changed: Callable[[], None], silence_s: float
+    url: str, token: str | None, http: Http, changed: Callable[[], None]
 ) -> AsyncIterator[Connection]:
     """Speak MCP with a server at a URL, through the guarded way out."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    times = httpx2.Timeout(30, read=max(silence_s, 300))
+    times = httpx2.Timeout(
+        30, read=None
+    )  # a stream of events may be silent for hours; a call has its own end
     async with httpx2.AsyncClient(transport=http.transport(), headers=headers, timeout=times) as client:
         transport = streamable_http_client(url, http_client=client, max_sse_event_size=LONGEST_LINE)
         async with _connected(transport, changed) as connection:
@@ -222,12 +225,15 @@ def _listen(group: TaskGroup, client: Client, changed: Callable[[], None]) -> No
     capabilities = client.server_capabilities.tools
 
     async def listen() -> None:
-        try:
-            async with client.listen(tools_list_changed=True) as subscription:
-                async for _ in subscription:
-                    changed()
-        except (MCPError, RuntimeError, TimeoutError):
-            return  # the list is looked at again at the next connection
+        while True:
+            try:
+                async with client.listen(tools_list_changed=True) as subscription:
+                    async for _ in subscription:
+                        changed()
+            except (MCPError, RuntimeError, TimeoutError):
+                pass  # it was cut off: what was said meanwhile is found by looking
+            await anyio.sleep(_LISTEN_AGAIN_S)
+            changed()
 
     if capabilities is not None and capabilities.list_changed:
         group.start_soon(listen)
