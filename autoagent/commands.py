@@ -62,4 +62,25 @@ class RaiseLimits(Frozen):
     tokens: int | None = None
 
 
-Command = Annotated[Approve | Deny | Answer | Cancel | RaiseLimits, Field(discriminator="kind")]
+class Tell(Frozen):
+    """Words for the agent: each sub-task, at work or to come, reads them before its next step."""
+
+    kind: Literal["tell"] = "tell"
+    text: str
+
+
+class Pause(Frozen):
+    """No sub-task begins its next step until `GoOn`; a step that is under way ends first."""
+
+    kind: Literal["pause"] = "pause"
+
+
+class GoOn(Frozen):
+    """The end of a pause."""
+
+    kind: Literal["go_on"] = "go_on"
+
+
+Command = Annotated[
+    Approve | Deny | Answer | Cancel | RaiseLimits | Tell | Pause | GoOn, Field(discriminator="kind")
+]

@@ -94,6 +94,22 @@ class LimitsRaised(Frozen):
     limits: Limits
 
 
+class PersonSaid(Frozen):
+    """Words of a person for the agent, not asked for."""
+
+    kind: Literal["person_said"] = "person_said"
+    text: str
+    by: str
+
+
+class PauseSet(Frozen):
+    """A person wants the run to hold still before each next step, or to go on; a new owner goes on."""
+
+    kind: Literal["pause_set"] = "pause_set"
+    paused: bool
+    by: str
+
+
 class CommandTaken(Frozen):
     """The run has read its command stream up to here; no command is obeyed twice."""
 
@@ -389,7 +405,8 @@ class Observed(Frozen):
     kind: Literal["observed"] = "observed"
     lane: str
     text: str
-    source: Literal["reply", "finish", "person", "folder", "conflict", "nudge", "reset", "limit"]
+    source: Literal["reply", "finish", "person", "steer", "folder", "conflict", "nudge", "reset", "limit"]
+    """`steer`: what a person said unasked; each of `PersonSaid` comes to a lane once."""
 
 
 class LaneReset(Frozen):
@@ -533,6 +550,8 @@ Event = Annotated[
     | OwnerChanged
     | ToolsOpened
     | LimitsRaised
+    | PersonSaid
+    | PauseSet
     | CommandTaken
     | CommandRefused
     | FolderChanged

@@ -92,6 +92,8 @@ def _of_run(state: RunState, at: int, number: int) -> Iterator[e.Event]:
     yield e.TimeSpent(seconds=number % 50 / 10)
     yield e.RunParked(waiting=tuple(q.question.id for q in state.waiting))
     yield e.RunInterrupted()
+    yield e.PersonSaid(text=f"said {number}", by="terminal")
+    yield e.PauseSet(paused=bool(number % 2), by="terminal")
     yield e.HookFailed(plugin="p", hook="post_call", problem="KeyError: 'a'", call=f"c{number}")
     yield e.Reported(plugin="p", about=f"q{number}" if number % 2 else "")
     yield e.MemoryRecalled(texts=("earlier",), labels=_LABELS[number % 4])

@@ -109,6 +109,7 @@ def test_controls_say_nothing_themselves() -> None:
         e.RunEnded(ending="unproved", reason=FORGED),
         e.CommandRefused(number=1, why=FORGED),
         e.MemoryDeferred(sub_task="2", why=FORGED),
+        e.PersonSaid(text=FORGED, by=FORGED),
         e.HookFailed(plugin=FORGED, hook="report", problem=FORGED),
         e.CallEnded(call="c", lane="2", ok=False, output=FORGED),
         e.OwnerChanged(epoch=2, holder=FORGED, model=FORGED),

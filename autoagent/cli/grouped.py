@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 GROUPS: dict[str, tuple[str, ...]] = {
     "Every day": ("run", "resume", "approvals", "approve", "deny", "answer", "show", "runs", "tui"),
     "Before a run": ("init", "validate", "doctor"),
-    "While it works": ("tail", "cancel"),
+    "While it works": ("tail", "tell", "pause", "unpause", "cancel"),
     "What it did, and taking it back": (
         "diff",
         "undo",

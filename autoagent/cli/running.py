@@ -13,6 +13,9 @@ def add_to(app: typer.Typer) -> None:
     app.command()(run)
     app.command()(resume)
     app.command()(cancel)
+    app.command()(tell)
+    app.command()(pause)
+    app.command()(unpause)
     app.command()(tui)
 
 
@@ -118,3 +121,35 @@ def cancel(
     from autoagent.cli.cancelling import cancel as cancel_run
 
     cancel_run(run, why)
+
+
+def tell(
+    run: options.Run, text: Annotated[str, typer.Argument(metavar="TEXT", help="Words for the agent.")]
+) -> None:
+    """Say something to the agent; it reads that before its next step.
+
+    Sub-tasks that begin later read it too.
+    """
+    from autoagent.cli.steering import steer
+    from autoagent.commands import Tell
+    from autoagent.errors import UsageError
+
+    if not text.strip():
+        raise UsageError("there is nothing to tell; give a text")
+    steer(run, Tell(text=text))
+
+
+def pause(run: options.Run) -> None:
+    """Hold a run still before its next step; its time stands still too."""
+    from autoagent.cli.steering import steer
+    from autoagent.commands import Pause
+
+    steer(run, Pause())
+
+
+def unpause(run: options.Run) -> None:
+    """End a pause."""
+    from autoagent.cli.steering import steer
+    from autoagent.commands import GoOn
+
+    steer(run, GoOn())

@@ -59,6 +59,8 @@ def told(before: RunState, event: e.Event, after: RunState) -> Iterator[Line]:
             | e.OwnerChanged()
             | e.ToolsOpened()
             | e.LimitsRaised()
+            | e.PersonSaid()
+            | e.PauseSet()
             | e.CommandTaken()
             | e.CommandRefused()
             | e.FolderChanged()
@@ -261,6 +263,8 @@ _RunEvent = (
     | e.OwnerChanged
     | e.ToolsOpened
     | e.LimitsRaised
+    | e.PersonSaid
+    | e.PauseSet
     | e.CommandTaken
     | e.CommandRefused
     | e.FolderChanged
@@ -307,6 +311,10 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             yield line(Part("! ", "attention"), short(plugin, 40), " has other tools now: ", short(how, 160))
         case e.LimitsRaised():
             yield line("new limits: ", changed_limits(before.limits, event.limits) or "as they were")
+        case e.PersonSaid(text=text):
+            yield line("you said: ", short(text, 200))
+        case e.PauseSet(paused=paused):
+            yield line("paused for you: it goes on when you say so" if paused else "it goes on")
         case e.CommandRefused():
             yield line("a command was refused: ", short(event.why, 120))
         case e.FolderChanged(paths=paths, chosen=chosen) if chosen:

@@ -94,6 +94,12 @@ class Lane:
         finally:
             self.calls.executor.close()
 
+    async def held_still(self) -> None:
+        """While a person has paused the run; that time isn't the run's."""
+        if self.state.paused:
+            with self.ctx.meter.waiting():
+                await self.ctx.history.until(lambda s: not s.paused or s.ended is not None)
+
     # --- reflect, act -------------------------------------------------------------------------------------
 
     async def reflect(self) -> None:
@@ -107,9 +113,13 @@ class Lane:
         """Before each step: the person's edits, the checkpoints, the room in the context."""
         if not self.view.is_open:
             return
+        await self.held_still()
         if self.me.on_main:
             await self.ctx.workspace.adopt(self.ctx.asking)
         await checkpoints.before_step(self.view)
+        for text in self.state.said[self.me.steered :]:
+            told = f"The person says: {text}"
+            self.ctx.history.record(Observed(lane=self.name, text=told, source="steer"))
         if (shorter := shortened(self.me, self.ctx.models.context_tokens)) is not None:
             self.ctx.history.record(shorter)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from autoagent.commands import Answer, Approve, Cancel, Deny, RaiseLimits
+from autoagent.commands import Answer, Approve, Cancel, Deny, GoOn, Pause, RaiseLimits, Tell
 from autoagent.errors import JournalConflict, Unavailable, UsageError
 from autoagent.events import (
     CommandRefused,
@@ -21,6 +21,8 @@ from autoagent.events import (
     Event,
     LimitsRaised,
     ModelFailed,
+    PauseSet,
+    PersonSaid,
     RunEnded,
     RunInterrupted,
     RunParked,
@@ -240,6 +242,11 @@ class Runtime:
                     self.ctx.history.record(CommandRefused(number=sent.number, why=str(error)))
                 else:
                     self.ctx.history.record(LimitsRaised(limits=limits), taken)
+            case Tell(text=text):
+                self.ctx.history.record(PersonSaid(text=text, by=sent.by), taken, sync=True)
+            case Pause() | GoOn() as wanted:
+                paused = isinstance(wanted, Pause)
+                self.ctx.history.record(PauseSet(paused=paused, by=sent.by), taken, sync=True)
             case Cancel(why=why):
                 ended = () if self.state.ended is not None else (cancelled(sent.by, why),)
                 self.ctx.history.record(taken, *ended, sync=True)

@@ -55,7 +55,7 @@ def _said(ledger: Ledger, entry: Entry, lane: str) -> Iterator[Heard]:
             decided = ledger.calls[id].decision
             if decided.effect == "read" or ended.labels:
                 yield Heard(entry, named(decided), ended.output, ended.labels, True)
-        case e.Observed(lane=name, text=text, source="person") if name == lane:
+        case e.Observed(lane=name, text=text, source="person" | "steer") if name == lane:
             yield Heard(entry, "what the person said", text)
         case _:
             return

@@ -98,6 +98,8 @@ def _is_given(entry: Entry, before: Entry | None) -> bool:
             | e.OwnerChanged()
             | e.ToolsOpened()
             | e.LimitsRaised()
+            | e.PersonSaid()
+            | e.PauseSet()
             | e.CommandTaken()
             | e.CommandRefused()
             | e.TimeSpent()

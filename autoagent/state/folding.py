@@ -59,6 +59,8 @@ def apply(state: RunState, event: e.Event) -> RunState:
             | e.OwnerChanged()
             | e.ToolsOpened()
             | e.LimitsRaised()
+            | e.PersonSaid()
+            | e.PauseSet()
             | e.CommandTaken()
             | e.CommandRefused()
             | e.FolderChanged()
@@ -167,6 +169,8 @@ _RunEvent = (
     | e.OwnerChanged
     | e.ToolsOpened
     | e.LimitsRaised
+    | e.PersonSaid
+    | e.PauseSet
     | e.CommandTaken
     | e.CommandRefused
     | e.FolderChanged
@@ -192,12 +196,17 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
             state = replace(state, sandbox=event.sandbox, model=event.model, attended=event.attended)
             ended = None if state.ended and state.ended.ending == "limit" else state.ended
             told = frozenset((plugin, about) for plugin, about in state.reported if about)
-            return replace(state, parked=None, interrupted=False, unavailable="", ended=ended, reported=told)
+            state = replace(state, parked=None, interrupted=False, unavailable="", paused=False)
+            return replace(state, ended=ended, reported=told)
         case e.ToolsOpened():
             opened, changed = put(state.opened, event.plugin, event), {**state.changed, **event.changed}
             return replace(state, opened=opened, changed=changed)
         case e.LimitsRaised():
             return replace(state, limits=event.limits)
+        case e.PersonSaid(text=text):
+            return replace(state, said=(*state.said, text))
+        case e.PauseSet(paused=paused):
+            return replace(state, paused=paused)
         case e.CommandTaken() | e.CommandRefused():
             return replace(state, commands=max(state.commands, event.number))
         case e.FolderChanged():

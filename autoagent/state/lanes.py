@@ -177,7 +177,8 @@ def after_lane(state: RunState, event: _LaneEvent) -> RunState:
         case e.Observed():
             lane = _noted(lane, Turn("note", event.text, lane.style))
             failed = lane.failures + (event.source == "reply")
-            return put_lane(state, replace(lane, failures=failed))
+            steered = lane.steered + (event.source == "steer")
+            return put_lane(state, replace(lane, failures=failed, steered=steered))
         case e.LaneReset():
             return _reset(state, lane, event)
         case e.LadderClimbed():
@@ -261,6 +262,7 @@ def _reset(state: RunState, lane: LaneState, event: e.LaneReset) -> RunState:
         compacted=0,
         dropped=0,
         refuted=0,
+        steered=0,
     )
     state = replace(put_lane(state, lane), calls=calls)
     return move_main(state, event.tree) if lane.on_main and event.tree != state.main else state

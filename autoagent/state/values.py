@@ -79,6 +79,8 @@ class LaneState:
     refuted: int = 0
     """Refuted finishes since the tree last changed."""
     conflicts: int = 0
+    steered: int = 0
+    """How many of `RunState.said` its worker has read."""
     ended: Literal["done", "failed", "skipped"] | None = None
     result: str = ""
 
@@ -165,6 +167,9 @@ class RunState:
     steps: int = 0
     seconds: float = 0
     commands: int = 0
+    said: tuple[str, ...] = ()
+    """What a person told the agent unasked, in order."""
+    paused: bool = False
     outside: bool = False
     private: bool = False
     urls: Seen[str] = field(default_factory=Seen)
