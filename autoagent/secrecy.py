@@ -19,7 +19,9 @@ SHORTEST = 8
 """Characters of a secret that is struck out by value: a shorter one may stand anywhere by chance."""
 _SHORTEST_LINE = 20
 _RUN = re.compile(r"[A-Za-z0-9]+")
-_BREAK = r"(?:\\+[rn]|%0[AaDd]|[\r\n])*"
+_ESC = r"\\{1,8}"
+"""Backslashes: JSON in JSON in JSON has seven. With a limit, so that millions of them don't cost hours."""
+_BREAK = rf"(?:{_ESC}[rn]|%0[AaDd]|[\r\n]){{0,6}}"
 """Where base64 may be broken into lines, raw or inside JSON and URLs."""
 _SHORTEST_BASE64_LINE = 60
 M = TypeVar("M", bound=BaseModel)
@@ -118,13 +120,17 @@ def _same(rows: Mapping[str, object], value: Mapping[str, object]) -> bool:
 
 def _struck(text: str, secrets: list[tuple[str, list[_Form]]]) -> str:
     """The very same text where nothing is struck."""
-    lowered = text.lower() if secrets else ""
+    if len(text) < SHORTEST or not secrets:
+        return text
+    lowered = text.lower()
     for name, forms in secrets:
         for form in forms:
-            if any(needle in lowered for needle in form.needles):
-                struck = form.struck(text, name)
-                if struck != text:
-                    text, lowered = struck, struck.lower()
+            for needle in form.needles:  # of a run's work with secrets this is nearly all
+                if needle in lowered:
+                    struck = form.struck(text, name)
+                    if struck != text:
+                        text, lowered = struck, struck.lower()
+                    break
     return text
 
 
@@ -166,10 +172,11 @@ def _escaped(char: str, seen: Callable[[str], str]) -> str:
     """One sign that is no letter or digit, as programs write it."""
     code, data = ord(char), char.encode("utf-8", "surrogatepass")
     raw = re.escape(seen(char))
-    ways = [raw, r"\\+" + raw, "".join(f"%(?i:{byte:02x})" for byte in data)]
-    ways += [rf"\\+u(?i:{code:04x})", rf"\\+x(?i:{code:02x})", rf"&#0*{code};", rf"&#[xX]0*(?i:{code:x});"]
+    ways = [raw, _ESC + raw, "".join(f"%(?i:{byte:02x})" for byte in data)]
+    ways += [rf"{_ESC}u(?i:{code:04x})", rf"{_ESC}x(?i:{code:02x})"]
+    ways += [rf"&#0{{0,7}}{code};", rf"&#[xX]0{{0,7}}(?i:{code:x});"]
     ways += {"&": ["&amp;"], "<": ["&lt;"], ">": ["&gt;"], '"': ["&quot;"], "'": ["&apos;"]}.get(char, [])
-    ways += {" ": [r"\+"], "\n": [r"\\+n", r"\r\n"], "\r": [r"\\+r"], "\t": [r"\\+t"]}.get(char, [])
+    ways += {" ": [r"\+"], "\n": [_ESC + "n", r"\r\n"], "\r": [_ESC + "r"], "\t": [_ESC + "t"]}.get(char, [])
     return f"(?:{'|'.join(ways)})"
 
 
@@ -181,7 +188,7 @@ def _base64(data: bytes, lead: int) -> _Form:
     first, last = -(-lead * 8 // 6), (lead + len(data)) * 8 // 6
     encoded = base64.b64encode(b"\0" * lead + data).decode()
     signs, end = encoded[first:last], encoded[last:].rstrip("=")
-    ways = {"+": r"(?:[+-]|%2[Bb]|\\+u002[bB])", "/": r"(?:[/_]|\\+/|%2[Ff]|\\+u002[fF])"}
+    ways = {"+": rf"(?:[+-]|%2[Bb]|{_ESC}u002[bB])", "/": rf"(?:[/_]|{_ESC}/|%2[Ff]|{_ESC}u002[fF])"}
     pattern = _BREAK.join(ways.get(sign, sign) for sign in signs) + (
         f"(?:{ways.get(end, end)}={{0,2}}(?![A-Za-z0-9+/_-]))?" if end else "=*"
     )

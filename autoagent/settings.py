@@ -62,6 +62,8 @@ from autoagent.redact import one_line
 FILE_NAME = "config.toml"
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
+_SHORTEST_KEY = 16
+"""Characters of a model's key that is kept out of the record: shorter ones are words like `not-needed`."""
 
 
 class _Table(Frozen):
@@ -246,7 +248,8 @@ class Settings(Frozen):
         used = {model.key_env for model in own if not _is_here(model.base_url)}
         if self.memory.url is not None and not _is_here(self.memory.url):
             used.add(self.memory.key_env)
-        return {name: key for name, key in self.keys.items() if name in used}
+        found = {name: key for name, key in self.keys.items() if name in used}
+        return {name: key for name, key in found.items() if len(key.get_secret_value()) >= _SHORTEST_KEY}
 
     def of_plugin(self, name: str, model: type[BaseModel], environment: Mapping[str, str]) -> PluginSettings:
         """The table `[plugins.NAME]` as the plugin's own model. Raises `UsageError` as `load`."""

@@ -120,6 +120,12 @@ class TestRedirects:
             assert (await GuardedHttp(Reach(hosts)).get(web.url + "/to")).text == "got it"
             with pytest.raises(ToolError, match="a redirect to another host"):
                 await GuardedHttp(Reach(hosts, onward=(web.host,))).get(web.url + "/to")
+            transport = GuardedHttp(Reach(hosts, onward=(web.host,))).transport()
+            async with httpx2.AsyncClient(transport=transport, follow_redirects=True) as library:
+                with pytest.raises(NotDone, match="a redirect to another host"):
+                    await library.get(web.url + "/to")
+
+        assert len(other.asked) == 1
 
 
 class TestNames:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-import time
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -118,6 +117,14 @@ class TestText:
         assert strike.names_in(b"x=second%2Dsecret") == ("B",)
         assert strike.names_in(b"nothing") == ()
 
+    @pytest.mark.parametrize("noise", ["\\", "&#0", "%0", "\r\n", "=", "a"])
+    def test_noise_costs_nothing(self, noise: str) -> None:
+        """A server can't keep us busy: without a limit a text of backslashes took hours."""
+        strike = Strike({"KEY": '/+="a\\/+="', "OTHER": "aaaaaaaaaaaaaaaaaaab"})
+        text = noise * 300_000
+
+        assert strike.text(text) is text
+
     @given(st.text())
     def test_what_holds_none_is_the_same(self, text: str) -> None:
         """Not one sign of another text is touched; nor of bytes."""
@@ -141,13 +148,3 @@ class TestModels:
         assert strike.model(clean) is clean
         assert strike.model(told).output == "it is [KEY]"
         assert CANARY not in strike.model(told).model_dump_json()
-
-    def test_it_costs_little(self) -> None:
-        """An event of 16,000 characters is looked through in a few milliseconds, ten secrets or not."""
-        strike = Strike({f"KEY{n}": f"{n}-sk-proj-aBcD{n}EfGhIjKlMnOpQrStUvWxYz" for n in range(10)})
-        event = CallEnded(call="1", lane="main", ok=True, output="The quick brown fox. " * 800)
-        began = time.process_time()
-        for _ in range(20):
-            strike.model(event)
-
-        assert (time.process_time() - began) / 20 < 0.05

@@ -104,11 +104,11 @@ class GuardedHttp(Http):
 
         place = await place_of(hop.url, self.reach, self._resolve, hop.before)
         self._secrets.refuse_leak(place, place.target.encode(), hop.content, repr(hop.headers).encode())
-        attached = self._secrets.attached(place, dict(hop.headers))
+        attached = self._secrets.attached(place, dict(hop.headers), hop.before)
         headers = (*hop.headers, *attached.items())
         if self._before_send is not None:
             self._before_send()
-        self.uses.secrets.extend(secret.name for secret in self._secrets.at(place))
+        self.uses.secrets.extend(secret.name for secret in self._secrets.at(place, hop.before))
         async with exchange(place, Sending(hop.method, headers, body_of(hop.content)), max_bytes) as received:
             content = b"".join([piece async for piece in received.pieces])
             self.uses.answered.append(place.host)

@@ -80,14 +80,19 @@ class Secrets:
     def _bound_ones(self) -> Strike:
         return Strike({secret.name: secret.value.get_secret_value() for secret in self.bound})
 
-    def at(self, place: Place) -> tuple[BoundSecret, ...]:
-        """Those that are bound to the host."""
+    def at(self, place: Place, before: str | None = None) -> tuple[BoundSecret, ...]:
+        """Those that are bound to the host; none where another host's redirect, `before`, leads there.
+
+        Else that host could have anything done there in the person's name.
+        """
+        if before is not None and host_of(before) != (place.host, place.port):
+            return ()
         return tuple(secret for secret in self.bound if names(secret.host, place.host, place.port))
 
-    def attached(self, place: Place, taken: Iterable[str]) -> dict[str, str]:
+    def attached(self, place: Place, taken: Iterable[str], before: str | None = None) -> dict[str, str]:
         """The headers that they add to those that are there already. Raises `NotDone`."""
         headers: dict[str, str] = {}
-        for secret in self.at(place):
+        for secret in self.at(place, before):
             if place.scheme != "https" and not is_private(place.host):
                 raise NotDone(f"the secret {secret.name} goes to {place.host} over https only; ask for https")
             value = secret.header_value

@@ -6,6 +6,7 @@ nothing left for it to resolve. No proxy, no cookie, no connection is kept.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -55,10 +56,15 @@ def body_of(content: bytes) -> httpx2.AsyncByteStream:
     return httpx2.ByteStream(content)
 
 
-@cache
 def _tls() -> ssl.SSLContext:
+    """Believes the usual certificates, or those of the file that the person's environment names."""
+    return _tls_of(os.environ.get("SSL_CERT_FILE", ""))
+
+
+@cache
+def _tls_of(file: str) -> ssl.SSLContext:
     """50 ms, once."""
-    return httpx2.create_ssl_context()
+    return httpx2.create_ssl_context()  # it looks for `file` by itself
 
 
 @asynccontextmanager
@@ -141,10 +147,14 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     ) -> None:
         self._reach, self._resolve, self._before_send = reach, resolve, before_send
         self._secrets, self._uses = secrets, uses
+        self._first: str | None = None
+        """The first request's URL: what comes later may be a redirect that the library follows."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Raises `NotDone`, `ToolError`, which no library takes for a failure of the network."""
-        place = await place_of(_ascii(request.url), self._reach, self._resolve)
+        url = _ascii(request.url)
+        place = await place_of(url, self._reach, self._resolve, self._first)
+        self._first = self._first or url
         headers = [(k, v) for k, v in request.headers.multi_items() if k not in _REWRITTEN]
         self._secrets.refuse_leak(place, place.target.encode(), repr(headers).encode())
         headers += [("accept-encoding", "gzip, deflate"), ("connection", "close")]
