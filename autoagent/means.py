@@ -25,6 +25,7 @@ from autoagent.opening import Opening
 from autoagent.outward.client import GuardedOutward
 from autoagent.outward.guard import Secrets
 from autoagent.ports import Journal, Memory, Outward, Passages, Sandbox
+from autoagent.providing import Providers
 from autoagent.secrecy import BoundSecret, Strike
 from autoagent.settings import Settings
 from autoagent.tools import Plugin
@@ -133,6 +134,10 @@ class Picker:
         roots = roots_of(goal)
         return FilesView(WorkingCopy(tree if "." in roots else restrict(tree, roots), self.journal.objects))
 
+    def _providers(self) -> Providers:
+        outward = self.parts.outward or GuardedOutward()
+        return Providers(self.home, self.settings, os.environ, outward, self.parts.plugins)
+
     def _secrets(self, goal: Goal, loaded: plugins.Loaded) -> Secrets:
         """Those that the goal binds, and all that must stand nowhere. Raises `UsageError`."""
         bound: tuple[BoundSecret, ...] = ()
@@ -150,7 +155,7 @@ class Picker:
     def memory(self) -> Memory:
         if self.parts.memory is not None:
             return self.parts.memory
-        memory = open_memory(self.home, self.settings)
+        memory = open_memory(self.home, self.settings, self._providers())
         self.stack.push_async_callback(memory.close)
         return memory
 
@@ -171,7 +176,7 @@ class Picker:
         recording = self._recording(folder, choices)
         if recording is not None:
             return recorded_models(recording, goal, inputs, self.journal, on_note, strict=choices.strict)
-        models = configured_models(self.settings, goal, choices.model, on_note)
+        models = configured_models(self.settings, goal, choices.model, on_note, self._providers().model)
         if models is None:
             raise ModelUnavailable(
                 "no model is set: set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL and OPENAI_MODEL "
@@ -216,8 +221,21 @@ class Picker:
         return next((why for why in refusals if why), None)
 
 
-def open_memory(home: Path, settings: Settings) -> Memory:
-    """Long-term memory as the settings say: a Qdrant server, or embedded in the home folder."""
+def open_memory(home: Path, settings: Settings, providers: Providers | None = None) -> Memory:
+    """Long-term memory as the settings say: a Qdrant server, or embedded in the home folder.
+
+    Raises `UsageError` where an embedder is wanted that isn't there.
+    """
+    words = _open_words(home, settings)
+    if settings.memory.embed is None:
+        return words
+    from autoagent.memory.meaning import MeaningMemory
+
+    providers = providers or Providers(home, settings, os.environ, GuardedOutward())
+    return MeaningMemory(words, providers.embedder(settings.memory.embed), home / "vectors")
+
+
+def _open_words(home: Path, settings: Settings) -> Memory:
     if settings.memory.url is not None:
         from autoagent.memory.server import ServerMemory
 

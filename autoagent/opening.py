@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any
 
+from pydantic import BaseModel
+
 from autoagent import plugins
 from autoagent.contexts import FilesView, PluginContext
 from autoagent.errors import AutoagentError, JournalConflict, Unavailable, UsageError
@@ -120,11 +122,15 @@ class Opening:
 
 def reach_of(enabled: Enabled, goal: Goal) -> Reach:
     """Where a plugin may go while it is open: the goal's web hosts, and the hosts of URLs in its settings."""
-    own = enabled.own
-    urls = () if own is None else _texts(own.values.model_dump(mode="json"))
-    named = reach_of_urls(urls, "").hosts
+    named = reach_of_settings(None if enabled.own is None else enabled.own.values).hosts
     source = "the goal's 'allow: web' or the plugin's settings" if named else "the goal's 'allow: web'"
     return Reach((*goal.allow.web, *named), source=source)
+
+
+def reach_of_settings(settings: BaseModel | None) -> Reach:
+    """The hosts of the URLs in a plugin's settings."""
+    urls = () if settings is None else _texts(settings.model_dump(mode="json"))
+    return reach_of_urls(urls, "the plugin's settings")
 
 
 def _texts(value: object) -> Iterator[str]:

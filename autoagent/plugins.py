@@ -34,7 +34,7 @@ from autoagent.turns import SCRIPT
 
 @dataclass(frozen=True)
 class Enabled:
-    """A plugin that a goal enables and that has something to open."""
+    """A plugin with what it knows."""
 
     plugin: Plugin
     hash: str
@@ -105,6 +105,18 @@ def load(
 def _hook_context(enabled: Enabled) -> HookContext:
     name, own, home = enabled.plugin.name, enabled.own, enabled.home
     return HookContext(name, home) if own is None else HookContext(name, home, own.values, own.secrets)
+
+
+def load_named(
+    name: str, given: Sequence[Plugin], settings: Settings, environment: Mapping[str, str], home: Path
+) -> Enabled:
+    """A plugin that the settings name for what it provides, enabled or not. Raises `UsageError`."""
+    own = {p.name: p for p in given}.get(name)
+    if own is None:
+        for problem in missing([name], f"{settings.path} names"):
+            raise UsageError(problem)
+    plugin = own or _load_one(name, _one(name, _points([name])))
+    return Enabled(plugin, "", settings_of(plugin, settings, environment), _folder_of(name, home))
 
 
 def of_plugin(tool: Tool, enabled: Enabled) -> Tool:

@@ -84,6 +84,8 @@ class ModelSettings(_Table):
 
     model: str = Field(min_length=1)
     """Its name at the server."""
+    provider: str | None = Field(default=None, min_length=1, max_length=64)
+    """The plugin that makes it; `None`: an OpenAI-compatible server."""
     base_url: str = OPENAI_URL
     key_env: str = Field(default=OPENAI_KEY, pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
     """The variable that holds the key; a server that needs none ignores it."""
@@ -125,6 +127,8 @@ class MemorySettings(_Table):
     url: str | None = None
     """`None`: embedded, in the home folder."""
     key_env: str = "QDRANT_API_KEY"
+    embed: str | None = Field(default=None, min_length=1, max_length=64)
+    """The plugin that makes vectors, for what words alone don't find; `None`: words alone."""
 
     @field_validator("url")
     @classmethod
@@ -283,7 +287,8 @@ class Settings(Frozen):
 
     def keyless(self, model: ModelSettings) -> str | None:
         """Why no request to `model` could succeed, where a key is needed and not set."""
-        if model.base_url != OPENAI_URL or self.key(model.key_env) is not None:
+        is_elsewhere = model.provider is not None or model.base_url != OPENAI_URL
+        if is_elsewhere or self.key(model.key_env) is not None:
             return None
         own = ", or OPENAI_BASE_URL for a server of your own" if model.key_env == OPENAI_KEY else ""
         return f"{model.key_env} is not set, and {model.model!r} at {model.base_url} needs a key; set it{own}"

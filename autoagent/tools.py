@@ -36,7 +36,8 @@ from autoagent.parameters import (
     slim,
 )
 from autoagent.paths import workspace_path
-from autoagent.ports import JobResult, ToolSchema
+from autoagent.ports import JobResult, Model, ToolSchema
+from autoagent.providers import Embedder, ModelSpec, ProviderContext, Searcher
 from autoagent.redact import cut, one_line
 
 __all__ = [
@@ -368,6 +369,12 @@ class Plugin:
     """
     opening_s: float = 30
     """How long it may take to open."""
+    models: Callable[[ProviderContext, ModelSpec], Model] | None = None
+    """Makes the model of a table `[models.NAME]` whose `provider` is this plugin."""
+    embeddings: Callable[[ProviderContext], Embedder] | None = None
+    """Makes the embedder of a memory whose `embed` is this plugin."""
+    search: Callable[[ProviderContext], Searcher] | None = None
+    """Makes a provider for the plugin `web`, whose `providers` name this plugin."""
     hooks: Hooks = field(default_factory=Hooks)
     """How it takes part in runs besides its tools."""
 

@@ -10,18 +10,29 @@ from autoagent.goal import Goal
 from autoagent.goal.file import goal_digest
 from autoagent.llm.fallback import FallbackModel
 from autoagent.llm.openai_model import OpenAIModel
+from autoagent.llm.prices import quote
 from autoagent.llm.recorded import RecordedModel
 from autoagent.llm.recording import Recording, read_recording
 from autoagent.llm.recording_of_run import recording_of_run
 from autoagent.loop.context import Models
-from autoagent.ports import Journal, Model, ModelRole
+from autoagent.ports import Journal, Model, ModelRole, Price
 from autoagent.settings import ModelSettings, Settings
 from autoagent.trees import Tree
 
 OnNote = Callable[[str], None]
+Provided = Callable[[ModelSettings, Price], Model]
+"""Makes a model whose provider is a plugin, at this price. Raises `UsageError`."""
 
 
-def configured_models(settings: Settings, goal: Goal, model: str | None, on_note: OnNote) -> Models | None:
+def _of_no_plugin(model: ModelSettings, price: Price) -> Model:
+    raise UsageError(
+        f"the model {model.model!r} comes from the plugin {model.provider!r}; none is loaded here"
+    )
+
+
+def configured_models(
+    settings: Settings, goal: Goal, model: str | None, on_note: OnNote, provided: Provided = _of_no_plugin
+) -> Models | None:
     """The models of the settings; `None` where none is set. Raises `UsageError` for an unknown name."""
     chain = settings.chain("worker", model or goal.model.worker)
     if not chain:
@@ -30,21 +41,37 @@ def configured_models(settings: Settings, goal: Goal, model: str | None, on_note
     def of(role: ModelRole) -> Model | None:
         """The role's own model; `None` where it is the worker's."""
         chosen = settings.chain(role, model or getattr(goal.model, role) or None)
-        return None if not chosen or chosen == chain else _model(settings, chosen, on_note)
+        return None if not chosen or chosen == chain else _model(settings, chosen, on_note, provided)
 
-    worker = _model(settings, chain, on_note)
+    worker = _model(settings, chain, on_note, provided)
     planner, judge = of("planner") or worker, of("judge") or worker
     stronger = planner if planner is not worker else None
     return Models(worker, planner, judge, stronger, context_tokens=chain[0].context_tokens)
 
 
-def _model(settings: Settings, chain: tuple[ModelSettings, ...], on_note: OnNote) -> Model:
+def _model(
+    settings: Settings, chain: tuple[ModelSettings, ...], on_note: OnNote, provided: Provided
+) -> Model:
     """Raises `ModelUnavailable` where a key is needed and not set: no request could succeed."""
     for chosen in chain:
         if why := settings.keyless(chosen):
             raise ModelUnavailable(why)
-    models = [OpenAIModel(s, settings.key(s.key_env), on_retry=on_note) for s in chain]
+    models: list[Model] = [
+        OpenAIModel(s, settings.key(s.key_env), on_retry=on_note)
+        if s.provider is None
+        else provided(s, _price(s, on_note))
+        for s in chain
+    ]
     return models[0] if len(models) == 1 else FallbackModel(models, on_note)
+
+
+def _price(model: ModelSettings, on_note: OnNote) -> Price:
+    """What a plugin's model costs, by the settings or by its name."""
+    given = None if model.price is None else Price(model.price.prompt, model.price.completion)
+    found = quote(model.model, model.base_url if "base_url" in model.model_fields_set else "", given)
+    if found.note:
+        on_note(found.note)
+    return found.price
 
 
 def recorded_models(

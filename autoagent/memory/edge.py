@@ -34,6 +34,7 @@ from autoagent.memory.passages import (
 from autoagent.memory.points import (
     MAX_COMPANIONS,
     MAX_QUERY_CHARACTERS,
+    MEANING,
     RUN_FIELD,
     VECTOR,
     Terms,
@@ -140,12 +141,42 @@ class EdgePassages:
         """Nothing is open between operations."""
 
 
+class EdgeVectors:
+    """Vectors of memory's points, without their texts; of one length, which the first ones fix."""
+
+    def __init__(self, path: Path, *, wait_s: float = 5) -> None:
+        """`wait_s`: as `EdgeMemory`'s."""
+        self._path, self._wait_s = path, wait_s
+
+    async def store(self, points: Sequence[MemoryPoint], vectors: Sequence[Sequence[float]]) -> None:
+        await self._shard(len(vectors[0])).do(functools.partial(_store_vectors, points, vectors))
+
+    async def search(
+        self, vector: Sequence[float], limit: int, without_run: str | None
+    ) -> list[tuple[str, float]]:
+        """(point's id, cosine) of the nearest, best first."""
+        shard = self._shard(len(vector))
+        if not shard.exists:
+            return []
+        return await shard.do(functools.partial(_nearest, vector, limit, without_run))
+
+    async def forget(self, point_id: str) -> bool:
+        shard = self._shard(1)
+        return shard.exists and await shard.do(functools.partial(_forget, point_id))
+
+    def _shard(self, length: int) -> _Shard:
+        return _Shard(self._path, self._wait_s, "memory's vectors", RUN_FIELD, length)
+
+
 class _Shard:
     """A folder of the engine's, opened for one operation at a time."""
 
-    def __init__(self, path: Path, wait_s: float, name: str, keyword: str) -> None:
-        """`name` says in errors what is in there; `keyword` is the payload's field that is filtered by."""
-        self._path, self._wait_s, self._keyword = path, wait_s, keyword
+    def __init__(self, path: Path, wait_s: float, name: str, keyword: str, length: int = 0) -> None:
+        """`name` says in errors what is in there; `keyword` is the payload's field that is filtered by.
+
+        With a `length` it holds vectors of that many numbers, in place of words.
+        """
+        self._path, self._wait_s, self._keyword, self._length = path, wait_s, keyword, length
         self._named = f"the {name} at {path}"
         self._name = name
 
@@ -198,8 +229,11 @@ class _Shard:
         """A new shard, put in place whole, so that a kill leaves none half made."""
         import qdrant_edge
 
+        words = {VECTOR: qdrant_edge.EdgeSparseVectorParams(modifier=qdrant_edge.Modifier.Idf)}
+        dense = {MEANING: qdrant_edge.EdgeVectorParams(self._length, qdrant_edge.Distance.Cosine)}
         config = qdrant_edge.EdgeConfig(
-            sparse_vectors={VECTOR: qdrant_edge.EdgeSparseVectorParams(modifier=qdrant_edge.Modifier.Idf)},
+            vectors=dense if self._length else None,
+            sparse_vectors=None if self._length else words,
             wal_enabled=True,
         )
         unfinished = self._path.with_name(self._path.name + ".new")
@@ -272,6 +306,33 @@ def _search(query: str, limit: int, without_run: str | None, shard: qdrant_edge.
     request = qdrant_edge.QueryRequest(limit=limit, query=nearest, with_payload=True, filter=others)
     hits = [MemoryHit(stored_point(found.id, found.payload), found.score) for found in shard.query(request)]
     return with_neighbours(hits, _companions(hits, limit, shard), limit)
+
+
+def _store_vectors(
+    points: Sequence[MemoryPoint], vectors: Sequence[Sequence[float]], shard: qdrant_edge.EdgeShard
+) -> None:
+    import qdrant_edge
+
+    rows = [
+        qdrant_edge.Point(key(point.id), {MEANING: list(vector)}, {"id": point.id, RUN_FIELD: point.run})
+        for point, vector in zip(points, vectors, strict=True)
+    ]
+    shard.update(qdrant_edge.UpdateOperation.upsert_points(rows))
+    shard.flush()
+    shard.optimize()
+
+
+def _nearest(
+    vector: Sequence[float], limit: int, without_run: str | None, shard: qdrant_edge.EdgeShard
+) -> list[tuple[str, float]]:
+    import qdrant_edge
+
+    others = None
+    if without_run is not None:
+        others = qdrant_edge.Filter(must_not=[_any_of(RUN_FIELD, [without_run])])
+    nearest = qdrant_edge.Query.Nearest(list(vector), using=MEANING)
+    request = qdrant_edge.QueryRequest(limit=limit, query=nearest, with_payload=True, filter=others)
+    return [(str((found.payload or {})["id"]), found.score) for found in shard.query(request)]
 
 
 def _companions(hits: Sequence[MemoryHit], limit: int, shard: qdrant_edge.EdgeShard) -> list[MemoryPoint]:

@@ -15,6 +15,8 @@ from autoagent.ports import MemoryHit, MemoryPoint
 
 VECTOR = "bm25"
 """Name of the one vector of a point."""
+MEANING = "meaning"
+"""Name of the one vector of a point among memory's vectors."""
 RUN_FIELD = "run"
 MAX_QUERY_CHARACTERS = 4_000
 """A longer query is cut: BM25 over a whole file finds everything."""

@@ -22,9 +22,12 @@ async def tell(ctx: HookContext, report: Report) -> None:
     assert isinstance(settings, NotifySettings)
     if report.kind not in settings.on or (report.is_seen and report.kind != "question"):
         return
-    addresses = ctx.secret(settings.urls_env).split()
+    secret = ctx.secrets.get(settings.urls_env)
+    addresses = [] if secret is None else secret.get_secret_value().split()
     if not addresses:
-        raise NotDone(f"the variable {settings.urls_env} holds no address")
+        raise NotDone(
+            f"the variable {settings.urls_env} isn't set; put the addresses into it, spaces between them"
+        )
     with needs("notify"):
         from autoagent_notify.sending import send
     title = title_of(report, settings.name or platform.node())

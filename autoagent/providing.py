@@ -1,0 +1,88 @@
+"""Models and embedders that come from plugins, made for the settings that name one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from autoagent import plugins
+from autoagent.errors import AutoagentError, UsageError
+from autoagent.opening import reach_of_settings
+from autoagent.ports import Model, Outward, Price
+from autoagent.providers import Embedder, ModelSpec, ProviderContext
+from autoagent.reach import reach_of_urls
+from autoagent.settings import ModelSettings, Settings
+from autoagent.tools import Plugin
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Providers:
+    """Makes what the settings want from plugins, which needn't be enabled for any run."""
+
+    home: Path
+    settings: Settings
+    environment: Mapping[str, str]
+    outward: Outward
+    given: Sequence[Plugin] = ()
+    """Plugins given as values."""
+
+    def model(self, wanted: ModelSettings, price: Price) -> Model:
+        """The model of a table whose `provider` is a plugin. Raises `UsageError`."""
+        assert wanted.provider is not None
+        plugin, context = self._plugin(wanted.provider, "models")
+        if plugin.models is None:
+            raise UsageError(_lacks(self.settings, "provider", plugin.name, "models"))
+        base_url = wanted.base_url if "base_url" in wanted.model_fields_set else None
+        own, named = reach_of_settings(context.settings), reach_of_urls([base_url or ""], "the settings")
+        reach = replace(own, hosts=(*own.hosts, *named.hosts))
+        spec = ModelSpec(
+            model=wanted.model,
+            base_url=base_url,
+            key=self.settings.key(wanted.key_env),
+            style=wanted.style,
+            price=price,
+            context_tokens=wanted.context_tokens,
+            max_tokens=wanted.max_tokens,
+            temperature=wanted.temperature,
+            timeout_s=wanted.timeout_first_byte_s,
+            tries=wanted.tries,
+        )
+        context = replace(context, http=self.outward.http(reach)[0])
+        return _made(partial(plugin.models, context, spec), plugin)
+
+    def embedder(self, name: str) -> Embedder:
+        """The embedder that `[memory] embed` names. Raises `UsageError`."""
+        plugin, context = self._plugin(name, "embed")
+        if plugin.embeddings is None:
+            raise UsageError(_lacks(self.settings, "[memory] embed", plugin.name, "embeddings"))
+        return _made(partial(plugin.embeddings, context), plugin)
+
+    def _plugin(self, name: str, what: str) -> tuple[Plugin, ProviderContext]:
+        loaded = plugins.load_named(name, self.given, self.settings, self.environment, self.home)
+        own = loaded.own
+        context = ProviderContext(name, home=loaded.home)
+        if own is not None:
+            context = replace(context, settings=own.values, secrets=own.secrets)
+        http, _ = self.outward.http(reach_of_settings(context.settings))
+        return loaded.plugin, replace(context, http=http)
+
+
+def _lacks(settings: Settings, key: str, plugin: str, what: str) -> str:
+    return f"{settings.path}: {key} names the plugin {plugin!r}, which provides no {what}"
+
+
+def _made(make: Callable[[], T], plugin: Plugin) -> T:
+    try:
+        return make()
+    except AutoagentError:
+        raise
+    except Exception as error:  # the plugin's code is foreign
+        said = f"{type(error).__name__}: {error}"
+        raise UsageError(
+            f"the plugin {plugin.name!r} can't provide what the settings want: {said}"
+        ) from error
