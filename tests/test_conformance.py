@@ -53,9 +53,13 @@ class TestWeb(PluginContract):
     plugin = "autoagent_web.tools:plugin"
 
 
+class TestOpenApi(PluginContract):
+    plugin = "autoagent_openapi:plugin"
+
+
 ELSEWHERE = {
+    "autoagent_mcp:plugin": "has the tools of the servers that the settings name",
     "autoagent_notify:plugin": "has hooks and no tools",
-    "autoagent_openapi:plugin": "has the tools of the services that the settings name",
 }
 
 

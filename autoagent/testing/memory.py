@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from autoagent.errors import StoreUnavailable
 from autoagent.memory.points import runs_of, with_neighbours
@@ -30,7 +30,8 @@ class DictMemory:
         self._answer()
         wanted = set(_words(query))
         points = [point for point in self.points.values() if point.run != without_run]
-        hits = [MemoryHit(point, score) for point in points if (score := self._score(wanted, point)) > 0]
+        fit = _Fit(wanted, [point.text for point in self.points.values()])
+        hits = [MemoryHit(point, score) for point in points if (score := fit.of(point.text)) > 0]
         hits = sorted(hits, key=lambda hit: hit.score, reverse=True)[: max(limit, 0)]
         runs = runs_of(hits)
         return with_neighbours(hits, [point for point in points if point.run in runs], max(limit, 0))
@@ -49,9 +50,6 @@ class DictMemory:
     def _answer(self) -> None:
         if self.down:
             raise StoreUnavailable("the memory is down")
-
-    def _score(self, wanted: set[str], point: MemoryPoint) -> float:
-        return _fit(wanted, point.text, [other.text for other in self.points.values()])
 
 
 class DictPassages:
@@ -75,8 +73,8 @@ class DictPassages:
         theirs = [
             (id, p) for id in dict.fromkeys(sources) if id in self.sources for p in self.sources[id].passages
         ]
-        texts = [passage.text for _, passage in theirs]
-        hits = [PassageHit(id, p, score) for id, p in theirs if (score := _fit(wanted, p.text, texts)) > 0]
+        fit = _Fit(wanted, [passage.text for _, passage in theirs])
+        hits = [PassageHit(id, p, score) for id, p in theirs if (score := fit.of(p.text)) > 0]
         return sorted(hits, key=lambda hit: hit.score, reverse=True)[: max(limit, 0)]
 
     async def read(self, source: str, page: str | None = None) -> list[Passage]:
@@ -96,15 +94,17 @@ class DictPassages:
             raise StoreUnavailable("the index of passages is down")
 
 
-def _fit(wanted: set[str], text: str, texts: Iterable[str]) -> float:
-    """Words that are rare among `texts` count more, repeated ones less than their number."""
-    counts = Counter(_words(text))
-    everything = [set(_words(other)) for other in texts]
+class _Fit:
+    """How well texts fit: words that are rare among all count more, repeated ones less than their number."""
 
-    def rarity(word: str) -> float:
-        return math.log(1 + len(everything) / sum(word in words for words in everything))
+    def __init__(self, wanted: set[str], texts: Sequence[str]) -> None:
+        holding = Counter(word for text in texts for word in wanted.intersection(_words(text)))
+        self._rarity = {word: math.log(1 + len(texts) / number) for word, number in holding.items()}
 
-    return sum(rarity(word) * counts[word] / (counts[word] + 1) for word in wanted & counts.keys())
+    def of(self, text: str) -> float:
+        """The score of one of them."""
+        counts = Counter(word for word in _words(text) if word in self._rarity)
+        return sum(self._rarity[word] * number / (number + 1) for word, number in counts.items())
 
 
 def _words(text: str) -> list[str]:

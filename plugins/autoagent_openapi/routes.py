@@ -131,7 +131,7 @@ class Route:
         known = {name: self._written(name, v) for name, v in values.items() if name in self._places}
         try:
             return RequestDirector(_NOTHING).build(self.parsed, known, server)
-        except (ValueError, TypeError) as error:
+        except Exception as error:  # of whatever kind FastMCP and httpx have for it
             raise NotDone(f"these arguments make no request: {one_line(str(error), 300)}") from None
 
     def _written(self, name: str, value: Any) -> Any:

@@ -106,7 +106,7 @@ class FileCall:
         with closing(line.connection) as connection:
             try:
                 connection.executescript(f"BEGIN;\n{statements}\n;COMMIT")
-            except (sqlite3.Error, sqlite3.Warning) as error:
+            except (sqlite3.Error, sqlite3.Warning, ValueError) as error:  # a null character, half of one
                 raise ToolError(f"nothing was changed: {one_line(str(error), 500)}") from None
             return connection.total_changes
 

@@ -17,7 +17,7 @@ from typing import Self, TypeVar
 from pydantic import JsonValue
 
 from autoagent.messages import Frozen
-from autoagent.testing.conformance.script import Called, Calling, Opened, Opening
+from autoagent.testing.conformance.script import Called, Calling, Opened, Order
 
 Answer = TypeVar("Answer", bound=Frozen)
 
@@ -66,14 +66,15 @@ class Actor:
         )
         self._rest = b""
         encoded = {path: base64.b64encode(content).decode() for path, content in files.items()}
-        opening = Opening(
+        opening = Order(
             target=target,
             settings=None if settings is None else dict(settings),
             secrets=dict(secrets or {}),
             files=encoded,
             web=web,
+            home=str(top / "home"),
             canary=str(self.canary),
-            free=(str(top / "tmp"),),
+            free=(str(top / "tmp"), str(top / "home" / "plugins")),
             may_reach_all=may_reach_all,
         )
         self.opened = self._asked(opening, Opened, START_S)

@@ -139,7 +139,8 @@ class Trial:
         return self.found.worst(self.tool.name, check)
 
     def _declared(self) -> None:
-        self._all("schema", judging.of_schema(self.tool))
+        if not self.tool.is_opened:
+            self._all("schema", judging.of_schema(self.tool))
         self._all("limits", judging.of_limits(self.tool))
 
     def _all(self, check: CheckName, wrong: Iterator[str]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from autoagent.testing.conformance.arguments import Arguments
 from autoagent.testing.conformance.attempts import Attempts, Scene
 from autoagent.testing.conformance.script import Called
 from autoagent.testing.conformance.watching import DEEDS
@@ -39,12 +40,27 @@ class Recovery:
         Nothing is killed where it is wrong undisturbed.
         """
         with self._world() as world, self.trial.examination.actor(world) as actor:
-            deeds = self._whole(Attempts(self.trial, Scene(world, actor)), world)
+            stage = Attempts(self.trial, Scene(world, actor))
+            if not self._may_act(stage):
+                return
+            deeds = self._whole(stage, world)
         if not self.trial.tool.has_probe or self.trial.verdict("probe") != "fine":
             return
         for number in range(1, min(deeds, MOST_KILLS) + 1):
             self._killed(number, f"when it was killed before deed {number} of a call")
         self._killed(0, "when it was killed after it had arrived")
+
+    def _may_act(self, stage: Attempts) -> bool:
+        """Whether some example acts outside; a tool's effect may depend on the arguments."""
+        acting = any(stage.judge(args).effect == "external" for args in self.trial.examples(stage.scene))
+        if not acting and self.trial.tool.effect == "external":
+            self.trial.found.not_tried(self.trial.tool.name, "probe", "no example can be called")
+        return acting
+
+    def _acting(self, scene: Scene) -> Arguments:
+        """The first example that acts outside."""
+        stage = Attempts(self.trial, scene)
+        return next(a for a in self.trial.examples(scene) if stage.judge(a).effect == "external")
 
     @contextmanager
     def _world(self) -> Iterator[World]:
@@ -54,7 +70,7 @@ class Recovery:
 
     def _whole(self, stage: Attempts, world: World) -> int:
         """A call that nothing disturbs, and one more with the same key; how many deeds it took."""
-        tool, args, key = self.trial.tool, self.trial.examples(stage.scene)[0], self.trial.fresh_key()
+        tool, args, key = self.trial.tool, self._acting(stage.scene), self.trial.fresh_key()
         if tool.has_probe:
             self._agrees(stage.probe(args, key), happened=False, when="before the call")
         called = stage.call(args, key)
@@ -79,7 +95,7 @@ class Recovery:
             with ExitStack() as held, examination.actor(world, Path(top)) as actor:
                 if isinstance(world, HttpWorld):
                     held.enter_context(world.held())
-                args = self.trial.examples(Scene(world, actor))[0]
+                args = self._acting(Scene(world, actor))
                 actor.begin(self.trial.calling("call", args, key, dies_at=dies_at))
                 until = time.monotonic() + _ARRIVES_S
                 while world.happened() == 0 and actor.is_alive and time.monotonic() < until:

@@ -17,7 +17,7 @@ class DeedSeen(Frozen):
     is_guarded: bool = False
 
 
-class Opening(Frozen):
+class Order(Frozen):
     """Load a plugin, with all that it shall have."""
 
     do: Literal["open"] = "open"
@@ -29,6 +29,8 @@ class Opening(Frozen):
     """The workspace: path -> bytes in base64."""
     web: tuple[str, ...] = ()
     """What the goal's `allow.web` names."""
+    home: str
+    """autoagent's own, with a folder for the plugin."""
     canary: str
     """A file of the host that no tool may open."""
     free: tuple[str, ...] = ()
@@ -50,7 +52,8 @@ class ToolSeen(Frozen):
     paths: tuple[str, ...]
     has_probe: bool
     has_key: bool
-    runs_code: bool
+    is_opened: bool
+    """It was found when the plugin was opened: its words are those of others."""
     timeout_s: float
     output_limit: int
 

@@ -13,39 +13,42 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any, TextIO, cast, get_args
 
 from pydantic import JsonValue, TypeAdapter
 
+from autoagent.contexts import FilesView
 from autoagent.errors import AutoagentError, ToolError
 from autoagent.events import Effect
-from autoagent.goal import Goal
+from autoagent.goal import Allow, Goal
 from autoagent.loop.toolbox import ToolThread
+from autoagent.opening import Opening
 from autoagent.outward.client import GuardedOutward
 from autoagent.plugins import Loaded, load
 from autoagent.ports import Job, JobResult
 from autoagent.reach import Reach, reach_of_urls
 from autoagent.settings import Settings
-from autoagent.testing.conformance.script import Called, Calling, DeedSeen, Opened, Opening, ToolSeen
+from autoagent.testing.conformance.script import Called, Calling, DeedSeen, Opened, Order, ToolSeen
 from autoagent.testing.conformance.watching import Deed, Printed, Watch
-from autoagent.testing.memory import DictMemory
+from autoagent.testing.memory import DictMemory, DictPassages
 from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import Plugin, Tool, ToolContext
+from autoagent.tools import SEARCH, Plugin, Tool, ToolContext
 from autoagent.trees import Tree, WorkingCopy, diff
 
 GRACE_S = 2.0
 """How long a cancelled call may take to end, as in a run."""
-_MESSAGE: TypeAdapter[Opening | Calling] = TypeAdapter(Opening | Calling)
+_MESSAGE: TypeAdapter[Order | Calling] = TypeAdapter(Order | Calling)
 
 
 class Stage:
     """One plugin, loaded."""
 
-    def __init__(self, opening: Opening, watch: Watch) -> None:
+    def __init__(self, opening: Order, watch: Watch) -> None:
         self.opening = opening
         self.watch = watch
         self.objects = MemoryObjects()
@@ -54,13 +57,14 @@ class Stage:
             copy.write(path, base64.b64decode(content))
         self.before = copy.tree()
         self.thread = ToolThread(GRACE_S)
+        self.passages = DictPassages()
         self.outward = GuardedOutward()
         self.loaded = Loaded({}, {})
 
     # --- opening --------------------------------------------------------------------------------------------
 
-    def open(self) -> Opened:
-        """Import the plugin, and load it as a run does."""
+    async def open(self) -> Opened:
+        """Import the plugin, and load and open it as a run does."""
         with self.watch.on() as deeds:
             try:
                 plugin = self._imported()
@@ -71,11 +75,20 @@ class Stage:
         given = self.opening.settings
         settings = Settings(plugins={} if given is None else {plugin.name: given})
         try:
-            self.loaded = load(Goal(goal="try it", plugins=()), [plugin], settings, self.opening.secrets)
+            await self._load(plugin, settings)
         except AutoagentError as error:
             return Opened(name=plugin.name, problem=str(error), deeds=_seen(deeds))
-        tools = tuple(_tool_seen(tool) for tool in self.loaded.tools.values())
+        fixed = self.loaded.fixed
+        tools = tuple(_tool_seen(tool, tool.name not in fixed) for tool in self.loaded.tools.values())
         return Opened(name=plugin.name, tools=tools, deeds=_seen(deeds))
+
+    async def _load(self, plugin: Plugin, settings: Settings) -> None:
+        """Raises `AutoagentError`."""
+        goal = Goal(goal="try it", plugins=(), allow=Allow(web=self.opening.web))
+        self.loaded = load(goal, [plugin], settings, self.opening.secrets, Path(self.opening.home))
+        opening = Opening(self.loaded, on_note=lambda said: None, outward=self.outward)
+        inputs = FilesView(WorkingCopy(self.before, self.objects))
+        await opening.open(goal, inputs, AsyncExitStack())  # stays open as long as the process lives
 
     def _imported(self) -> Plugin:
         module, _, attribute = self.opening.target.partition(":")
@@ -98,6 +111,8 @@ class Stage:
             return Called(refused=_whole(str(error)))
         try:
             effect, destination = tool.effect_of(args), tool.destination_of(args)
+        except ToolError as error:
+            return Called(refused=_whole(str(error)))
         except Exception as error:  # the plugin's own functions
             return Called(broken=_whole(f"{type(error).__name__}: {error}"))
         if calling.do == "judge":
@@ -154,9 +169,8 @@ class Stage:
     def _context(
         self, tool: Tool, key: str, effect: Effect, destination: str | None, copy: WorkingCopy
     ) -> ToolContext:
-        named = reach_of_urls([destination or ""], "").hosts
-        hosts, source = (named, "this call") if effect == "external" else (self.opening.web, "the rehearsal")
-        http, _ = self.outward.http(_HeardReach(hosts, source=source, judged=self.watch.judged))
+        reach = self._reach(effect, destination or "")
+        http, _ = self.outward.http(_HeardReach(reach.hosts, source=reach.source, judged=self.watch.judged))
         return ToolContext(
             run_id="rehearsal",
             call_id=key,
@@ -166,12 +180,20 @@ class Stage:
             working_copy=copy,
             run_job=_pretended if tool.runs_code else None,
             memory=DictMemory(),
+            passages=self.passages,
             goal="try it",
             began_at=datetime(2026, 1, 1, tzinfo=UTC) if effect == "external" else None,
             settings=tool.settings,
             secrets=tool.secrets,
             http=http,
+            home=tool.home,
         )
+
+    def _reach(self, effect: Effect, destination: str) -> Reach:
+        """Where a call may go, as in a run whose goal allows the rehearsal's world."""
+        if effect == "external" or destination.startswith(SEARCH):
+            return reach_of_urls(destination.removeprefix(SEARCH).split(", "), "the call's destination")
+        return Reach(self.opening.web if destination else ())
 
 
 @dataclass(frozen=True)
@@ -210,7 +232,7 @@ def _seen(deeds: list[Deed]) -> tuple[DeedSeen, ...]:
     return tuple(dict.fromkeys(DeedSeen(kind=d.kind, what=d.what, is_guarded=d.is_guarded) for d in deeds))
 
 
-def _tool_seen(tool: Tool) -> ToolSeen:
+def _tool_seen(tool: Tool, is_opened: bool) -> ToolSeen:
     return ToolSeen(
         name=tool.name,
         description=tool.description,
@@ -220,7 +242,7 @@ def _tool_seen(tool: Tool) -> ToolSeen:
         paths=(*tool.paths, *tool.sends),
         has_probe=tool.probe is not None,
         has_key=tool.idempotency_key is not None,
-        runs_code=tool.runs_code,
+        is_opened=is_opened,
         timeout_s=tool.timeout_s,
         output_limit=tool.output_limit,
     )
@@ -232,11 +254,11 @@ async def play(orders: TextIO, answers: TextIO) -> None:
     while line := await asyncio.to_thread(orders.readline):
         order = _MESSAGE.validate_json(line)
         answer: Opened | Called
-        if isinstance(order, Opening):
+        if isinstance(order, Order):
             watch = Watch(order.free, order.canary, order.may_reach_all)
             sys.stdout = cast(TextIOWrapper, Printed(watch))
             stage = Stage(order, watch)
-            answer = stage.open()
+            answer = await stage.open()
         else:
             assert stage is not None
             answer = await stage.call(order)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any, Literal
@@ -113,7 +113,8 @@ class Watch:
     def _written(self, name: str, folder: int = -1) -> None:
         """`folder`: the descriptor that the name is in; -1: the working directory."""
         if folder != -1:
-            name = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), name)  # noqa: PTH115, PTH118
+            with suppress(OSError):  # no such list on this system
+                name = os.path.join(os.readlink(f"/proc/self/fd/{folder}"), name)  # noqa: PTH115, PTH118
         path = os.path.abspath(name)  # noqa: PTH100
         if path.startswith((*self._free, "/dev/")) or "__pycache__" in path:
             return
