@@ -22,14 +22,15 @@ _LONGEST_CHECKED = 100_000
 _LONGEST_SHOWN = 20_000
 _TEXT = 400
 """Characters of a description inside a schema."""
-_MOST_REFERENCES = 2_000
+_MOST_STEPS = 50_000
+"""Words of a schema that are looked at for one call: half a second."""
 _NAMING = ("properties", "$defs", "definitions", "dependentSchemas")
 _LEFT_OUT = {
     "$schema", "$id", "id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef", "$vocabulary",
     "$comment", "pattern", "patternProperties", "format", "examples", "unevaluatedProperties",
-    "unevaluatedItems",
+    "unevaluatedItems", "uniqueItems",
 }  # fmt: skip
-"""Names that lead elsewhere, patterns that may never end, and what is looked at once for each level above."""
+"""Names that lead elsewhere, patterns that may never end, and what takes the square of a value's length."""
 
 
 def described_by(source: str, text: str, limit: int = 1_000) -> str:
@@ -56,16 +57,10 @@ class ForeignSchema:
         size = len(json.dumps(cleaned))
         if size > _LONGEST_CHECKED:
             raise ValueError(f"its schema has {size:,} characters; at most {_LONGEST_CHECKED:,} are read")
-        from jsonschema import Draft202012Validator
-        from jsonschema.exceptions import SchemaError
-
-        try:
-            Draft202012Validator.check_schema(cleaned)
-        except SchemaError as error:
-            raise ValueError(f"its schema is wrong: {one_line(error.message, 200)}") from None
         made = cls(cleaned)
         if len(json.dumps(made.shown)) > _LONGEST_SHOWN:
             raise ValueError(f"its schema is longer than {_LONGEST_SHOWN:,} characters without descriptions")
+        made._dialect  # noqa: B018 (raises where it is no schema)
         return made
 
     @cached_property
@@ -89,30 +84,53 @@ class ForeignSchema:
         copy: dict[str, JsonValue] = json.loads(json.dumps(dict(args)))
         try:
             problem = next(self._problems(copy), None)
-        except RecursionError:
-            raise ValueError("the tool's schema refers to itself without end") from None
+        except ValueError:
+            raise
+        except (
+            Exception
+        ) as error:  # without end, or referring to nothing: a stranger's schema may be anything
+            said = "it has no end" if isinstance(error, RecursionError) else one_line(str(error), 200)
+            raise ValueError(f"the tool's own schema can't be looked at: {said}") from None
         if problem is None:
             return copy
         place = ".".join(str(step) for step in problem.absolute_path)
         where = f"parameter {one_line(place, 60)!r}: " if place else ""
         raise ValueError(f"{where}{one_line(problem.message, 300)}")
 
+    @cached_property
+    def _dialect(self) -> Any:
+        """The newest dialect in which it is a schema: few say which one they mean. Raises `ValueError`."""
+        from jsonschema import Draft4Validator, Draft7Validator, Draft202012Validator
+        from jsonschema.exceptions import SchemaError
+
+        problems = []
+        for dialect in (Draft202012Validator, Draft7Validator, Draft4Validator):
+            try:
+                dialect.check_schema(self.checked)
+                return dialect
+            except SchemaError as error:
+                problems.append(error.message)
+        raise ValueError(f"its schema is wrong: {one_line(problems[0], 200)}")
+
     def _problems(self, args: Mapping[str, JsonValue]) -> Iterator[Any]:
-        from jsonschema import Draft202012Validator, validators
+        from jsonschema import validators
         from referencing import Registry
 
-        followed, left = Draft202012Validator.VALIDATORS["$ref"], [_MOST_REFERENCES]
+        left = [_MOST_STEPS]
 
-        def counted(*given: Any) -> Any:
-            left[0] -= 1
-            if left[0] < 0:
-                raise ValueError("the tool's schema refers to itself without end")
-            return followed(*given)
+        def counted(keyword: Any) -> Any:
+            def look(*given: Any) -> Any:
+                left[0] -= 1
+                if left[0] < 0:
+                    raise ValueError("the tool's own schema can't be looked at: it has no end")
+                return keyword(*given)
+
+            return look
 
         extended: Any = validators.extend  # untyped
-        kind = extended(Draft202012Validator, {"$ref": counted})
+        words = {word: counted(keyword) for word, keyword in self._dialect.VALIDATORS.items()}
         # the empty registry: a reference to elsewhere is an error, and nothing is fetched
-        return iter(kind(self.checked, registry=Registry()).iter_errors(args))
+        return iter(extended(self._dialect, words)(self.checked, registry=Registry()).iter_errors(args))
 
 
 def _cleaned(value: Any, depth: int, *, names: bool = False) -> Any:
