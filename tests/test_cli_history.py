@@ -208,7 +208,7 @@ def test_the_heads_of_prompts_are_removed_too(desk: Desk, monkeypatch: pytest.Mo
     given(monkeypatch, secret)
     said = desk("runs", "blank", run, "--objects")
 
-    assert "the head of a prompt as of entry " in said
+    assert "what a model was told as of entry " in said
     assert secret.encode() not in (home() / "journal.db").read_bytes()
     assert desk.json("verify", run)["whole"]
     assert "not known: object " in desk("show", run)

@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 from worlds import World
 
-from autoagent.commands import Answer, Approve, Command, Deny
+from autoagent.commands import Answer, Approve, Command, Deny, RaiseLimits, Tell
 from autoagent.console.finding import opened
 from autoagent.goal.file import understand
 from autoagent.journal.home import home
@@ -426,6 +426,31 @@ async def test_a_run_that_goes_on_elsewhere_is_followed(tmp_path: Path) -> None:
         with opened() as journal:
             cancel(journal, waits.run, "enough")
         await seat.until(lambda: "enough" in seat.text("#activity"))
+
+
+async def test_words_for_the_agent_are_sent(tmp_path: Path) -> None:
+    """Letters that are keys elsewhere are text; esc takes back what isn't sent."""
+    waits = await parked(tmp_path)
+
+    async with seated(run=waits.run) as seat:
+        await seat.press("s", *"qa", "escape")
+        assert isinstance(seat.app.screen, RunScreen)
+        await seat.press("s", *"brief", "enter")
+
+        assert commands(waits.run) == [Tell(text="brief")]
+
+
+async def test_a_limit_is_raised(tmp_path: Path) -> None:
+    """What is no limit is said, and sends nothing."""
+    waits = await parked(tmp_path)
+
+    async with seated(run=waits.run) as seat:
+        await seat.press("l", *"cake", "enter")
+        assert "write usd, steps" in seat.text("#news")
+        seat.app.screen.query_one("#field", Input).value = "steps 80"
+        await seat.press("enter")
+
+        assert commands(waits.run) == [RaiseLimits(steps=80)]
 
 
 async def test_leaving_says_how_to_come_back(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from autoagent.clock import SystemClock
+from autoagent.commands import Command
 from autoagent.console.replying import Reply, send
 from autoagent.errors import AutoagentError
 from autoagent.journal.sqlite import SqliteJournal
@@ -143,6 +144,15 @@ class Cockpit(App[None]):
             return f"{question} answered; run {run_id} takes it"
         self.carrier.resume(run_id)
         return f"{question} answered; run {run_id} goes on in the background"
+
+    def send(self, run_id: str, command: Command) -> str:
+        """Send a command to a run; what to tell the person."""
+        try:
+            self.journal.send(run_id, command, by="terminal")
+        except AutoagentError as error:
+            return str(error)
+        self._watch.look()
+        return "sent" if self.journal.holder(run_id) is not None else "kept; r goes on with the run"
 
     def resume(self, run_id: str) -> None:
         run = self.seen[run_id]

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
+from pydantic import ValidationError
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer, Static
+from textual.widgets import ContentSwitcher, Footer, Input, Static
 
+from autoagent.commands import Command, GoOn, Pause, RaiseLimits, Tell
 from autoagent.console.changes import Caps, differences
 from autoagent.console.line import line
 from autoagent.errors import AutoagentError
@@ -27,6 +30,19 @@ if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
 
 _WIDE = 100
+
+
+def _raised(text: str) -> Command | str:
+    """The limit that a person typed."""
+    name, _, value = text.strip().partition(" ")
+    if name not in ("usd", "steps", "minutes", "tokens"):
+        return "write usd, steps, minutes or tokens, and the new value"
+    try:
+        return RaiseLimits.model_validate({name: value.strip()})
+    except ValidationError:
+        return f"{value!r} is no number for {name}"
+
+
 _SIGNS = {"added": "+", "changed": "~", "removed": "-", "moved": ">"}
 
 
@@ -43,6 +59,7 @@ class RunScreen(Screen[None]):
     RunScreen #activity, RunScreen #files { border: round $panel; }
     RunScreen Lines:focus { border: round $primary; }
     RunScreen > #gauges { height: 1; }
+    RunScreen > #field { display: none; height: 1; }
     RunScreen.narrow #plan { display: none; }
     RunScreen.narrow.planned #plan { display: block; width: 1fr; }
     RunScreen.narrow.planned #views { display: none; }
@@ -53,9 +70,12 @@ class RunScreen(Screen[None]):
         Binding("3", "view('files')", "files", tooltip="What it has changed", id="run.files"),
         Binding("d", "diff", "diff", tooltip="All lines that it has changed", id="run.diff"),
         Binding("w", "why", "why", tooltip="What led to the line under the cursor", id="run.why"),
+        Binding("s", "steer", "steer", tooltip="Say something to the agent", id="run.steer"),
+        Binding("space", "pause", "pause", tooltip="Hold still, and go on", id="run.pause"),
+        Binding("l", "limit", "limit", tooltip="Raise a limit: usd 3, steps 80", id="run.limit"),
         Binding("r", "resume", "resume", id="run.resume"),
         Binding("c", "cancel", "cancel", tooltip="End it for good; asks", id="run.cancel"),
-        Binding("escape", "app.leave", "back", id="run.back"),
+        Binding("escape", "back", "back", id="run.back", priority=True),
     ]
 
     app: Cockpit
@@ -64,6 +84,8 @@ class RunScreen(Screen[None]):
         super().__init__()
         self.run_id = run_id
         self._cancelling = False
+        self._made: Callable[[str], Command | str] | None = None
+        """What the one-line field is for; a text says what is wrong with what was typed."""
 
     def compose(self) -> ComposeResult:
         yield Static(f"{self.run_id} …", id="title", markup=False)
@@ -73,6 +95,7 @@ class RunScreen(Screen[None]):
                 yield Lines(id="activity", follows=True)
                 yield Lines(id="files")
         yield Static("", id="gauges", markup=False)
+        yield Input(id="field", compact=True)
         yield Static("", id="news", classes="news", markup=False)
         yield Footer()
 
@@ -172,6 +195,50 @@ class RunScreen(Screen[None]):
         self.app.push_screen(ReadScreen(f"what led to {what}", found))
 
     # --- doing ----------------------------------------------------------------------------------------------
+
+    def action_steer(self) -> None:
+        self._write("what the agent should know before its next step", self._steered)
+
+    def _steered(self, text: str) -> Command | str:
+        return Tell(text=text) if text.strip() else "nothing was said"
+
+    def action_limit(self) -> None:
+        self._write("a limit and its new value: usd 3, steps 80, minutes 60, tokens 500000", _raised)
+
+    def action_pause(self) -> None:
+        run = self.app.seen.get(self.run_id)
+        is_paused = run is not None and run.state is not None and run.state.paused
+        if run is None or run.holder is None:
+            self.tell("no process carries it; r goes on with it")
+            return
+        self.tell(self.app.send(self.run_id, GoOn() if is_paused else Pause()))
+
+    def _write(self, what: str, made: Callable[[str], Command | str]) -> None:
+        field = self.query_one("#field", Input)
+        self._made, field.placeholder, field.value, field.display = made, what, "", True
+        field.focus()
+
+    @on(Input.Submitted, "#field")
+    def _written(self, event: Input.Submitted) -> None:
+        assert self._made is not None
+        command = self._made(event.value)
+        if isinstance(command, str):
+            self.tell(command)
+            return
+        self._close_field()
+        self.tell(self.app.send(self.run_id, command))
+
+    def _close_field(self) -> None:
+        self._made = None
+        self.query_one("#field").display = False
+        self.query_one("#activity").focus()
+
+    def action_back(self) -> None:
+        """Out of the field, or back to the list."""
+        if self._made is not None:
+            self._close_field()
+        else:
+            self.app.action_leave()
 
     def action_view(self, name: str) -> None:
         self.set_class(name == "plan", "planned")

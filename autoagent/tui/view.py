@@ -184,6 +184,8 @@ def title(run: Seen) -> Line:
     """Goal and standing, on one line."""
     mark, tone = MARKS.get(run.name, _PLAIN)
     watching = None if run.holder is None else f"carried by {run.holder}"
+    if run.state is not None and run.state.paused and run.holder is not None:
+        mark, tone, watching = "=", "attention", "paused by you · space goes on"
     return dotted(
         line(Part(run.id, "accent")),
         line(short(run.goal, 90)),
