@@ -75,6 +75,14 @@ def is_private(host: str) -> bool:
         return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
 
 
+def is_in_the_clear(host: str) -> bool:
+    """Whether http to the host passes no public network: this machine, or an inner address given as such."""
+    try:
+        return is_inner(ip_address(host))
+    except ValueError:  # any other name may be somebody else's tomorrow
+        return host == "localhost"
+
+
 def is_inner(address: Address) -> bool:
     """Whether an address isn't one of a single host on the public internet, in any of its spellings.
 

@@ -14,8 +14,8 @@ from autoagent.redact import one_line
 class Reach:
     """A list of hosts that may be reached, and nothing else; `Reach()` reaches nobody.
 
-    An address that is private or this machine's is reached only where it is itself on the list, whatever a
-    name resolves to; `localhost` on the list stands for this machine's.
+    An address that is private or this machine's is reached only where it is itself on the list, and by a name
+    only if that is on it too, not under a star. `localhost` on the list stands for this machine's.
     """
 
     hosts: tuple[str, ...] = ()
@@ -48,7 +48,10 @@ class Reach:
     def refuses_address(self, host: str, port: int, address: str) -> str | None:
         """Why `host` may not be reached at `address`, to which it resolves; `None` where it may."""
         found = ip_address(address)
-        if not is_inner(found) or host == str(found) or any(names(p, str(found), port) for p in self.hosts):
+        is_named = any(names(pattern, host, port) for pattern in self.hosts if "*" not in pattern)
+        if not is_inner(found) or host == str(found):
+            return None
+        if is_named and any(names(pattern, str(found), port) for pattern in self.hosts):
             return None
         if found.is_loopback and (host == "localhost" or host.endswith(".localhost")):
             return None

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -230,6 +231,15 @@ async def test_in_docker(tmp_path: Path, canary: None, caplog: pytest.LogCapture
 
     assert '"autoagent.project": "autoagent"' in spy.inspected
     assert not [needle for needle in NEEDLES if needle.decode() in spy.inspected]
+
+
+def test_a_process_that_has_it(canary: None) -> None:
+    """The control: a child that is given our environment is found out."""
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        found = dict(_environments())[str(child.pid)]
+        child.communicate(b"\n")
+
+    assert any(needle in found for needle in NEEDLES)
 
 
 async def test_without_the_guard(tmp_path: Path) -> None:

@@ -147,6 +147,14 @@ class TestNames:
         assert web.asked[0].headers["host"] == f"rebind.test:{web.port}"
         assert len(names.asked) == 4
 
+    async def test_rebinding_to_an_address_that_is_named(self) -> None:
+        """A name under a star doesn't lead to what is named for itself."""
+        async with web_server({"/": reply()}) as web, name_server(lambda _: ["127.0.0.1"]) as names:
+            url = f"http://any.test:{web.port}/"
+            with pytest.raises(NotDone, match=r"leads to 127\.0\.0\.1"):
+                await guarded("*", "127.0.0.1", resolve=asking(names)).get("http://any.test/")
+            assert (await guarded(f"any.test:{web.port}", web.host, resolve=asking(names)).get(url)).text
+
     async def test_one_bad_address_among_good_ones(self) -> None:
         """All that a name resolves to is judged: which of them would be connected to is chance."""
         async with (

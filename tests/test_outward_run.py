@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 from loops import Stage, finish, plan
-from web_servers import reply, web_server
+from web_servers import WebServer, reply, web_server
 
+from autoagent.errors import UsageError
 from autoagent.events import CallDecided, CallEnded
+from autoagent.messages import Reply
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.tools import Plugin, ToolContext, tool
 
@@ -107,3 +109,67 @@ class TestReach:
 
         assert not server.asked
         assert "may reach nobody" in ended(stage, "quiet").output
+
+
+@tool(effect="read", destination="url")
+async def secret_say(ctx: ToolContext, url: str) -> str:
+    """Say how long the secret is that this call may use."""
+    return f"{len(ctx.secret('TOKEN'))} letters"
+
+
+class TestSecrets:
+    """What the goal binds to a host."""
+
+    @pytest.fixture(autouse=True)
+    def _token(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("TOKEN", "tok-12345678")
+
+    async def _run(self, tmp_path: Path, web: WebServer, *turns: Reply, more: str = "") -> Stage:
+        stage = Stage.at(tmp_path, plugins=[PLUGIN, Plugin("token", [secret_say])])
+        goal = f"""
+goal: look
+allow: {{web: ['{web.host}', 127.0.0.9, '*'], secrets: {{TOKEN: '{web.host}'}}}}
+plugins: [files]
+{more}"""
+        await stage.start(goal, ScriptedModel(plan("a"), *turns, finish()))
+        return stage
+
+    async def test_what_it_takes_a_secret_to_read_is_private(self, tmp_path: Path) -> None:
+        """So that a search asks afterwards."""
+        async with web_server({"/": reply(b"mine"), "/s": reply()}) as web:
+            search = call("look_up", provider=web.url, url=f"{web.url}/s")
+            stage = await self._run(tmp_path, web, call("page_get", url=web.url + "/"), search)
+
+        assert web.asked[0].headers["authorization"] == "Bearer tok-12345678"
+        assert ended(stage, "page_get").labels == ("outside", "private")
+        assert "a search tells its provider" in stage.question().why
+
+    async def test_a_search_with_a_secret_is_not_private(self, tmp_path: Path) -> None:
+        """It pays for a public index: the next search goes on."""
+        async with web_server({"/s": reply()}) as web:
+            search = call("look_up", provider=web.url, url=f"{web.url}/s")
+            stage = await self._run(tmp_path, web, search, search)
+
+        assert len(web.asked) == 2
+        assert ended(stage, "look_up").labels == ("outside",)
+
+    async def test_only_a_call_to_its_host_has_it(self, tmp_path: Path) -> None:
+        """`ctx.secret` gives it to that call, and to no other."""
+        async with web_server() as web:
+            here, there = call("secret_say", url=web.url), call("secret_say", url="http://127.0.0.9/")
+            stage = await self._run(tmp_path, web, there, here)
+
+        said = [e.output for e in stage.events(CallEnded) if "secret" in e.output or "letters" in e.output]
+        assert "isn't at hand" in said[0]
+        assert said[1] == "12 letters"
+
+    async def test_one_that_is_not_set_begins_no_run(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is said at once, and nothing is in the journal."""
+        monkeypatch.delenv("TOKEN")
+        stage = Stage.at(tmp_path, plugins=[PLUGIN])
+        with pytest.raises(UsageError, match="set the variable TOKEN"):
+            await stage.start("{goal: x, allow: {secrets: {TOKEN: api.test}}}", ScriptedModel())
+
+        assert not stage.journal.runs()

@@ -114,7 +114,8 @@ def _without_secrets(outcome: ToolOutcome, tool: Tool) -> ToolOutcome:
 
 def _labels(decided: CallDecided, uses: Uses, bound: Mapping[str, SecretStr]) -> Iterator[Label]:
     """What the client knows: an answer is outside text, and what takes a secret to read is private."""
-    if uses.answered:
+    is_url = host_of((decided.destination or "").partition(", ")[0]) is not None
+    if uses.answered or is_url:  # a plugin may have asked with a client of its own
         yield "outside"
     is_search = (decided.destination or "").startswith(SEARCH)  # of a public index, with a key to pay by
     if decided.effect == "read" and not is_search and (uses.secrets or bound):

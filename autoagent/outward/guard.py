@@ -15,7 +15,7 @@ from ipaddress import ip_address
 from urllib.parse import quote, urlsplit
 
 from autoagent.errors import NotDone
-from autoagent.hosts import host_of, is_private, names
+from autoagent.hosts import host_of, is_in_the_clear, names
 from autoagent.reach import Reach
 from autoagent.secrecy import BoundSecret, Strike
 
@@ -93,7 +93,7 @@ class Secrets:
         """The headers that they add to those that are there already. Raises `NotDone`."""
         headers: dict[str, str] = {}
         for secret in self.at(place, before):
-            if place.scheme != "https" and not is_private(place.host):
+            if place.scheme != "https" and not is_in_the_clear(place.host):
                 raise NotDone(f"the secret {secret.name} goes to {place.host} over https only; ask for https")
             value = secret.header_value
             if not value.isascii() or not value.isprintable():

@@ -119,7 +119,12 @@ async def _match(pattern: str, searched: _Searched, timeout_s: float) -> _Answer
     head = {"pattern": pattern, "sizes": [len(c) for c in searched.contents], "most": MOST_MATCHES}
     request = json.dumps(head).encode() + b"\n" + b"".join(searched.contents)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-I", "-S", _MATCHER, stdin=PIPE, stdout=PIPE, stderr=PIPE
+        sys.executable,
+        *("-I", "-S", _MATCHER),
+        stdin=PIPE,
+        stdout=PIPE,
+        stderr=PIPE,
+        env={},  # it needs no key of anybody's
     )
     try:
         async with asyncio.timeout(timeout_s):
