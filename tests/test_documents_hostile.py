@@ -132,15 +132,25 @@ def played(folder: Path, script: str) -> str:
     return str(program)
 
 
-async def test_answer_that_takes_too_long_is_cut_off() -> None:
-    """The process is killed, the document told, and the next one is parsed by a new process."""
-    async with Parser(part_s=0.0) as parser:
-        part = await parser.part("a", "text", lambda: b"leave", 0, 50)
-    async with Parser() as parser:
-        again = await parser.part("a", "text", lambda: b"leave", 0, 50)
+async def test_document_that_takes_too_long_is_told() -> None:
+    """So many seconds of computing end the process; the next document is parsed by a new one."""
+    async with Parser(cpu_s=0.4) as parser:
+        part = await parser.part("a", "html", lambda: DEEP * 20, 0, 50)
+        again = await parser.part("b", "text", lambda: b"leave", 0, 50)
 
-    assert part.problem == "it takes too long: stopped after 0 s at its page 1"
+    assert part.problem == "it takes too long: stopped after 0.4 s of computing, at its page 1"
     assert (again.pages, again.problem) == ((Page("text", "leave"),), "")
+
+
+async def test_document_is_tried_again_where_only_the_machine_was_busy(desk: Desk) -> None:
+    """What is no fault of the document isn't remembered of it."""
+    files = desk.context().files
+    index = Index(desk.passages, files, lambda: Parser(part_s=0))
+    shelf = await index.shelf(documents_in(files, "."))
+    await index.bring_up(shelf, 0)
+
+    assert [*shelf.problems()] == ["good.md: this machine is too busy: stopped after 0 s; it is tried again"]
+    assert "[1] good.md" in await desk.search("leave")
 
 
 async def test_document_that_needs_too_much_memory_is_told(tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ EXTRACTOR = 1
 """Raised when pages or passages come out otherwise than before: everything is indexed anew then."""
 PART_PAGES = 50
 MOST_BYTES = 200_000_000
+_PART_BYTES = 50_000
+"""A part of a PDF is seldom smaller."""
 _STORED_AT_ONCE = 400
 """Passages. Storing a few costs as much as storing some hundred: the index is opened for each time."""
 
@@ -157,11 +159,11 @@ class Index:
         for file in files:
             if file.size > MOST_BYTES:
                 shelf.unread[file.path] = f"it has {file.size:,} bytes; at most {MOST_BYTES:,} are read"
-        await self._look_up(shelf, (file.part_id(0) for file in files))
+        await self._look_up(shelf, (part for file in files for part in _likely_parts(file)))
         firsts = ((file, shelf.notes.get(file.part_id(0))) for file in files)
-        await self._look_up(
-            shelf, (f.part_id(n) for f, note in firsts if note is not None for n in range(1, note.parts))
-        )
+        known = {part for file in files for part in _likely_parts(file)}
+        others = (f.part_id(n) for f, note in firsts if note is not None for n in range(1, note.parts))
+        await self._look_up(shelf, (part for part in others if part not in known))
         return shelf
 
     async def bring_up(self, shelf: Shelf, budget_s: float) -> None:
@@ -197,6 +199,9 @@ class Index:
         if part.missing:  # no business of the index: it may be there the next time
             shelf.unread[file.path] = said("documents", (part.missing,))
             return []
+        if part.is_passing:
+            shelf.unread[file.path] = part.problem
+            return []
         note = _note(part)
         shelf.notes[file.part_id(number)] = note
         texts = [passage for page in part.pages for passage in passages_of(page)]
@@ -205,6 +210,11 @@ class Index:
     async def _look_up(self, shelf: Shelf, parts: Iterable[str]) -> None:
         found = await self._passages.known(list(dict.fromkeys(parts)))
         shelf.notes |= {part: Note.model_validate_json(note) for part, note in found.items()}
+
+
+def _likely_parts(file: File) -> list[str]:
+    """The parts that a file of its size may have: looking up all at once saves opening the index twice."""
+    return [file.part_id(n) for n in range(1 + min(file.size // _PART_BYTES, 20))]
 
 
 def _note(part: Part) -> Note:

@@ -22,8 +22,10 @@ from pydantic import Field, ValidationError
 from autoagent.messages import Frozen
 from autoagent_documents.pages import MOST_CHARACTERS, Page
 
-PART_S = 60.0
-"""Seconds for one answer: some pages of one document."""
+CPU_S = 60.0
+"""Seconds of computing for one answer: some pages of one document. On a busy machine it takes longer."""
+PART_S = 140.0
+"""Seconds for it in all, within the time that a tool has."""
 _GONE_S = 5.0
 _LINE_BYTES = 6 * MOST_CHARACTERS + 10_000
 """JSON spells a character with six bytes at most."""
@@ -62,6 +64,8 @@ class Part:
     """Why there are no more pages."""
     missing: str = ""
     """The package that must be installed first."""
+    is_passing: bool = False
+    """The problem is one of this moment, not of the document."""
 
 
 class Parser:
@@ -70,8 +74,8 @@ class Parser:
     Used as an async context manager: no process outlives it.
     """
 
-    def __init__(self, part_s: float = PART_S, python: str = sys.executable) -> None:
-        self._part_s, self._python = part_s, python
+    def __init__(self, part_s: float = PART_S, cpu_s: float = CPU_S, python: str = sys.executable) -> None:
+        self._part_s, self._cpu_s, self._python = part_s, cpu_s, python
         self._process: Process | None = None
         self._opened = ""
         """The document that the process has open."""
@@ -90,15 +94,17 @@ class Parser:
         A document that breaks the parser is told by the part's `problem`, never by an exception.
         """
         pages: list[Page] = []
+        is_passing = False
         try:
             async with asyncio.timeout(self._part_s):
                 last = await self._asked(id, kind, data, first, most, pages)
         except TimeoutError:
-            why = f"it takes too long: stopped after {self._part_s:g} s at its page {first + len(pages) + 1}"
+            is_passing = True
+            why = f"this machine is too busy: stopped after {self._part_s:g} s; it is tried again"
         except _TooMuch:
             why = f"from its page {first + len(pages) + 1} on it is left out: it has too much text"
         except (OSError, EOFError, ValueError, ValidationError) as error:
-            why = f"its parser broke off ({_said(error)})"
+            why = await self._cause(error, first + len(pages) + 1)
         else:
             if last.problem or last.missing:
                 self._opened = ""
@@ -107,7 +113,7 @@ class Parser:
             total = first + len(pages) if last.total is None else last.total
             return Part(tuple(pages), total, last.problem, last.missing)
         await self._kill()
-        return Part(tuple(pages), first + len(pages), why)
+        return Part(tuple(pages), first + len(pages), why, is_passing=is_passing)
 
     async def _asked(
         self, id: str, kind: str, data: Callable[[], bytes], first: int, most: int, pages: list[Page]
@@ -117,7 +123,7 @@ class Parser:
         process = await self._running()
         assert process.stdin is not None
         size = None if content is None else len(content)
-        request = {"kind": kind, "size": size, "first": first, "most": most}
+        request = {"kind": kind, "size": size, "first": first, "most": most, "cpu_s": self._cpu_s}
         process.stdin.write(json.dumps(request).encode() + b"\n" + (content or b""))
         await process.stdin.drain()
         self._opened = id
@@ -128,6 +134,18 @@ class Parser:
                 raise _TooMuch
             pages.append(Page(line.name, line.text, line.line, line.problem))
         return line
+
+    async def _cause(self, error: Exception, page: int) -> str:
+        """Why an answer broke off."""
+        process = self._process
+        if isinstance(error, EOFError | OSError) and process is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_GONE_S):
+                    await process.wait()
+            if process.returncode == -signal.SIGPROF:
+                return f"it takes too long: stopped after {self._cpu_s:g} s of computing, at its page {page}"
+            return "its parser broke off (it died)"
+        return f"its parser broke off ({type(error).__name__})"
 
     async def _running(self) -> Process:
         if self._process is None:
@@ -163,7 +181,3 @@ async def _line(process: Process) -> _Line:
     if not line.endswith(b"\n"):
         raise EOFError
     return _Line.model_validate_json(line)
-
-
-def _said(error: Exception) -> str:
-    return "it died" if isinstance(error, EOFError | OSError) else f"{type(error).__name__}"

@@ -4,9 +4,9 @@ It gets files on its standard input and answers with lines of JSON. Documents co
 parsers are large, so this process has little memory, no files, no child processes and no secrets, and the one
 that started it kills it when an answer takes too long.
 
-A request is a line of JSON, `{"kind", "size", "first", "most"}`, and `size` bytes; without `size` it is about
-the same document as before. The answer is a line for each page and a last one, `{"total"}`, `{"problem"}` or
-`{"missing"}`.
+A request is a line of JSON, `{"kind", "size", "first", "most", "cpu_s"}`, and `size` bytes; without `size` it
+is about the same document as before. More than `cpu_s` seconds of computing end the process. The answer is a
+line for each page and a last one, `{"total"}`, `{"problem"}` or `{"missing"}`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import signal
 import sys
 from contextlib import suppress
 from typing import Any, BinaryIO
@@ -32,6 +33,8 @@ def main() -> None:
     requests, document = sys.stdin.buffer, None
     while line := requests.readline():
         request = json.loads(line)
+        # nobody handles the signal, so it ends the process, in the middle of C code too
+        signal.setitimer(signal.ITIMER_PROF, request["cpu_s"])
         try:
             if request["size"] is not None:
                 document = None  # lets go of the last one first
