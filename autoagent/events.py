@@ -85,6 +85,8 @@ class ToolsOpened(Frozen):
     """The object that holds them, as JSON."""
     changed: dict[str, str] = Field(default_factory=dict)
     """Tool -> how it differs from what it was in this run, in words: its next call asks, whatever it does."""
+    labels: tuple[Label, ...] = ()
+    """`outside` where the model reads of them in words that somebody outside wrote."""
 
 
 class LimitsRaised(Frozen):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
+from autoagent.events import Label
 from autoagent.foreign import ForeignSchema
 from autoagent.ids import digest
 from autoagent.redact import one_line
@@ -28,6 +29,11 @@ def as_record(tools: Sequence[Tool]) -> bytes:
 def hash_of(code: str, records: Sequence[Mapping[str, Any]]) -> str:
     """A plugin's hash with what it has opened; `code` covers its files and settings."""
     return digest([code, records])
+
+
+def labels_of(tools: Sequence[Tool]) -> tuple[Label, ...]:
+    """What a model that is offered these tools has read, by their descriptions alone."""
+    return ("outside",) if any(isinstance(x.arguments, ForeignSchema) or x.behind for x in tools) else ()
 
 
 def _record_of(tool: Tool) -> dict[str, Any]:

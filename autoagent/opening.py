@@ -25,7 +25,7 @@ from autoagent.events import ToolsOpened
 from autoagent.goal import Goal
 from autoagent.loop.history import History
 from autoagent.loop.toolbox import serve
-from autoagent.opened import as_record, changes, hash_of, records_of
+from autoagent.opened import as_record, changes, hash_of, labels_of, records_of
 from autoagent.plugins import Enabled
 from autoagent.ports import Http, Objects, Outward
 from autoagent.reach import Reach, reach_of_urls
@@ -111,6 +111,7 @@ class Opening:
                 plugin=name,
                 hash=now,
                 tools=history.journal.objects.put(as_record(kept.tools)),
+                labels=labels_of(kept.tools),
                 changed={} if known is None else self._differences(known, kept, history.journal.objects),
             )
         )

@@ -199,6 +199,18 @@ async def test_what_cannot_be_opened_stops_the_run_before_it_begins(
     assert stage.journal.runs() == []
 
 
+async def test_descriptions_from_outside_count_as_outside_text(tmp_path: Path) -> None:
+    """Who reads them and then private data asks before anything leaves."""
+    far = Far()
+    stage = Stage.at(tmp_path, {"notes.txt": "mine"}, plugins=[far.plugin()])
+    goal = f"{GOAL}private: [notes.txt]\nyours: [notes.txt]\n"
+    await stage.start(goal, model_of(say("1"), call("files_read", path="notes.txt"), say("2")), approver=no())
+
+    assert stage.events(ToolsOpened)[0].labels == ("outside",)
+    assert stage.events(QuestionAsked)[0].question.why == "this run has read outside text and private data"
+    assert far.said == ["1"]
+
+
 async def test_two_tools_of_one_name_are_refused(tmp_path: Path) -> None:
     """Whichever was opened second."""
     stage = Stage.at(tmp_path, plugins=[Far({"files_read": "Mine."}).plugin()])

@@ -200,7 +200,7 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
             return replace(state, ended=ended, reported=told)
         case e.ToolsOpened():
             opened, changed = put(state.opened, event.plugin, event), {**state.changed, **event.changed}
-            return replace(state, opened=opened, changed=changed)
+            return replace(labelled(state, event.labels), opened=opened, changed=changed)
         case e.LimitsRaised():
             return replace(state, limits=event.limits)
         case e.PersonSaid(text=text):
