@@ -24,6 +24,7 @@ from autoagent.ports import Http, Job, JobResult, Memory, Passages
 from autoagent.trees import Tree, TreeEntry, WorkingCopy
 
 if TYPE_CHECKING:
+    from autoagent.providers import Searcher
     from autoagent.tools import Tool
 
 
@@ -121,6 +122,8 @@ class ToolContext(OfPlugin):
     log: logging.Logger = field(default_factory=lambda: logging.getLogger("autoagent.plugins"))
     home: Path | None = None
     """See `folder`."""
+    searchers: Mapping[str, Searcher] = field(default_factory=dict)
+    """Plugin -> what it searches with; of a tool that declares `SearchedAt` with plugins."""
 
     @property
     def files(self) -> FilesView:

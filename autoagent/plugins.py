@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib.machinery import all_suffixes
@@ -16,20 +16,25 @@ from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from inspect import iscoroutinefunction
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import BaseModel, SecretStr
 
-from autoagent.errors import UsageError
+from autoagent.errors import AutoagentError, UsageError
 from autoagent.extras import GROUP, lacking, said
 from autoagent.goal import Goal
 from autoagent.hooks import HookContext, Hooks
+from autoagent.hosts import host_of
 from autoagent.ids import digest
 from autoagent.installed import missing
 from autoagent.loop.controls import CONTROLS
 from autoagent.loop.hearing import Hooked
+from autoagent.providers import ProviderContext, Searcher
 from autoagent.settings import PluginSettings, Settings
-from autoagent.tools import Plugin, Tool
+from autoagent.tools import Plugin, SearchedAt, Tool
 from autoagent.turns import SCRIPT
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,12 @@ def load(
         hashes[name] = code if own is None else digest([code, own.values.model_dump(mode="json")])
         enabled = Enabled(plugin, hashes[name], own, _folder_of(name, home))
         secrets |= {} if own is None else own.secrets
-        tools |= {tool.name: of_plugin(tool, enabled) for tool in plugin.tools}
+        searching = _Searching(given, settings, environment or {}, home)
+        theirs = [searching.tool(of_plugin(tool, enabled)) for tool in plugin.tools]
+        tools |= {tool.name: tool for tool in theirs}
+        if searching.hashes:
+            hashes[name] = digest([hashes[name], searching.hashes])
+            enabled = replace(enabled, hash=hashes[name])
         if plugin.opened is not None:
             openable.append(enabled)
         if plugin.hooks != Hooks():
@@ -108,15 +118,72 @@ def _hook_context(enabled: Enabled) -> HookContext:
 
 
 def load_named(
-    name: str, given: Sequence[Plugin], settings: Settings, environment: Mapping[str, str], home: Path
+    name: str,
+    given: Mapping[str, Plugin],
+    settings: Settings,
+    environment: Mapping[str, str],
+    home: Path | None,
+    who: str,
 ) -> Enabled:
-    """A plugin that the settings name for what it provides, enabled or not. Raises `UsageError`."""
-    own = {p.name: p for p in given}.get(name)
-    if own is None:
-        for problem in missing([name], f"{settings.path} names"):
+    """A plugin that the settings name for what it provides, enabled or not. Raises `UsageError`.
+
+    `who` names it, as an error says it: the file, the table, the key.
+    """
+    point = None
+    if name not in given:
+        for problem in missing([name], who):
             raise UsageError(problem)
-    plugin = own or _load_one(name, _one(name, _points([name])))
-    return Enabled(plugin, "", settings_of(plugin, settings, environment), _folder_of(name, home))
+        point = _one(name, _points([name]))
+    plugin = given[name] if point is None else _load_one(name, point)
+    own = settings_of(plugin, settings, environment)
+    code = "" if point is None else _hash(_files_of_package(point.module))
+    hashed = digest([code, None if own is None else own.values.model_dump(mode="json")])
+    return Enabled(plugin, hashed, own, _folder_of(name, home))
+
+
+def provided(make: Callable[[], T], plugin: str) -> T:
+    """What a plugin's function makes. Raises `AutoagentError`."""
+    try:
+        return make()
+    except AutoagentError:
+        raise
+    except Exception as error:  # the plugin's code is foreign
+        said = f"{type(error).__name__}: {error}"
+        raise UsageError(f"the plugin {plugin!r} can't provide what the settings want: {said}") from error
+
+
+@dataclass
+class _Searching:
+    """The searchers that a plugin's tools want of other plugins."""
+
+    given: Mapping[str, Plugin]
+    settings: Settings
+    environment: Mapping[str, str]
+    home: Path | None
+    hashes: dict[str, str] = field(default_factory=dict)
+    """Plugin -> content hash, of those that are used."""
+
+    def tool(self, tool: Tool) -> Tool:
+        """With its searchers. Raises `UsageError`."""
+        if not isinstance(tool.destination, SearchedAt) or tool.settings is None:
+            return tool
+        names = tool.destination.plugins(tool.settings)
+        who = f"{self.settings.path}: [plugins.{tool.plugin}] names"
+        return replace(tool, searchers={name: self._searcher(name, who) for name in names})
+
+    def _searcher(self, name: str, who: str) -> Searcher:
+        found = load_named(name, self.given, self.settings, self.environment, self.home, who)
+        make, own = found.plugin.search, found.own
+        if make is None:
+            raise UsageError(f"{who} the plugin {name!r}, which provides no search")
+        context = ProviderContext(name, home=found.home)
+        if own is not None:
+            context = replace(context, settings=own.values, secrets=own.secrets)
+        searcher = provided(lambda: make(context), name)
+        if host_of(searcher.url) is None:
+            raise UsageError(f"the plugin {name!r} searches at {searcher.url!r}, which is no web address")
+        self.hashes[name] = found.hash
+        return searcher
 
 
 def of_plugin(tool: Tool, enabled: Enabled) -> Tool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from autoagent import plugins
-from autoagent.errors import AutoagentError, UsageError
+from autoagent.errors import UsageError
 from autoagent.opening import reach_of_settings
 from autoagent.ports import Model, Outward, Price
 from autoagent.providers import Embedder, ModelSpec, ProviderContext
@@ -34,9 +34,10 @@ class Providers:
     def model(self, wanted: ModelSettings, price: Price) -> Model:
         """The model of a table whose `provider` is a plugin. Raises `UsageError`."""
         assert wanted.provider is not None
-        plugin, context = self._plugin(wanted.provider, "models")
+        who = f"{self.settings.path}: 'provider' of the model {wanted.model!r} names"
+        plugin, context = self._plugin(wanted.provider, who)
         if plugin.models is None:
-            raise UsageError(_lacks(self.settings, "provider", plugin.name, "models"))
+            raise UsageError(f"{who} the plugin {plugin.name!r}, which provides no models")
         base_url = wanted.base_url if "base_url" in wanted.model_fields_set else None
         own, named = reach_of_settings(context.settings), reach_of_urls([base_url or ""], "the settings")
         reach = replace(own, hosts=(*own.hosts, *named.hosts))
@@ -53,36 +54,22 @@ class Providers:
             tries=wanted.tries,
         )
         context = replace(context, http=self.outward.http(reach)[0])
-        return _made(partial(plugin.models, context, spec), plugin)
+        return plugins.provided(partial(plugin.models, context, spec), plugin.name)
 
     def embedder(self, name: str) -> Embedder:
         """The embedder that `[memory] embed` names. Raises `UsageError`."""
-        plugin, context = self._plugin(name, "embed")
+        who = f"{self.settings.path}: [memory] embed names"
+        plugin, context = self._plugin(name, who)
         if plugin.embeddings is None:
-            raise UsageError(_lacks(self.settings, "[memory] embed", plugin.name, "embeddings"))
-        return _made(partial(plugin.embeddings, context), plugin)
+            raise UsageError(f"{who} the plugin {plugin.name!r}, which provides no embeddings")
+        return plugins.provided(partial(plugin.embeddings, context), plugin.name)
 
-    def _plugin(self, name: str, what: str) -> tuple[Plugin, ProviderContext]:
-        loaded = plugins.load_named(name, self.given, self.settings, self.environment, self.home)
+    def _plugin(self, name: str, who: str) -> tuple[Plugin, ProviderContext]:
+        given = {plugin.name: plugin for plugin in self.given}
+        loaded = plugins.load_named(name, given, self.settings, self.environment, self.home, who)
         own = loaded.own
         context = ProviderContext(name, home=loaded.home)
         if own is not None:
             context = replace(context, settings=own.values, secrets=own.secrets)
         http, _ = self.outward.http(reach_of_settings(context.settings))
         return loaded.plugin, replace(context, http=http)
-
-
-def _lacks(settings: Settings, key: str, plugin: str, what: str) -> str:
-    return f"{settings.path}: {key} names the plugin {plugin!r}, which provides no {what}"
-
-
-def _made(make: Callable[[], T], plugin: Plugin) -> T:
-    try:
-        return make()
-    except AutoagentError:
-        raise
-    except Exception as error:  # the plugin's code is foreign
-        said = f"{type(error).__name__}: {error}"
-        raise UsageError(
-            f"the plugin {plugin.name!r} can't provide what the settings want: {said}"
-        ) from error

@@ -74,8 +74,10 @@ class SearchedAt:
     Only settings say where that is, no argument; so policy lets it through while nothing private was read.
     """
 
-    providers: Callable[[BaseModel], Sequence[str]]
-    """The settings -> the address of each provider that a call may ask."""
+    providers: Callable[[BaseModel, Mapping[str, Searcher]], Sequence[str]]
+    """The settings, and the searchers of `plugins` -> the address of each provider that a call may ask."""
+    plugins: Callable[[BaseModel], Sequence[str]] = lambda settings: ()
+    """The settings -> names of plugins whose `Plugin.search` is used: `ToolContext.searchers`."""
 
 
 ToolFunction = Callable[..., Awaitable[str | Observation]]
@@ -121,6 +123,8 @@ class Tool:
     secrets: Mapping[str, SecretStr] = field(default_factory=dict)
     home: Path | None = None
     """The plugin's own folder, which need not be there."""
+    searchers: Mapping[str, Searcher] = field(default_factory=dict)
+    """Plugin -> what it searches with; of a tool whose destination is `SearchedAt`."""
     behind: Mapping[str, str] = field(default_factory=dict)
     """Of a tool that stands for others: name -> what they are, in words. Compared when the tools change."""
 
@@ -158,7 +162,7 @@ class Tool:
         if isinstance(self.destination, SearchedAt):
             if self.settings is None:
                 raise TypeError(f"tool {self.name!r} searches where settings say, and its plugin has none")
-            return SEARCH + ", ".join(self.destination.providers(self.settings))
+            return SEARCH + ", ".join(self.destination.providers(self.settings, self.searchers))
         if callable(self.destination):
             return self.destination(args)
         if self.destination is None:

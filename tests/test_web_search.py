@@ -279,7 +279,7 @@ async def test_key_that_is_not_set_is_named(tmp_path: Path) -> None:
     """Nothing is sent without it."""
     text = await said(searching(tmp_path, 'providers = ["brave"]\nbrave_key_env = "UNSET_KEY"'))
 
-    assert "brave: the variable UNSET_KEY isn't set" in text
+    assert "brave: the secret UNSET_KEY isn't at hand: the variable isn't set" in text
 
 
 async def test_nothing_found_is_told_as_that(tmp_path: Path) -> None:
@@ -374,7 +374,8 @@ def test_search_without_settings_is_refused_in_words() -> None:
         ('providers = ["tavily"]', "so tavily_key_env must name the variable with its key"),
         ('providers = ["brave", "brave"]', "names one of them twice"),
         ("providers = []", "at least 1 item"),
-        ('providers = ["google"]', "'ddgs', 'searx', 'tavily' or 'brave'"),
+        ('providers = ["google"]', "names the plugin 'google', which isn't installed"),
+        ('providers = ["files"]', "names the plugin 'files', which provides no search"),
         ('searx_url = "searx.example"', "expected a plain http or https address"),
         ('searx_url = "http://me:pw@searx.example"', "expected a plain http or https address"),
         ('tavily_url = "http://api.tavily.example/search"', "a key leaves this machine by https only"),

@@ -97,6 +97,7 @@ class Executor:
             secrets={**tool.secrets, **self._bound_to(decided.destination or "")},
             http=http,
             home=tool.home,
+            searchers=tool.searchers,
         )
 
 

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeVar, assert_never
+from typing import Protocol, TypeVar, assert_never, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from autoagent.ports import Http, HttpReply
+from autoagent.providers import Searcher
 from autoagent.redact import one_line
 from autoagent.tools import ToolError
 from autoagent_web.found import Found
-from autoagent_web.settings import ENGINES, ProviderName, WebSettings
+from autoagent_web.settings import ENGINES, OwnProvider, WebSettings
 from autoagent_web.visit import rest_of
 
 R = TypeVar("R", bound=BaseModel)
@@ -40,7 +41,7 @@ class Provider(Protocol):
     """One place where a search can be made."""
 
     @property
-    def name(self) -> ProviderName: ...
+    def name(self) -> str: ...
 
     @property
     def url(self) -> str:
@@ -52,12 +53,38 @@ class Provider(Protocol):
         ...
 
 
-def providers_of(settings: WebSettings) -> tuple[Provider, ...]:
-    """The person's, in the order in which they are asked."""
-    return tuple(_provider(name, settings) for name in settings.providers)
+def providers_of(settings: WebSettings, searchers: Mapping[str, Searcher]) -> tuple[Provider, ...]:
+    """The person's, in the order in which they are asked; `searchers` are those of other plugins."""
+    return tuple(
+        OfPlugin(searchers[name], name)
+        if name in settings.plugins
+        else _provider(cast(OwnProvider, name), settings)
+        for name in settings.providers
+    )
 
 
-def _provider(name: ProviderName, settings: WebSettings) -> Provider:
+@dataclass(frozen=True)
+class OfPlugin:
+    """What another plugin searches with."""
+
+    searcher: Searcher
+    name: str
+
+    @property
+    def url(self) -> str:
+        return self.searcher.url
+
+    async def search(self, query: str, asking: Asking) -> list[Found]:
+        try:
+            hits = await self.searcher.search(asking.http, query, asking.settings.results)
+            return [Found(hit.title, hit.url, hit.snippet, hit.date) for hit in hits]
+        except ToolError:
+            raise
+        except Exception as error:  # another plugin's code
+            raise ToolError(one_line(f"{type(error).__name__}: {error}", 200)) from error
+
+
+def _provider(name: OwnProvider, settings: WebSettings) -> Provider:
     match name:
         case "searx":
             assert settings.searx_url is not None
@@ -98,7 +125,7 @@ class Searx:
     """An instance of SearXNG or searx whose settings.yml lists `json` among `search.formats`."""
 
     url: str
-    name: ProviderName = field(default="searx", init=False)
+    name: str = field(default="searx", init=False)
 
     async def search(self, query: str, asking: Asking) -> list[Found]:
         params = {"q": query, "format": "json"}
@@ -134,7 +161,7 @@ class Tavily:
 
     url: str
     key_env: str
-    name: ProviderName = field(default="tavily", init=False)
+    name: str = field(default="tavily", init=False)
 
     async def search(self, query: str, asking: Asking) -> list[Found]:
         key = asking.secret(self.key_env)
@@ -174,7 +201,7 @@ class Brave:
 
     url: str
     key_env: str
-    name: ProviderName = field(default="brave", init=False)
+    name: str = field(default="brave", init=False)
 
     async def search(self, query: str, asking: Asking) -> list[Found]:
         key = asking.secret(self.key_env)
@@ -199,7 +226,7 @@ class Ddgs:
     """The result page of a public engine, read by `ddgs`; no key, and no promise of the engine's."""
 
     url: str
-    name: ProviderName = field(default="ddgs", init=False)
+    name: str = field(default="ddgs", init=False)
 
     async def search(self, query: str, asking: Asking) -> list[Found]:
         from autoagent_web.ddgs_engine import search

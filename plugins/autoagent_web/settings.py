@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ipaddress import ip_address
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from autoagent import __version__
 from autoagent.hosts import host_of
 
-ProviderName = Literal["ddgs", "searx", "tavily", "brave"]
+OwnProvider = Literal["ddgs", "searx", "tavily", "brave"]
+ProviderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+"""One of ours, or a plugin that provides a search."""
 DdgsEngine = Literal["duckduckgo", "mojeek", "brave"]
 _KEYED = ("tavily", "brave")
 
@@ -51,6 +53,11 @@ class WebSettings(BaseModel):
     """Of pages on disk, for all runs; 0: none are kept."""
     cache_minutes: float = Field(default=60, ge=0, le=100_000)
     """A page isn't fetched again for so long, whatever it says, unless it says `no-store`."""
+
+    @property
+    def plugins(self) -> tuple[str, ...]:
+        """The providers that are plugins."""
+        return tuple(name for name in self.providers if name not in get_args(OwnProvider))
 
     @field_validator("searx_url", "tavily_url", "brave_url")
     @classmethod

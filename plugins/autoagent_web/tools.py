@@ -6,12 +6,13 @@ robots.txt and the host's turn allow, and read by a process of its own. What com
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, Field
 
 from autoagent.extras import needs
+from autoagent.providers import Searcher
 from autoagent.tools import Plugin, SearchedAt, ToolContext, ToolError, tool
 from autoagent_web.found import Found, cleaned, listed
 from autoagent_web.settings import WebSettings
@@ -20,14 +21,19 @@ _TIMEOUT_S = 180
 """A page may wait for its turn, for its robots.txt, and for its reader."""
 
 
-def _addresses(settings: BaseModel) -> Sequence[str]:
+def _addresses(settings: BaseModel, searchers: Mapping[str, Searcher]) -> Sequence[str]:
     from autoagent_web.providers import providers_of
 
     assert isinstance(settings, WebSettings)
-    return [provider.url for provider in providers_of(settings)]
+    return [provider.url for provider in providers_of(settings, searchers)]
 
 
-@tool(effect="read", destination=SearchedAt(_addresses), timeout_s=_TIMEOUT_S)
+def _plugins(settings: BaseModel) -> Sequence[str]:
+    assert isinstance(settings, WebSettings)
+    return settings.plugins
+
+
+@tool(effect="read", destination=SearchedAt(_addresses, _plugins), timeout_s=_TIMEOUT_S)
 async def web_search(ctx: ToolContext, query: Annotated[str, Field(min_length=1, max_length=400)]) -> str:
     """Search the web; gives titles, addresses, dates and snippets. Read the pages that matter with web_read.
 
@@ -47,7 +53,7 @@ async def web_search(ctx: ToolContext, query: Annotated[str, Field(min_length=1,
             return cleaned(await provider.search(query, asking), settings.results)
 
     failed: list[str] = []
-    for provider in providers_of(settings):
+    for provider in providers_of(settings, ctx.searchers):
         try:
             found = await ask(provider)
         except ToolError as error:
