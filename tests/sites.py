@@ -105,8 +105,10 @@ def serving(pages: Mapping[str, Answer] | None = None) -> Iterator[Site]:
         server.server_close()
 
 
-def pdf(*pages: str, title: str = "", password: bool = False) -> bytes:
-    """A PDF with a line of text for each line of each page."""
+def pdf(*pages: str, title: str = "", link: str = "") -> bytes:
+    """A PDF with a line of text for each line of each page, and with a link on each where one is given."""
+    annotation = f"<< /Type /Annot /Subtype /Link /Rect [0 0 9 9] /A << /S /URI /URI ({link}) >> >>"
+    links = f"/Annots [{annotation}]" if link else ""
     objects: list[bytes] = []
     kids = " ".join(f"{4 + 2 * n} 0 R" for n in range(len(pages)))
     objects.append(b"<< /Type /Catalog /Pages 2 0 R >>")
@@ -115,7 +117,7 @@ def pdf(*pages: str, title: str = "", password: bool = False) -> bytes:
     for n, text in enumerate(pages):
         lines = "".join(f"({line}) Tj T* " for line in text.splitlines())
         stream = f"BT /F1 12 Tf 14 TL 72 720 Td {lines}ET".encode("latin-1")
-        page = f"/Parent 2 0 R /MediaBox [0 0 612 792] /Contents {5 + 2 * n} 0 R"
+        page = f"/Parent 2 0 R {links} /MediaBox [0 0 612 792] /Contents {5 + 2 * n} 0 R"
         objects.append(f"<< /Type /Page {page} /Resources << /Font << /F1 3 0 R >> >> >>".encode())
         objects.append(b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream))
     objects.append(f"<< /Title ({title}) /CreationDate (D:20260301120000Z) >>".encode())

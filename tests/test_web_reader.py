@@ -225,8 +225,21 @@ def test_pdf_is_read_page_by_page() -> None:
         (pdf("x"), 2, "it has 1 page, and page 2 was asked for"),
         (pdf("x").replace(b"/Kids [4 0 R]", b"/Kids [2 0 R]"), 1, ""),
         (pdf("x").replace(b"/Count 1", b"/Count 999999999"), 1, ""),
+        (
+            pdf("x").replace(b"/MediaBox [0 0 612 792]", b"/Annots [99 0 R 7 (a)]    "),
+            1,
+            "it is broken (AttributeError",
+        ),
     ],
-    ids=["nothing", "cut off", "a scan", "no such page", "its own child", "a lie about its pages"],
+    ids=[
+        "nothing",
+        "cut off",
+        "a scan",
+        "no such page",
+        "its own child",
+        "a lie about its pages",
+        "odd links",
+    ],
 )
 def test_pdf_that_cannot_be_read_says_why(content: bytes, page: int, why: str) -> None:
     """A problem in words, or a text where pypdf makes sense of it; never an exception."""
@@ -234,6 +247,22 @@ def test_pdf_that_cannot_be_read_says_why(content: bytes, page: int, why: str) -
 
     assert found.problem.startswith(why)
     assert found.problem or found.text
+
+
+def test_links_of_a_pdf_stand_beneath_its_pages() -> None:
+    """Where they lead, spelled so that they can be fetched; not those that lead nowhere on the web."""
+    assert reading(pdf("words", link="http://a.example/x y"), "pdf").text == (
+        "[page 1 of 1]\nwords\nlink: http://a.example/x%20y"
+    )
+    assert "link:" not in reading(pdf("words", link="javascript:x"), "pdf").text
+
+
+def test_page_too_long_to_look_for_a_main_text_gives_all_of_it() -> None:
+    """A book on one page: its title, and its words in order."""
+    found = reading(f"<html><title>A book</title><body>{'<p>word word</p>' * 130_000}</body></html>")
+
+    assert (found.title, found.text[:19]) == ("A book", "word word\nword word")
+    assert found.pages > 100
 
 
 @given(st.binary(max_size=60), st.integers(0, 500))

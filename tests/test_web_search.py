@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,31 @@ async def test_engine_that_turns_programs_away_says_so(answer: Answer, why: str)
     """No silence that looks like no results."""
     with serving({"/html/": answer}) as site, pytest.raises(ToolError, match=why):
         await ddgs_search("harbour", site.url("/html/"), guarded(site), WebSettings())
+
+
+async def test_stopped_search_lets_go_of_its_thread() -> None:
+    """^C while the engine keeps silent: the request is cut, and no thread waits for its time-out."""
+    asked, lost = asyncio.Event(), asyncio.Event()
+
+    class Silent(asyncio.Protocol):
+        def data_received(self, data: bytes) -> None:
+            asked.set()
+
+        def connection_lost(self, error: Exception | None) -> None:
+            lost.set()
+
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(Silent, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        http = GuardedHttp(Reach((f"127.0.0.1:{port}",)))
+        search = asyncio.ensure_future(ddgs_search("x", f"http://127.0.0.1:{port}/", http, WebSettings()))
+        await asked.wait()
+        search.cancel()
+        await asyncio.gather(search, return_exceptions=True)
+        await lost.wait()
+        await loop.shutdown_default_executor()
+
+    assert search.cancelled()
 
 
 # --- what goes wrong ----------------------------------------------------------------------------------------

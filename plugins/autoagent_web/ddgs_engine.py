@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlencode
@@ -42,6 +43,8 @@ async def search(query: str, url: str, http: Http, settings: WebSettings) -> lis
         raise ToolError(
             f"{url}: ddgs can't read its page ({type(error).__name__}: {one_line(str(error), 160)})"
         ) from error
+    finally:
+        sends.stop()
     if found is None:
         raise ToolError(_refusal(url, sends.last))
     return [Found(each.title, each.href, each.body) for each in found]
@@ -73,6 +76,8 @@ class _Sends:
     headers: dict[str, str]
     cookies: dict[str, str] = field(default_factory=dict)
     last: HttpReply | None = None
+    under_way: Future[HttpReply] | None = None
+    is_stopped: bool = False
 
     @property
     def client(self) -> _Sends:
@@ -102,4 +107,13 @@ class _Sends:
         return _Page(reply.status, reply.text, reply.content)
 
     def _in_loop(self, sent: Coroutine[Any, Any, HttpReply]) -> HttpReply:
-        return asyncio.run_coroutine_threadsafe(sent, self.loop).result()
+        self.under_way = asyncio.run_coroutine_threadsafe(sent, self.loop)
+        if self.is_stopped:
+            self.under_way.cancel()
+        return self.under_way.result()
+
+    def stop(self) -> None:
+        """Let go of the engine's thread: nobody waits for it any more."""
+        self.is_stopped = True
+        if self.under_way is not None:
+            self.under_way.cancel()

@@ -12,7 +12,10 @@ from urllib.parse import urldefrag
 import trafilatura
 
 from autoagent_web.found import fetchable
+from autoagent_web.text import Unreadable
 
+_LONGEST = 2_000_000
+"""Characters of HTML in which a main text is looked for; 8 million take 40 s."""
 _MOST_LINKS = 40
 _LOOKED_AT = 2_000
 _LABEL = 80
@@ -35,11 +38,14 @@ class Article:
 
 
 def article(source: str, url: str) -> Article:
-    """Read a page. Its other links follow the main text; where nothing looks like a main text, all text does.
+    """Read a page: its main text, then its other links.
 
-    Raises `ValueError` for what can't be parsed.
+    All of its text where nothing looks like a main text, and where it is too long to look for one. Raises
+    `Unreadable` for what is no HTML.
     """
     tree = _parsed(source, url)
+    if len(source) > _LONGEST:
+        return Article(_all_text(tree), title=" ".join((tree.findtext(".//title") or "").split()))
     said = trafilatura.extract_metadata(deepcopy(tree), default_url=url, date_config=_DATES)
     main = trafilatura.extract(
         deepcopy(tree),
@@ -68,7 +74,7 @@ def _parsed(source: str, url: str) -> Any:
     if tree is None:  # a fragment, or nothing
         tree = trafilatura.load_html(f"<html><body>{source}</body></html>")
     if tree is None:
-        raise ValueError("it is no HTML that can be read")
+        raise Unreadable("it is no HTML that can be read")
     tree.make_links_absolute(url, resolve_base_href=True, handle_failures="ignore")
     return tree
 

@@ -13,7 +13,8 @@ from contextlib import suppress
 
 from pydantic import BaseModel, ConfigDict
 
-from autoagent_web.text import Kind, decoded, pages_of
+from autoagent.redact import one_line
+from autoagent_web.text import Kind, Unreadable, decoded, pages_of
 
 _MOST_CHARACTERS = 4_000_000
 
@@ -62,8 +63,12 @@ def read(document: Document, content: bytes) -> Reading:
     """One page of a document. What is wrong with it is the reading's `problem`."""
     try:
         return _pdf(document, content) if document.kind == "pdf" else _text(document, content)
-    except ValueError as error:
+    except Unreadable as error:
         return Reading(problem=str(error))
+    except MemoryError:
+        raise
+    except Exception as error:  # parsers meet what was made to break them, and may raise anything
+        return Reading(problem=f"it is broken ({type(error).__name__}: {one_line(str(error), 200)})")
 
 
 def _text(document: Document, content: bytes) -> Reading:
@@ -77,10 +82,11 @@ def _text(document: Document, content: bytes) -> Reading:
         reading = Reading(title=found.title, author=found.author, date=found.date, language=found.language)
     pages = pages_of(text[:_MOST_CHARACTERS], document.size)
     if not pages[0]:
-        raise ValueError("it holds no text")
+        scripts = "; it may be drawn by scripts, which aren't run" if document.kind == "html" else ""
+        raise Unreadable(f"it holds no text{scripts}")
     if not 1 <= document.page <= len(pages):
         said = f"{len(pages)} page{'s' * (len(pages) != 1)}"
-        raise ValueError(f"it has {said}, and page {document.page} was asked for")
+        raise Unreadable(f"it has {said}, and page {document.page} was asked for")
     here = {"text": pages[document.page - 1], "page": document.page, "last": document.page}
     return reading.model_copy(update=here | {"pages": len(pages)})
 

@@ -23,6 +23,10 @@ _TEXTS = ("json", "xml", "javascript", "yaml", "toml", "x-ndjson", "sql", "x-sh"
 _BREAKS = ("\n\n", "\n", ". ", " ")
 
 
+class Unreadable(Exception):
+    """Why nothing can be read, in words that go on "it …"."""
+
+
 def kind_of(media_type: str, content: bytes) -> Kind | None:
     """What the content is, by its server's word and its first bytes; `None` for what nothing here reads."""
     major, _, minor = media_type.partition("/")

@@ -19,6 +19,8 @@ from autoagent_web.settings import WebSettings
 
 _TIMEOUT_S = 180
 """A page may wait for its turn, for its robots.txt, and for its reader."""
+_OUTPUT_LIMIT = 60_000
+"""Far above a page of text: it is for a single page of a PDF that is longer, and can't be had in parts."""
 
 
 def _addresses(settings: BaseModel, searchers: Mapping[str, Searcher]) -> Sequence[str]:
@@ -67,7 +69,7 @@ async def web_search(ctx: ToolContext, query: Annotated[str, Field(min_length=1,
     raise ToolError(_in_vain(query, failed))
 
 
-@tool(effect="read", destination="url", timeout_s=_TIMEOUT_S)
+@tool(effect="read", destination="url", timeout_s=_TIMEOUT_S, output_limit=_OUTPUT_LIMIT)
 async def web_read(ctx: ToolContext, url: str, page: Annotated[int, Field(ge=1)] = 1) -> str:
     """Read a web page, PDF or text file: its main text as Markdown, with title, date and links.
 

@@ -75,7 +75,10 @@ class Visit:
         """The page behind a redirect to another host, followed by the guarded client itself: only that knows
         whether this call may be led there. Kept for this run alone, as another may not be.
         """
-        await self._permitted(onward)
+        try:
+            await self._permitted(onward)
+        except ToolError as error:
+            raise ToolError(f"{_short(url)} redirects to {_short(onward)}: {error}") from error
 
         async def follow(url: str, headers: Mapping[str, str]) -> HttpReply:
             await take_turn(self.rates, onward, self.settings)
