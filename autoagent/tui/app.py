@@ -21,7 +21,7 @@ from autoagent.tui.helping import HelpScreen
 from autoagent.tui.question import QuestionScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
-from autoagent.tui.theming import THEMES
+from autoagent.tui.theming import DEFAULTS, THEMES
 from autoagent.tui.view import Seen
 from autoagent.tui.watching import Heard, Watch
 
@@ -54,6 +54,9 @@ class Cockpit(App[None]):
         self._watch = Watch(
             home, self._here(self._hear_runs), self._here(self._hear_run), self._here(self.tell)
         )
+
+    def get_theme_variable_defaults(self) -> dict[str, str]:
+        return DEFAULTS
 
     def on_mount(self) -> None:
         for theme in THEMES:

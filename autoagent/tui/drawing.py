@@ -8,7 +8,7 @@ from autoagent.console.line import Line
 
 _STYLES = {
     "plain": "",
-    "dim": "$text-muted",
+    "dim": "$quiet",
     "good": "$text-success",
     "bad": "$text-error",
     "attention": "bold $text-warning",

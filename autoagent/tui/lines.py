@@ -24,13 +24,13 @@ class Lines(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in (*_TONES, "cursor")}
     DEFAULT_CSS = """
     Lines { height: 1fr; scrollbar-size-vertical: 1; }
-    Lines > .lines--dim { color: $text-muted; }
+    Lines > .lines--dim { color: $quiet; }
     Lines > .lines--good { color: $text-success; }
     Lines > .lines--bad { color: $text-error; }
     Lines > .lines--attention { color: $text-warning; text-style: bold; }
     Lines > .lines--accent { color: $text-accent; }
     Lines > .lines--outside { color: $text-secondary; text-style: bold; }
-    Lines > .lines--cursor { text-style: reverse; }
+    Lines > .lines--cursor { background: $cursor-row; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "down", show=False),

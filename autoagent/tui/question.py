@@ -58,11 +58,11 @@ class QuestionScreen(ModalScreen[str | None]):
     CSS = """
     QuestionScreen > Vertical { border: round $warning; background: $surface; }
     QuestionScreen #head { height: auto; max-height: 8; }
-    QuestionScreen #exactly { height: 1fr; min-height: 3; border-top: solid $panel; }
+    QuestionScreen #exactly { height: 1fr; min-height: 3; border-top: solid $quiet; }
     QuestionScreen #editor { display: none; height: 1fr; }
     QuestionScreen #field { display: none; height: 1; }
-    QuestionScreen #answers { height: auto; max-height: 3; border-top: solid $panel; }
-    QuestionScreen #said { height: 1; color: $text-muted; }
+    QuestionScreen #answers { height: auto; max-height: 3; border-top: solid $quiet; }
+    QuestionScreen #said { height: 1; color: $quiet; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "no", "no"),

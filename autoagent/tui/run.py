@@ -54,10 +54,10 @@ class RunScreen(Screen[None]):
 
     CSS = """
     RunScreen > #title { height: 1; }
-    RunScreen #plan { width: 2fr; border: round $panel; }
+    RunScreen #plan { width: 2fr; border: round $quiet; }
     RunScreen #views { width: 3fr; }
-    RunScreen #activity, RunScreen #files { border: round $panel; }
-    RunScreen Lines:focus { border: round $primary; }
+    RunScreen #activity, RunScreen #files { border: round $quiet; }
+    RunScreen #plan:focus, RunScreen #activity:focus, RunScreen #files:focus { border: round $primary; }
     RunScreen > #gauges { height: 1; }
     RunScreen > #field { display: none; height: 1; }
     RunScreen.narrow #plan { display: none; }

@@ -30,7 +30,7 @@ class RunsScreen(Screen[None]):
     CSS = """
     RunsScreen > #top { height: 1; }
     RunsScreen > #runs { border: round $primary; border-title-color: $text; }
-    RunsScreen > #preview { height: 8; border: round $panel; }
+    RunsScreen > #preview { height: 8; border: round $quiet; }
     RunsScreen > #filter { display: none; height: 1; border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -38,8 +38,8 @@ class StartScreen(ModalScreen[str | None]):
     CSS = """
     StartScreen > Vertical { border: round $primary; background: $surface; }
     StartScreen Input { height: 1; border: none; }
-    StartScreen TextArea { width: 1fr; border: round $panel; }
-    StartScreen Lines { width: 1fr; border: round $panel; }
+    StartScreen TextArea { width: 1fr; border: round $quiet; }
+    StartScreen Lines { width: 1fr; border: round $quiet; }
     StartScreen #said { height: 1; color: $text-warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from textual.theme import Theme
 
+DEFAULTS = {"quiet": "#808890", "cursor-row": "#35507a"}
+"""Of themes that aren't ours."""
+
 THEMES = (
     Theme(
         name="autoagent",
@@ -18,6 +21,7 @@ THEMES = (
         surface="#1a1e24",
         panel="#232a32",
         dark=True,
+        variables={"quiet": "#98a2ad", "cursor-row": "#2b4163"},
     ),
     Theme(
         name="autoagent-light",
@@ -32,6 +36,7 @@ THEMES = (
         surface="#f7f9fa",
         panel="#e6eaee",
         dark=False,
+        variables={"quiet": "#5a626c", "cursor-row": "#cfe0f5"},
     ),
     Theme(
         name="autoagent-contrast",
@@ -46,5 +51,6 @@ THEMES = (
         surface="#000000",
         panel="#1c1c1c",
         dark=True,
+        variables={"quiet": "#d0d0d0", "cursor-row": "#0b4a8f"},
     ),
 )
