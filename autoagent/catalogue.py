@@ -21,7 +21,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from autoagent.errors import NotDone, ToolError
 from autoagent.events import Effect
-from autoagent.redact import cut, one_line
+from autoagent.redact import cut, one_line, visible
 from autoagent.tools import Arguments, Observation, Power, Tool, ToolContext
 
 _FOUND = 8
@@ -121,7 +121,7 @@ def whole(offer: Offer) -> str:
     """All about one entry."""
     schema = json.dumps(offer.schema, ensure_ascii=False, separators=(",", ":"))
     about = f"\n{offer.about}" if offer.about else ""
-    return f"{offer.name}\n{offer.title}{about}\nIts arguments: {cut(schema, _WHOLE_SCHEMA)}"
+    return visible(f"{offer.name}\n{offer.title}{about}\nIts arguments: {cut(schema, _WHOLE_SCHEMA)}")
 
 
 def signature(schema: Mapping[str, Any]) -> str:

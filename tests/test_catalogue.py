@@ -103,6 +103,16 @@ def test_exact_name_shows_all() -> None:
     assert '"required":["to"]' in found
 
 
+def test_what_is_shown_can_be_kept() -> None:
+    """Half a character or a sign that turns the line round, in a stranger's schema, is spelled out."""
+    schema = {"type": "object", "properties": {"a": {"enum": ["\ud800", "\u202e"]}}}
+    offer = Offer("post_odd", "odd", schema, lambda: Post().tool("odd"))
+
+    found = Catalogue({"post_odd": offer}).found("post_odd")
+
+    assert '"\\ud800","\\u202e"' in found
+
+
 def test_search_that_finds_nothing_says_what_there_is() -> None:
     """So that the next words are better."""
     offer = Post().offer("send", tags=("paper", "ink"))

@@ -10,9 +10,10 @@ import yaml
 from pydantic import ValidationError
 
 from autoagent.errors import NotDone
-from autoagent_openapi.documents import Unreadable, read
+from autoagent_openapi.documents import read
 from autoagent_openapi.operations import Operation, operations_of
 from autoagent_openapi.settings import Service
+from autoagent_openapi.unreadable import Unreadable
 
 BINARY = {"type": "string", "format": "binary"}
 TWO_FILES = {"type": "object", "required": ["a", "b"], "properties": {"a": BINARY, "b": BINARY}}
@@ -58,6 +59,14 @@ def query(name: str, schema: dict[str, Any], **more: Any) -> dict[str, Any]:
         (b'{"info": {}}', "it doesn't say 'openapi: 3."),
         (b"[" * 100_000, "nested without end"),
         (b'{"a":' * 200 + b"1" + b"}" * 200, "deeper than 100 levels"),
+        (b"openapi: 3.0.0\na: " + b"[" * 50_000, "nested deeper than 100 levels"),
+        (b"a: {" * 50_000, "nested deeper than 100 levels"),
+        (b"openapi: 3.0.0\na: &a [*a]", "refers to 'a', which isn't there"),
+        (b"a: 1\n---\nb: 1", "several documents"),
+        (b"openapi: 3.0.0\n? [a, b]\n: c", "a key that is no text"),
+        (b"openapi: 3.0.0\na: &a {b: 1}\nc: {<<: *a}", "merges mappings"),
+        (b'{"openapi": "3.0.0", "a": NaN}', "a number that JSON can't"),
+        (b'{"openapi": "3.0.0", "a": 1e999}', "a number that JSON can't"),
         (b'{"a": "' + b"x" * 51_000_000 + b'"}', "it has 51 MB; at most 50 MB are read"),
     ],
 )
@@ -96,7 +105,7 @@ def test_yaml_is_read_as_json() -> None:
 @pytest.mark.parametrize("text", ["!!python/object/apply:os.system [id]", "!!python/name:os.system ''"])
 def test_yaml_makes_no_objects(text: str) -> None:
     """Only data."""
-    with pytest.raises(Unreadable, match="neither JSON nor YAML"):
+    with pytest.raises(Unreadable, match="makes an object of the type"):
         read(f"openapi: 3.0.0\nx: {text}".encode())
 
 
@@ -147,6 +156,17 @@ def test_reference_to_nothing_leaves_its_part_open() -> None:
     assert properties["a"] == {}
 
 
+def test_one_bad_operation_costs_only_its_path() -> None:
+    """A description that breaks the rules in one place is used all the same, and the place is told."""
+    bad = {"get": {"operationId": "bad", "parameters": [{"name": "q", "in": "nowhere"}]}}
+    ref = {"get": {"operationId": "ref", "parameters": [query("q", {"$ref": "other.json"})]}}
+    found, notes = offered(document({"/bad": bad, "/ref": ref, "/ok": {"get": {"operationId": "ok"}}}))
+
+    assert list(found) == ["shop_ok"]
+    assert any(note.startswith("/bad: it can't be read") for note in notes)
+    assert any(note.startswith("/ref: it refers to 'other.json', outside of itself") for note in notes)
+
+
 # --- names --------------------------------------------------------------------------------------------------
 
 
@@ -164,6 +184,18 @@ def test_names_are_made_of_what_a_tool_may_be_called() -> None:
         "shop_get_p4",
         ("shop_" + "x" * 300)[:64],
     ]
+
+
+def test_names_of_several_services_are_kept_apart() -> None:
+    """`a` with `b_c` and `a_b` with `c` would be one tool."""
+    service = Service(description="/d.json", server=SERVER)
+    one_ = read(json.dumps(document({"/x": {"get": {"operationId": "b_c"}}})).encode())
+    other = read(json.dumps(document({"/x": {"get": {"operationId": "c"}}})).encode())
+
+    (first,), _ = operations_of("a", service, one_)
+    (second,), _ = operations_of("a_b", service, other, {first.name})
+
+    assert (first.name, second.name) == ("a_b_c", "a_b_c_2")
 
 
 def test_description_of_a_stranger_forges_no_line() -> None:
@@ -268,7 +300,7 @@ def test_server_elsewhere_is_the_persons_word(description: str, why: str) -> Non
     assert why in str(error.value)
 
 
-@pytest.mark.parametrize("path", ["a", "/a/../b", "/a?x=1", "/a#b", "/a\\b", "/a\nb"])
+@pytest.mark.parametrize("path", ["a", "/a/../b", "/a/%2e%2e/b", "/a?x=1", "/a#b", "/a\\b", "/a\nb"])
 def test_path_that_leads_astray_is_left_out(path: str) -> None:
     """A path leads down from the server, and holds nothing else."""
     found, notes = offered(

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from loops import Stage, finish, plan, worker_prompts, write, yes
-from web_servers import WebServer, reply, web_server
+from test_replay import assert_same, replayed
+from web_servers import Asked, Say, WebServer, reply, web_server
 
 from autoagent.errors import UsageError
 from autoagent.events import CallDecided, CallEnded, CallStarted, QuestionAsked
@@ -214,6 +215,40 @@ async def test_answer_that_is_no_yes_says_what_it_means(tmp_path: Path) -> None:
     assert '"why": "sold"' in said
     assert said.endswith("It arrived, and was refused with this answer.")
     assert stage.events(CallEnded)[0].in_doubt is None
+
+
+async def test_key_of_a_service_is_attached_and_never_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the client alone, to that host alone; a service that says it back is struck out."""
+
+    async def echo(asked: Asked, say: Say) -> None:
+        await say(reply(asked.headers.get("authorization", "none").encode(), content_type="text/plain"))
+
+    monkeypatch.setenv("SHOP_TOKEN", "tweet-4711-tweet")
+    async with web_server({"/v1/items": echo}) as web:
+        stage = stage_of(tmp_path, web)
+        goal = GOAL.replace("allow: {{", "allow: {{secrets: {{SHOP_TOKEN: '{host}'}}, ")
+        said = await told(stage, web, call("shop_addItem", name="pen"), call("shop_listItems"), goal=goal)
+
+    assert [a.headers["authorization"] for a in web.asked] == ["Bearer tweet-4711-tweet"] * 2
+    assert all("SHOP_TOKEN" in text and "4711" not in text for text in said)
+
+
+@pytest.mark.parametrize("own_tools", [30, 0])
+async def test_replay_needs_neither_service_nor_description(tmp_path: Path, own_tools: int) -> None:
+    """What was opened stands in the record."""
+    add, look = call("shop_addItem", name="pen"), call("shop_listItems")
+    if not own_tools:
+        add = call("openapi_call", operation="shop_addItem", arguments={"name": "pen"})
+        look = call("openapi_search", query="offer")
+    async with web_server(PAGES) as web:
+        stage = stage_of(tmp_path, web, own_tools=own_tools)
+        await told(stage, web, add, look)
+    (tmp_path / "shop.json").unlink()
+
+    assert_same(await replayed(stage))
+    assert len(web.asked) == (2 if own_tools else 1)
 
 
 # --- after a crash ------------------------------------------------------------------------------------------

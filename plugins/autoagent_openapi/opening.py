@@ -33,16 +33,20 @@ async def opened(ctx: PluginContext) -> AsyncIterator[Sequence[Tool]]:
 
 async def _tools(ctx: PluginContext, wanted: dict[str, Service], own_tools: int) -> list[Tool]:
     from autoagent_openapi.descriptions import fetched
-    from autoagent_openapi.documents import Unreadable, read
-    from autoagent_openapi.operations import operations_of
+    from autoagent_openapi.documents import read
+    from autoagent_openapi.operations import Operation, operations_of
     from autoagent_openapi.tools import tools_of
+    from autoagent_openapi.unreadable import Unreadable
 
-    operations = []
+    operations: list[Operation] = []
     for name, service in wanted.items():
         content = await fetched(name, service.description, ctx.http, ctx.folder, ctx.log)
         try:
             document = await asyncio.to_thread(read, content)
-            found, notes = await asyncio.to_thread(operations_of, name, service, document)
+            taken = {operation.name for operation in operations}
+            found, notes = await asyncio.to_thread(operations_of, name, service, document, taken)
+            if not found:
+                raise Unreadable(f"none of its operations can be offered: {'; '.join(notes[:3])}")
         except Unreadable as error:
             where = one_line(service.description, 200)
             raise UsageError(f"the description of {name!r} ({where}) can't be used: {error}") from None

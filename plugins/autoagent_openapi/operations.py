@@ -7,21 +7,22 @@ followed, and what can't be offered is told with its reason.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Literal
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import unquote, urljoin, urlsplit
 
 from pydantic import JsonValue
 
 from autoagent.errors import NotDone
 from autoagent.hosts import host_of
 from autoagent.redact import one_line, visible
-from autoagent_openapi.documents import Document, Unreadable, cut_down, operations
+from autoagent_openapi.documents import Document, cut_down, operations
 from autoagent_openapi.routes import Route, Sent, routes
 from autoagent_openapi.settings import Service
+from autoagent_openapi.unreadable import Unreadable
 
 _SAFE = ("get", "head", "options")
 _LONGEST_NAME = 64
@@ -87,10 +88,12 @@ class Operation:
         return url
 
 
-def operations_of(name: str, service: Service, document: Document) -> tuple[list[Operation], list[str]]:
+def operations_of(
+    name: str, service: Service, document: Document, taken: Collection[str] = ()
+) -> tuple[list[Operation], list[str]]:
     """What is offered of a service, and a sentence for each operation that isn't though it was wanted.
 
-    Raises `Unreadable`.
+    No operation gets a name that is `taken`. Raises `Unreadable`.
     """
     wanted = [found for found in operations(document) if _is_wanted(service, *found)]
     if not wanted:
@@ -100,7 +103,7 @@ def operations_of(name: str, service: Service, document: Document) -> tuple[list
     paths: dict[str, Document] = {}
     for path, method, item, operation in wanted:
         paths.setdefault(path, {"parameters": item.get("parameters")})[method] = operation
-    found, notes = routes(cut_down(document, paths))
+    found, notes = _routes(document, paths)
     made: dict[str, Operation] = {}
     for path, method, item, operation in wanted:
         here = f"{method.upper()} {one_line(path, 100)}"
@@ -115,13 +118,34 @@ def operations_of(name: str, service: Service, document: Document) -> tuple[list
         elif "requestBody" in operation and not route.has_body:
             notes.append(f"{here} is left out: its body can't be read")
         else:
-            called = _name(name, method, path, operation, made)
+            called = _name(name, method, path, operation, {*taken, *made})
             summary, about = _texts(operation)
             tags = tuple(_words(tag, 60) for tag in _listed(operation.get("tags")))
             made[called] = Operation(
                 called, method, path, place, summary, about, tags, route, service, service_name=name
             )
     return list(made.values()), notes
+
+
+def _routes(
+    document: Document, paths: Mapping[str, Document]
+) -> tuple[dict[tuple[str, str], Route], list[str]]:
+    """As `routes`; where the whole can't be read, each path by itself, and what can't is told."""
+    try:
+        return routes(cut_down(document, paths))
+    except Unreadable:
+        if len(paths) == 1:
+            raise
+    found: dict[tuple[str, str], Route] = {}
+    notes: list[str] = []
+    for path, item in paths.items():
+        try:
+            more, said = routes(cut_down(document, {path: item}))
+        except Unreadable as error:
+            more, said = {}, [f"{one_line(path, 100)}: {error}"]
+        found |= more
+        notes += said
+    return found, notes
 
 
 def _texts(said: Document) -> tuple[str, str]:
@@ -144,13 +168,13 @@ def _is_wanted(service: Service, path: str, method: str, item: Document, operati
 def _is_plain(path: str) -> bool:
     """Whether a path leads down from the server's base, whatever its arguments."""
     odd = not path.startswith("/") or not path.isprintable() or any(sign in path for sign in "?#\\")
-    return not odd and not any(part in (".", "..") for part in path.split("/"))
+    return not odd and not any(part in (".", "..") for part in unquote(path).split("/"))
 
 
 # --- names --------------------------------------------------------------------------------------------------
 
 
-def _name(service: str, method: str, path: str, operation: Document, taken: Mapping[str, Any]) -> str:
+def _name(service: str, method: str, path: str, operation: Document, taken: Collection[str]) -> str:
     """A tool's name that says what the operation is; a clash gets a number."""
     words = _slug(str(operation.get("operationId", ""))) or _slug(f"{method} {path}") or method
     whole = f"{service}_{words}"[:_LONGEST_NAME].rstrip("_")

@@ -20,7 +20,8 @@ from pydantic import JsonValue
 
 from autoagent.errors import NotDone
 from autoagent.redact import one_line
-from autoagent_openapi.documents import Document, Unreadable
+from autoagent_openapi.documents import Document
+from autoagent_openapi.unreadable import Unreadable
 
 _NOT_THEIRS = ("authorization", "accept", "content-type", "host", "cookie", "content-length", "connection")
 """Headers that OpenAPI says no parameter stands for, or that the client alone writes."""
