@@ -82,7 +82,7 @@ class Opening:
         try:
             self._take(kept, tools)
         except UsageError as error:
-            self.on_note(f"its tools stay as they were: {error}")
+            self.on_note(f"the tools of {kept.name} stay as they were: {error}")
             return
         if self._history is not None and self._history.state.ended is None:
             with suppress(JournalConflict):  # another process has the run, and this one hears of it elsewhere
@@ -163,7 +163,7 @@ class _Kept:
         self._closing_problem = ""
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
         return f"the plugin {self.enabled.plugin.name!r}"
 
     async def open(self, goal: Goal, inputs: FilesView) -> Sequence[Tool]:
@@ -186,14 +186,14 @@ class _Kept:
         ready.add_done_callback(_heard)
         done, _ = await asyncio.wait({ready}, timeout=limit)
         if not done:
-            raise Unavailable(f"{self._name} was not open after {limit:g} s; is what it opens there?")
+            raise Unavailable(f"{self.name} was not open after {limit:g} s; is what it opens there?")
         try:
             return self._ready.result()
         except AutoagentError:
             raise
         except BaseException as error:  # the plugin's code is foreign
             said = one_line(f"{type(error).__name__}: {error}", 300)
-            raise Unavailable(f"{self._name} can't be opened: {said}") from error
+            raise Unavailable(f"{self.name} can't be opened: {said}") from error
 
     async def _keep(self, context: PluginContext) -> None:
         """Enter, wait, leave: in one task, as libraries with scopes of their own want it."""
@@ -227,9 +227,9 @@ class _Kept:
             done, _ = await asyncio.wait({over}, timeout=_CLOSING_S)
         self._there(self._loop.stop)
         if not done:
-            return f"{self._name} didn't close, and is left as it is"
+            return f"{self.name} didn't close, and is left as it is"
         problem = one_line(self._closing_problem, 200)
-        return f"{self._name} did not close well: {problem}" if problem else ""
+        return f"{self.name} did not close well: {problem}" if problem else ""
 
     def _there(self, function: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # its loop has ended

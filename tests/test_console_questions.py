@@ -55,6 +55,20 @@ def test_the_destination_stands_before_the_arguments() -> None:
     ]
 
 
+def test_a_long_reason_is_shown_to_its_end() -> None:
+    """How a tool has changed since it was first opened: a yes allows all of that."""
+    why = (
+        "far_say is not what it was: its description was 'Say it.' and is now "
+        + "'words\x1b[2J " * 80
+        + "end'"
+    )
+    shown = page(MAIL.model_copy(update={"why": why}))
+
+    told = " ".join(text.removeprefix("│ ") for text in shown if text.startswith("│ "))
+    assert told == " ".join(why.replace("\x1b", "\\x1b").split())
+    assert max(map(len, shown)) < 320
+
+
 def test_letters_that_look_like_others_are_named() -> None:
     """The first letter of this Anna is not the one on her keyboard."""
     shown = page(asks(tool="x", destination="\u0430nna@example.org", args={}))

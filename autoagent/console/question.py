@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping
+from textwrap import wrap
 
 from pydantic import JsonValue
 
@@ -45,6 +46,7 @@ _MEANINGS = {
     ("folder", "both"): "yours stays, and the agent's is put beside it under a name of its own",
 }
 """(kind, choice) -> what it brings about."""
+_SHORT_WHY, _WRAPPED = 300, 100
 _CHANGED_PATHS = 20
 _DIFFERING_LINES = 20
 """Shown of one path."""
@@ -87,7 +89,9 @@ def head(question: Question, state: RunState) -> Iterator[Line]:
     if _reaches(question):
         yield _field("TO", _to(question))
         yield from (_field("", Part(said, "bad")) for said in _other_letters(subject.destination or ""))
-    yield _field("ASKED", "because ", short(question.why, 300), *_labels(question))
+    yield _field("ASKED", "because ", short(question.why, _SHORT_WHY), *_labels(question))
+    if len(question.why) > _SHORT_WHY:  # how a tool has changed: all of that is allowed by a yes
+        yield from block("\n".join(wrap(question.why, _WRAPPED)))
 
 
 def exactly(question: Question, objects: ObjectSource | None = None) -> Iterator[Line]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
 from autoagent import events as e
 from autoagent import garbage
 from autoagent.questions import Question
+from autoagent.redact import cut
 from autoagent.state.lanes import after_call, after_lane, after_request, labelled, move_main, reached, stirred
 from autoagent.state.values import Plan, QuestionState, RunState, Standing, drop, put, replace
 from autoagent.taint import urls_in
+
+_LONGEST_CHANGE = 8_000
 
 
 def fold(run_id: str, entries: Iterable[e.Entry]) -> RunState:
@@ -199,8 +202,8 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
             state = replace(state, parked=None, interrupted=False, unavailable="", paused=False)
             return replace(state, ended=ended, reported=told)
         case e.ToolsOpened():
-            opened, changed = put(state.opened, event.plugin, event), {**state.changed, **event.changed}
-            return replace(labelled(state, event.labels), opened=opened, changed=changed)
+            opened = put(state.opened, event.plugin, event)
+            return replace(labelled(state, event.labels), opened=opened, changed=_changed(state, event))
         case e.LimitsRaised():
             return replace(state, limits=event.limits)
         case e.PersonSaid(text=text):
@@ -247,6 +250,15 @@ def _unheard(state: RunState) -> Iterator[str]:
 def _held(state: RunState, folder: str) -> RunState:
     """What the folder held is known, so nothing else has to be looked for in it."""
     return replace(state, before_main=folder) if folder else state
+
+
+def _changed(state: RunState, event: e.ToolsOpened) -> Mapping[str, str]:
+    """With what a person hasn't allowed yet: who is asked reads of each step that a tool has taken since."""
+    steps = {
+        name: f"{state.changed[name]}; then {words}" if name in state.changed else words
+        for name, words in event.changed.items()
+    }
+    return {**state.changed, **{name: cut(words, _LONGEST_CHANGE) for name, words in steps.items()}}
 
 
 def _started(state: RunState, event: e.RunStarted) -> RunState:
