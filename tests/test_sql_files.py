@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import re
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from loops import Stage, finish, plan, worker_prompts
 
 from autoagent.errors import ToolError
@@ -20,6 +26,7 @@ from autoagent.tools import Observation, ToolContext
 from autoagent.trees import EMPTY, WorkingCopy
 from autoagent_sql import plugin
 from autoagent_sql.engines import file_at
+from autoagent_sql.rows import Rows, as_csv
 from autoagent_sql.settings import SqlSettings
 
 TOOLS = {tool.name: tool for tool in plugin.tools}
@@ -86,6 +93,11 @@ async def test_rows_come_as_csv(workspace: Workspace) -> None:
     assert await workspace.query("SELECT name, born FROM customers ORDER BY id") == (
         'name,born\n"Anna ""A"", née B",\n"",1980-01-31'
     )
+
+
+async def test_a_lone_null_can_be_seen(workspace: Workspace) -> None:
+    """An empty line would look like no answer."""
+    assert await workspace.query("SELECT max(total) AS most FROM orders WHERE id > 9") == "most\nNULL"
 
 
 async def test_the_schema_tells_tables_columns_and_keys(workspace: Workspace) -> None:
@@ -326,3 +338,25 @@ async def test_a_file_that_may_not_be_read_is_refused(tmp_path: Path) -> None:
     )
 
     assert "'other.db' may not be read" in worker_prompts(model)[1].last.text
+
+
+# --- what it is made of -------------------------------------------------------------------------------------
+
+CELLS = st.none() | st.text(alphabet='ab ,"\n;', max_size=8) | st.integers()
+
+
+@given(st.lists(st.tuples(CELLS, CELLS), max_size=5))
+def test_the_rows_can_be_read_back_as_csv(rows: list[tuple[object, object]]) -> None:
+    """Whatever stands in a cell, by Python's own reader: a script works with what a query gives."""
+    text = as_csv(Rows(("a", "b"), tuple(rows))).removesuffix("\n\n(no row fits)")
+
+    read = list(csv.reader(io.StringIO(text, newline="")))
+    assert read == [["a", "b"], *(["" if cell is None else str(cell) for cell in row] for row in rows)]
+
+
+def test_the_plugin_is_imported_without_its_libraries() -> None:
+    """They cost half a second, and a goal that only lists the plugin needs none of them."""
+    code = "import sys, autoagent_sql; print({'sqlalchemy', 'sqlglot', 'psycopg'} & set(sys.modules))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert ran.stdout == "set()\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 
@@ -28,7 +28,8 @@ class Rows:
 def as_csv(found: Rows) -> str:
     """A line of names, then a line a row: NULL is an empty field, an empty text is `""`.
 
-    Where something was left out, an empty line and a note follow.
+    The only field of a row is never left empty: there NULL is `NULL`. Where something was left out, an empty
+    line and a note follow.
     """
     lines, room = [_line(found.columns)], _TEXT_CHARS
     for row in found.rows:
@@ -51,8 +52,8 @@ def as_csv(found: Rows) -> str:
     return "\n".join(lines) + "".join(f"\n\n({note})" for note in notes)
 
 
-def _line(values: Iterable[object]) -> str:
-    return ",".join(_field(value) for value in values)
+def _line(values: Sequence[object]) -> str:
+    return "NULL" if list(values) == [None] else ",".join(_field(value) for value in values)
 
 
 def _field(value: object) -> str:
@@ -60,7 +61,7 @@ def _field(value: object) -> str:
         return ""
     text = _text(value)
     text = visible(text if len(text) <= CELL_CHARS else text[: CELL_CHARS - 1] + "…")
-    if text == "" or text != text.strip() or any(sign in text for sign in ',"\n'):
+    if text in ("", "NULL") or text != text.strip() or any(sign in text for sign in ',"\n'):
         return '"' + text.replace('"', '""') + '"'
     return text
 
