@@ -183,6 +183,28 @@ def test_a_change_that_fails_changes_nothing(changing_shop: str) -> None:
     assert orders(changing_shop) == before
 
 
+def test_a_change_that_is_stopped_is_rolled_back(changing_shop: str) -> None:
+    """The rows that it had changed by then are as they were."""
+    before = orders(changing_shop)
+    asked = database(changing_shop)
+    stopping = threading.Timer(0.2, asked.stop)
+    stopping.start()
+    with pytest.raises(NotDone, match=r"user request|stopped before"):
+        asked.change("UPDATE orders SET total = 0 WHERE pg_sleep(30) IS NOT NULL", 1)
+    stopping.join()
+
+    assert orders(changing_shop) == before
+
+
+def test_tables_of_other_schemas_are_told_with_their_names(changing_shop: str) -> None:
+    """Which ones, the settings say."""
+    with psycopg.connect(changing_shop, password=postgres.PASSWORD, autocommit=True) as owner:
+        owner.execute("CREATE SCHEMA depot CREATE TABLE shelves (id int PRIMARY KEY)")
+    asked = Database(url_of(changing_shop, postgres.PASSWORD), 10, ("depot",))
+
+    assert as_text(asked.schema(), 500) == "depot.shelves(id INTEGER primary key)"
+
+
 def test_a_wrong_password_is_told_without_it(shop: str) -> None:
     """The person must see what is wrong, the model no secret."""
     with pytest.raises(ToolError, match="password authentication failed") as refused:
