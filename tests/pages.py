@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-_PATTERNS = ("README.md", "CHANGELOG.md", "SECURITY.md", "docs/*.md", "workspaces/*/README.md")
+_OURS = ("README.md", "CHANGELOG.md", "SECURITY.md")
+_PATTERNS = (*_OURS, "docs/*.md", "docs/plugins/*.md", "workspaces/*/README.md")
 PAGES = [page for pattern in _PATTERNS for page in sorted(ROOT.glob(pattern))]
 _FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 

@@ -13,16 +13,17 @@ from pathlib import Path
 
 import pytest
 from pages import Block, blocks, each, named, rows, section
+from strangers import fresh_environment, install, ran
 
 from autoagent import run_sync
 from autoagent.commands import Deny
 from autoagent.errors import GoalError
 from autoagent.goal import Goal
 from autoagent.goal.file import load, understand
-from autoagent.plugins import load as load_plugins
 from autoagent.questions import Question
 from autoagent.settings import FILE_NAME
 from autoagent.settings import load as load_settings
+from autoagent.starter import make
 from autoagent.state import RunState
 from autoagent.testing import ScriptedModel, call
 
@@ -63,7 +64,7 @@ def test_wrong_goal_files_say_what_is_documented(text: str, error: str) -> None:
 
 def test_the_config_example_loads(tmp_path: Path) -> None:
     """It is valid, and each of its tables is used."""
-    (block,) = (b for b in blocks("toml") if "[models." in b.text)
+    (block,) = (b for b in blocks("toml") if "[models." in b.text and b.page.name == "command-line.md")
     (tmp_path / FILE_NAME).write_text(block.text)
     settings = load_settings(tmp_path, {})
 
@@ -98,6 +99,11 @@ def _defines(name: str) -> str:
     )
 
 
+def _holding(text: str) -> str:
+    """The documented code that holds a text."""
+    return next(b.text for b in blocks("python") if text in b.text)
+
+
 def _install(folder: Path, package: str, module: str, text: str, entry: str) -> None:
     """A package as pip would leave it: a module, and metadata with its entry point."""
     (folder / f"{module}.py").write_text(text)
@@ -116,27 +122,55 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     before = {*sys.modules}
     yield folder
     for name in {*sys.modules} - before:
-        if name.startswith(("autoagent_csv", "autoagent_post")):
+        if name.startswith("autoagent_post"):
             del sys.modules[name]
 
 
-def test_the_first_plugin_works(site: Path) -> None:
-    """Its entry point is found, a goal enables it, and its own test passes."""
-    (project,) = (tomllib.loads(b.text) for b in blocks("toml") if "[project]" in b.text)
-    ((name, target),) = project["project"]["entry-points"]["autoagent.plugins"].items()
-    module = target.partition(":")[0]
-    _install(site, project["project"]["name"], module, _defines("csv_columns"), f"{name} = {target}")
-    goal = _goal("plugins: [files, csv]")
-    (site / "test_it.py").write_text(_defines("test_the_model_reads_the_columns"))
-    test = importlib.import_module("test_it").test_the_model_reads_the_columns
-    work = site.parent / "first"
-    work.mkdir()
-    try:
-        test(work)
-    finally:
-        del sys.modules["test_it"]
+CARRIED = """
+from pathlib import Path
+from autoagent import Goal, run_sync
+from autoagent.testing import ScriptedModel, call
 
-    assert "csv_columns" in load_plugins(goal).tools
+model = ScriptedModel(
+    call("propose_plan", sub_tasks=["Look into it"]),
+    call("csv_columns", path="sales.csv"),
+    call("files_write", path="columns.txt", content="day, amount"),
+    call("finish", result="written"),
+)
+run_sync(Goal.load(Path("work")).goal, Path("work"), model=model, home=Path("home"))
+print(model.prompts[-2].last.text)
+"""
+"""The documented goal, carried out by who has only installed the plugin."""
+
+
+def test_the_first_plugin_works_outside_the_repository(tmp_path: Path) -> None:
+    """Each command of the page in a fresh environment: begun, written, installed, tested, checked, used."""
+    python = fresh_environment(tmp_path / "venv")
+    cli = (python, "-m", "autoagent")
+    ran(*cli, "plugins", "new", "csv", cwd=tmp_path)
+    package = tmp_path / "autoagent-csv"
+    (package / "autoagent_csv" / "__init__.py").write_text(_defines("csv_columns"))
+    (package / "autoagent_csv" / "rehearsal.py").write_text(_holding('examples={"csv_columns"'))
+    (package / "tests" / "test_csv.py").write_text(_defines("test_the_model_reads_the_columns"))
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "sales.csv").write_text("day,amount\n1,10\n2,20\n")
+    (work / "goal.yaml").write_text(next(b.text for b in blocks("yaml") if "plugins: [files, csv]" in b.text))
+    install(python, package)
+
+    assert "8 passed" in ran(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", package, cwd=tmp_path)
+    assert "csv: nothing wrong\n" in ran(*cli, "plugins", "check", "csv", cwd=tmp_path)
+    assert "csv" in ran(*cli, "plugins", "list", cwd=tmp_path)
+    assert ran(python, "-c", CARRIED, cwd=tmp_path) == "2 rows with the columns day, amount\n"
+    assert (work / "columns.txt").read_text() == "day, amount"
+
+
+def test_the_entry_point_is_the_one_that_is_written(tmp_path: Path) -> None:
+    """The page shows what `plugins new` puts into pyproject.toml."""
+    (shown,) = (tomllib.loads(b.text) for b in blocks("toml") if "entry-points" in b.text)
+    written = tomllib.loads((make("csv", tmp_path) / "pyproject.toml").read_text())
+
+    assert written["project"]["entry-points"] == shown["project"]["entry-points"]
 
 
 def test_the_plugin_that_sends_asks_first_and_sends_what_was_shown(

@@ -1,71 +1,33 @@
-"""`plugins new`: a package that works at once, outside the repository, in an environment of its own."""
+"""`plugins new`: a package that works at once. test_docs_examples.py installs one as a stranger does."""
 
 from __future__ import annotations
 
-import os
-import site
-import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
+from strangers import ran
 
 from autoagent import starter
 from autoagent.cli.app import status_of
 from autoagent.errors import UsageError
 
 
-def ran(*command: str | Path, cwd: Path, **environment: str) -> str:
-    """What a command printed; it ended well."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AUTOAGENT_", "PYTEST_", "VIRTUAL_ENV"))}
-    done = subprocess.run(
-        [str(word) for word in command],
-        cwd=cwd,
-        env={**kept, **environment},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-@pytest.fixture
-def fresh(tmp_path: Path) -> Path:
-    """The Python of a new environment that sees what this one has installed, and needs no registry."""
-    folder = tmp_path / "venv"
-    venv.create(folder, with_pip=False)
-    (packages,) = folder.glob("lib/python*/site-packages")
-    paths = [p for p in (*site.getsitepackages(), *sys.path) if p.endswith("site-packages")]
-    lines = [f"import site; site.addsitedir({path!r})" for path in dict.fromkeys(paths)]
-    (packages / "all.pth").write_text("\n".join(lines) + "\n")
-    return folder / "bin" / "python"
-
-
-def test_a_new_plugin_is_installed_tested_checked_and_enabled(fresh: Path, tmp_path: Path) -> None:
-    """Each line that `plugins new` prints works, and a goal gets the tool."""
-    cli = (fresh, "-m", "autoagent")
-    said = ran(*cli, "plugins", "new", "board", "--effect", "external", cwd=tmp_path)
-    folder = tmp_path / "autoagent-board"
-    offline = ("--no-deps", "--no-build-isolation", "-q", "--disable-pip-version-check")
-    ran(sys.executable, "-m", "pip", "--python", fresh, "install", *offline, "-e", folder, cwd=tmp_path)
-
-    assert said.splitlines()[1].strip() == "pip install -e 'autoagent-board[dev]'"
-    assert "8 passed" in ran(fresh, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder, cwd=tmp_path)
-    assert "board: nothing wrong" in ran(*cli, "plugins", "check", "board", cwd=tmp_path)
-    listed = ran(*cli, "plugins", "list", cwd=tmp_path, AUTOAGENT_HOME=str(tmp_path / "home"))
-    assert ["board", "autoagent-board", "0.1.0"] in [row.split()[:3] for row in listed.splitlines()]
-
-
-@pytest.mark.parametrize("effect", ["read", "write"])
-def test_the_other_beginnings_pass_their_tests(effect: str, tmp_path: Path) -> None:
-    """Without being installed: importable is enough for their tests."""
+@pytest.mark.parametrize("effect", ["write", "external"])
+def test_each_beginning_passes_its_tests(
+    effect: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Importable is enough for them; what to type next is said."""
     assert status_of(["plugins", "new", "try_out", "--into", str(tmp_path), "--effect", effect]) == 0
     folder = tmp_path / "autoagent-try-out"
+    said = [text.strip() for text in capsys.readouterr().out.splitlines()]
     command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder)
 
+    assert said[1:] == [
+        f"pip install -e '{folder}[dev]'",
+        f"pytest {folder}",
+        "autoagent plugins check try_out",
+    ]
     assert "8 passed" in ran(*command, cwd=folder, PYTHONPATH=str(folder))
 
 
