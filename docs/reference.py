@@ -152,7 +152,7 @@ def _entry(module: str, name: str) -> str:
                 )
             case ast.FunctionDef() | ast.AsyncFunctionDef() if node.name == name:
                 said = _prose(ast.get_docstring(node))
-                return f"### {name}\n\n{where}\n\n```python\n{_signature(node)}\n```\n\n{said}"
+                return f"### {name}\n\n{where}\n\n```text\n{_signature(node)}\n```\n\n{said}"
             case ast.Assign(targets=[ast.Name(id=found)]) if found == name:
                 return f"### {name}\n\n{where}\n\n{_prose(_text(after))}"
             case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from types import ModuleType
 
 import pytest
@@ -15,13 +16,14 @@ OTHERS = {"SEARCH"}
 """Names of `autoagent.tools` that need no entry of their own: `SearchedAt` says what they are for."""
 
 
-@pytest.fixture(scope="module")
-def reference() -> ModuleType:
+@pytest.fixture
+def reference(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The generator."""
     spec = importlib.util.spec_from_file_location("reference", ROOT / "docs" / "reference.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, "reference", module)
     spec.loader.exec_module(module)
     return module
 
