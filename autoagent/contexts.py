@@ -76,8 +76,8 @@ class OfPlugin:
         """
         if variable not in self.secrets:
             raise NotDone(
-                f"the secret {variable} isn't at hand: the variable isn't set, or the goal doesn't bind it "
-                "to the host of this call"
+                f"the variable {variable} isn't set, and the goal binds no secret of that name to the host "
+                "of this call"
             )
         return self.secrets[variable].get_secret_value()
 

@@ -7,6 +7,7 @@ them.
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import re
@@ -548,7 +549,31 @@ class Passages(Protocol):
 
 # --- the world outside -------------------------------------------------------------------------------------
 
+_NO_CHARSETS = (
+    "idna",
+    "mbcs",
+    "oem",
+    "palmos",
+    "punycode",
+    "raw_unicode_escape",
+    "undefined",
+    "unicode_escape",
+)
+"""Python decodes by them, and no page is written in one; punycode takes hours for some megabytes."""
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._:-]+)", re.IGNORECASE)
+
+
+def _codec(content_type: str) -> str:
+    """Python's name of the charset; UTF-8 where there is none, no such, or none of text."""
+    found = _CHARSET.search(content_type)
+    try:
+        known = codecs.lookup(found[1]) if found else None
+    except LookupError:
+        return "utf-8"
+    is_text = (
+        known is not None and known._is_text_encoding and known.name.replace("_", "-") not in _NO_CHARSETS
+    )
+    return known.name if known is not None and is_text else "utf-8"
 
 
 @dataclass(frozen=True)
@@ -566,11 +591,7 @@ class HttpReply:
     @property
     def text(self) -> str:
         """By the charset that the server names, else UTF-8; odd bytes are replaced."""
-        found = _CHARSET.search(self.headers.get("content-type", ""))
-        try:
-            return self.content.decode(found[1] if found else "utf-8", "replace")
-        except (LookupError, ValueError):  # no such charset, or one that is no charset of text
-            return self.content.decode("utf-8", "replace")
+        return self.content.decode(_codec(self.headers.get("content-type", "")), "replace")
 
     @property
     def media_type(self) -> str:

@@ -31,6 +31,13 @@ class TestAnswers:
         assert (found.status, found.text, found.media_type) == (200, "hi", "text/html")
         assert found.url == f"{web.url}/a"
 
+    async def test_odd_headers(self) -> None:
+        """Bytes beyond ASCII in a header are text somehow; also for a library."""
+        async with web_server({"/": b"HTTP/1.1 200 OK\r\nx-a: K\xf6ln\r\ncontent-length: 0\r\n\r\n"}) as web:
+            assert (await client(web).get(web.url + "/")).headers["x-a"]
+            async with httpx2.AsyncClient(transport=client(web).transport()) as library:
+                assert (await library.get(web.url + "/")).headers["x-a"]
+
     async def test_a_status_is_no_error(self) -> None:
         """404 is an answer."""
         async with web_server() as web:
@@ -42,6 +49,8 @@ class TestAnswers:
             ("gzip", gzip.compress(b"hello" * 50_000)),
             ("deflate", zlib.compress(b"hello" * 50_000)),
             ("deflate", zlib.compress(b"hello" * 50_000)[2:-4]),
+            ("gzip", gzip.compress(b"hello" * 20_000) + gzip.compress(b"hello" * 30_000)),
+            ("gzip", gzip.compress(b"hello" * 50_000) + b"\0" * 100_000),
         ],
     )
     async def test_packed(self, encoding: str, packed: bytes) -> None:
@@ -65,6 +74,13 @@ class TestAnswers:
             ("text/plain; charset=iso-8859-1", b"K\xf6ln", "Köln"),
             ("text/plain; charset=no-such", "Köln".encode(), "Köln"),
             ("text/plain; charset=base64", b"a", "a"),
+            ("text/plain; charset=rot13", b"a", "a"),
+            ("text/plain; charset=idna", b"xn--a", "xn--a"),
+            ("text/plain; charset=unicode-escape", b"\\x41", "\\x41"),
+            ('text/plain; charset="Windows-1252"', b"\x80", "€"),
+            pytest.param(
+                "text/plain; charset=punycode", b"a-" + b"b" * 300_000, "a-" + "b" * 300_000, id="puny"
+            ),
             ("text/plain", b"\xff", "\ufffd"),
         ],
     )

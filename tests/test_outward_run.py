@@ -160,7 +160,7 @@ plugins: [files]
             stage = await self._run(tmp_path, web, there, here)
 
         said = [e.output for e in stage.events(CallEnded) if "secret" in e.output or "letters" in e.output]
-        assert "isn't at hand" in said[0]
+        assert "binds no secret of that name" in said[0]
         assert said[1] == "12 letters"
 
     async def test_one_that_is_not_set_begins_no_run(

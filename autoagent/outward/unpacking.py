@@ -6,6 +6,8 @@ import zlib
 from collections.abc import Iterator
 
 _PIECE = 1 << 16
+_ANOTHER_MEMBER = b"\x1f"
+"""gzip is a row of members."""
 
 
 class Unpacker:
@@ -18,14 +20,18 @@ class Unpacker:
         self._is_plain = encoding in ("", "identity")
         self._is_deflate = encoding == "deflate"
         self._stream: zlib._Decompress | None = None
+        self._has_ended = False
 
     def take(self, data: bytes) -> Iterator[bytes]:
         """What `data` unpacks to, in pieces of at most 64 KiB: who takes no more of them stops a bomb."""
         if self._is_plain:
             yield data
             return
-        while data:
+        is_full = False
+        while data or is_full:
             if self._stream is None:
+                if self._has_ended and (self._is_deflate or not data.startswith(_ANOTHER_MEMBER)):
+                    return  # what follows the end is nobody's
                 self._stream = self._opened(data)
             try:
                 piece = self._stream.decompress(data, _PIECE)
@@ -33,13 +39,14 @@ class Unpacker:
                 raise ValueError(f"packed wrongly ({error})") from error
             if piece:
                 yield piece
-            data = self._stream.unconsumed_tail
+            data, is_full = self._stream.unconsumed_tail, len(piece) == _PIECE
             if self._stream.eof:
-                data = b""  # what follows the end is nobody's
+                data, is_full = self._stream.unused_data, False
+                self._stream, self._has_ended = None, True
 
     def end(self) -> None:
         """Raises `ValueError` where the packed body wasn't whole."""
-        if self._stream is not None and not self._stream.eof:
+        if self._stream is not None:
             raise ValueError("packed, and cut off before its end")
 
     def _opened(self, first: bytes) -> zlib._Decompress:

@@ -106,7 +106,7 @@ def _request(place: Place, address: str, sending: Sending) -> httpx2.Request:
     return httpx2.Request(
         sending.method,
         url,
-        headers=[("Host", place.authority), *sending.headers],
+        headers=[(k.encode(), v.encode()) for k, v in (("Host", place.authority), *sending.headers)],
         stream=sending.body,
         extensions={"sni_hostname": place.host, "timeout": timeout.as_dict()},
     )
@@ -169,8 +169,9 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         received = await stack.enter_async_context(exchange(place, sending, MOST_STREAMED))
         self._uses.answered.append(place.host)
         headers = [(k, strike.text(v)) for k, v in received.headers if k.lower() not in _UNPACKED]
+        raw = [(name.encode(), value.encode()) for name, value in headers]
         pieces = struck(received.pieces, strike) if strike else received.pieces
-        return httpx2.Response(received.status, headers=headers, stream=_Body(pieces, stack))
+        return httpx2.Response(received.status, headers=raw, stream=_Body(pieces, stack))
 
 
 _REWRITTEN = ("host", "connection", "accept-encoding")
