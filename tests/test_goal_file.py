@@ -204,6 +204,14 @@ def test_powers_without_a_plugin_are_noted(write: Write) -> None:
     assert [re.findall(r"allow\.\w+", note)[0] for note in notes] == ["allow.send", "allow.run", "allow.web"]
 
 
+@pytest.mark.parametrize("plugin", ["web", "http", "openapi", "somebodys"])
+def test_hosts_are_of_use_to_whoever_fetches(plugin: str) -> None:
+    """No note where a plugin may want them."""
+    goal = f"goal: x\nallow: {{web: [a.org]}}\nplugins: [files, {plugin}]\n"
+
+    assert understand(goal)[1] == ()
+
+
 # --- what is refused, with its line ------------------------------------------------------------------------
 
 

@@ -200,6 +200,10 @@ def _notes(goal: Goal) -> tuple[str, ...]:
         notes.append(
             "allow.run is 'sandbox', but 'python' isn't among the plugins, so its tools aren't offered"
         )
-    if goal.allow.web and "web" not in enabled:
-        notes.append("allow.web names hosts, but 'web' isn't among the plugins, so its tools aren't offered")
+    if goal.allow.web and _FETCH_NOTHING.issuperset(enabled):
+        notes.append("allow.web names hosts, but none of the plugins fetches anything; add 'web' or 'http'")
     return tuple(notes)
+
+
+_FETCH_NOTHING = {"documents", "files", "mail", "memory", "notify", "python", "sql"}
+"""Of our own plugins; another's may fetch whatever it wants to."""
