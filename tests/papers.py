@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 
 
 def pdf(*pages: str, password: str = "") -> bytes:
-    """A PDF with these pages, line by line."""
+    """A PDF with these pages, line by line, in a font that has ligatures."""
     from reportlab.lib.pdfencrypt import StandardEncryption
+    from reportlab.pdfbase.pdfmetrics import registerFont
+    from reportlab.pdfbase.ttfonts import TTFont
     from reportlab.pdfgen.canvas import Canvas
 
     data = io.BytesIO()
     lock = StandardEncryption(password, strength=128) if password else None
     canvas = Canvas(data, encrypt=lock, invariant=True)
+    registerFont(TTFont("Vera", "Vera.ttf"))
     for page in pages:
+        canvas.setFont("Vera", 12)
         for number, line in enumerate(page.splitlines()):
             canvas.drawString(40, 800 - 14 * number, line)
         canvas.showPage()

@@ -158,6 +158,13 @@ async def test_text_of_any_encoding_is_read(desk: Desk, data: bytes) -> None:
     assert "[1] a.txt, line 1, characters 0 to 11\n| Überstunden" in await desk.search("überstunden")
 
 
+async def test_typesetting_of_a_pdf_hides_no_word(desk: Desk) -> None:
+    """A ligature is the letters that it stands for."""
+    desk.files.write("a.pdf", papers.pdf("the \ufb01le on the \ufb02oor"))
+
+    assert "| the file on the floor" in await desk.search("file")
+
+
 async def test_notes_of_a_slide_are_found(desk: Desk) -> None:
     """What the speaker says stands below the slide."""
     desk.files.write("a.pptx", papers.pptx(("Leave", "28 days"), notes="mention Rome"))

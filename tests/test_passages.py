@@ -92,14 +92,14 @@ async def test_killed_process_leaves_no_source_in_part(
 async def test_two_processes_share_an_index(tmp_path: Path, writers: list[subprocess.Popen[str]]) -> None:
     """Each waits for the other's operation; what both store at once is there once."""
     path = tmp_path / "passages"
-    writers += [writer(path, "s", 6), writer(path, "s", 6)]
+    writers += [writer(path, "s", 3), writer(path, "s", 3)]
     for process in writers:
         process.communicate()
     passages = EdgePassages(path)
 
     assert [process.returncode for process in writers] == [0, 0]
-    assert len(await passages.known([f"s{n}" for n in range(6)])) == 6
-    assert len(await found(passages, "leave", ["s3"], limit=50)) == 20
+    assert len(await passages.known([f"s{n}" for n in range(3)])) == 3
+    assert len(await found(passages, "leave", ["s2"], limit=50)) == 20
 
 
 async def test_looking_makes_no_folder(tmp_path: Path) -> None:

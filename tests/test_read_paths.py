@@ -58,12 +58,14 @@ async def looked(tmp_path: Path, paths: Sequence[str] | None) -> tuple[Stage, Ca
         (("open.txt",), ("outside",)),
         (("mine.txt",), ()),
         (("mine.txt", "notes/key"), ("outside", "private")),
+        (("notes",), ("outside", "private")),
+        (("./mine.txt",), ("outside", "private")),
     ],
 )
 async def test_labels_follow_the_files_that_were_read(
     tmp_path: Path, paths: Sequence[str] | None, labels: tuple[str, ...]
 ) -> None:
-    """Without a word of the tool's all that its path names counts as read."""
+    """Without a word of the tool's all that its path names counts as read; with a wrong word, everything."""
     _, ended = await looked(tmp_path, paths)
 
     assert ended.labels == labels

@@ -48,6 +48,8 @@ class Learnt:
         own: tuple[str, ...] = outcome.labels
         if tool is None or tool.runs_code:
             own = (*own, *labels_of_tree(goal, tree))
+        elif outcome.paths is not None and not all(path in tree.entries for path in outcome.paths):
+            own = (*own, *labels_of_tree(goal, tree))  # a path that isn't there could stand for any
         elif tool.paths or outcome.paths is not None:
             paths = _paths_of(tool, decided) if outcome.paths is None else outcome.paths
             if decided.effect == "read":

@@ -210,7 +210,7 @@ class _Shard:
     def _look_for_room(self) -> None:
         """Raises `StoreUnavailable`."""
         home = self._path.parent
-        home.mkdir(parents=True, exist_ok=True)
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)  # texts of your files, in plain
         free = shutil.disk_usage(home).free
         if free < _ROOM_BYTES:
             raise StoreUnavailable(
@@ -248,7 +248,7 @@ class _Shard:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = os.open(self._path.with_name(self._path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             self._wait_for(lock)

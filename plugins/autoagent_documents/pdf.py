@@ -9,6 +9,10 @@ from pypdf.errors import PyPdfError
 
 from autoagent_documents.pages import Page, Unreadable, limited
 
+# typesetters' signs for pairs of letters, by which nobody searches, and hyphens that aren't shown
+_LETTERS = str.maketrans(
+    {"ﬀ": "ff", "ﬁ": "fi", "ﬂ": "fl", "ﬃ": "ffi", "ﬄ": "ffl", "ﬅ": "st", "ﬆ": "st", "\u00ad": None}
+)
 _LOCKED = "it is encrypted; save a copy without its password"
 
 
@@ -34,4 +38,4 @@ class Pdf:
             raise
         except Exception as error:  # a broken page raises anything; the others can still be read
             return Page(name, "", problem=f"{type(error).__name__}: {error}"[:200])
-        return limited(Page(name, text.strip("\n")))
+        return limited(Page(name, text.strip("\n").translate(_LETTERS)))
