@@ -550,14 +550,8 @@ class Passages(Protocol):
 # --- the world outside -------------------------------------------------------------------------------------
 
 _NO_CHARSETS = (
-    "idna",
-    "mbcs",
-    "oem",
-    "palmos",
-    "punycode",
-    "raw_unicode_escape",
-    "undefined",
-    "unicode_escape",
+    *("idna", "mbcs", "oem", "palmos", "punycode", "undefined"),
+    *("raw-unicode-escape", "unicode-escape"),
 )
 """Python decodes by them, and no page is written in one; punycode takes hours for some megabytes."""
 _CHARSET = re.compile(r"charset\s*=\s*[\"']?([A-Za-z0-9._:-]+)", re.IGNORECASE)
@@ -570,10 +564,9 @@ def _codec(content_type: str) -> str:
         known = codecs.lookup(found[1]) if found else None
     except LookupError:
         return "utf-8"
-    is_text = (
-        known is not None and known._is_text_encoding and known.name.replace("_", "-") not in _NO_CHARSETS
-    )
-    return known.name if known is not None and is_text else "utf-8"
+    if known is None or not known._is_text_encoding or known.name.replace("_", "-") in _NO_CHARSETS:
+        return "utf-8"
+    return known.name
 
 
 @dataclass(frozen=True)
