@@ -197,10 +197,10 @@ async def test_a_server_that_dies_in_a_call_leaves_it_in_doubt_and_comes_back(tm
 
 async def test_a_call_without_an_answer_is_stopped_and_the_server_told(tmp_path: Path) -> None:
     """The others go on."""
-    stage = stage_of(tmp_path / "x", peer(timeout_s=0.2))
+    stage = stage_of(tmp_path / "x", peer(timeout_s=1.0))
     hung, answered = await carried(stage, call("mcp_peer_hang"), call("mcp_peer_say", text="hi"))
 
-    assert "the MCP server 'peer' gave no answer for 0.2 s (no progress)" in hung.output
+    assert "the MCP server 'peer' gave no answer for 1 s (no progress)" in hung.output
     assert hung.in_doubt
     assert answered.ok
     assert "notifications/cancelled" in log_of(stage)
@@ -447,6 +447,29 @@ async def test_a_url_that_comes_back_is_spoken_to_again(tmp_path: Path) -> None:
     assert said[1].startswith("ToolError: the MCP server 'letters' broke off")
     assert said[2].startswith("NotDone: the MCP server 'letters' isn't there any more")
     assert said[3].startswith("NotDone: the MCP server 'letters' had ended")
+
+
+async def test_a_url_that_wants_another_token_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The token goes there in a header, and nowhere else; the status stands in the reason."""
+    heads: list[str] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    monkeypatch.setenv("NOTES_TOKEN", "s3cret-word")
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}/mcp"
+        stage = stage_of(tmp_path / "x", table("peer", url=url, token_env="NOTES_TOKEN"))
+        with pytest.raises(Unavailable, match=r"'peer' can't be reached: .* \(401 Unauthorized\)"):
+            await stage.start(goal("peer"), model_of())
+
+    assert "authorization: bearer s3cret-word" in heads[0].lower()
 
 
 async def test_a_call_under_way_when_the_run_is_stopped_is_asked_about(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ class Server:
         self._is_listed = False
         self._why = ""
         """What has ended the last connection."""
+        self._status = ""
+        """What a URL answered last in place of a message, for errors."""
         self._wanted, self._ready = asyncio.Event(), asyncio.Condition()
         self._broken, self._changed = asyncio.Event(), asyncio.Event()
         self._left_out: set[str] = set()
@@ -74,7 +76,7 @@ class Server:
             await self._wanted.wait()
             self._wanted.clear()
             self._tries += 1
-            self._why = ""
+            self._why = self._status = ""
             self._broken.clear()
             try:
                 async with self._connected() as connection:
@@ -82,7 +84,7 @@ class Server:
                     await self._tell(connection)
                     await self._until_broken(connection)
             except Exception as error:  # of the SDK, the guard, the system: in words, for who waits
-                self._why = self._why or one_line(in_words(error), 300)
+                self._why = self._why or one_line(f"{in_words(error)}{self._status}", 300)
             await self._tell(None)
 
     async def _tell(self, connection: Connection | None) -> None:
@@ -126,7 +128,7 @@ class Server:
         settings, context = self.settings, self._context
         if settings.url:
             token = context.secret(settings.token_env) if settings.token_env else None
-            connection = over_http(settings.url, token, context.http, self._changed.set)
+            connection = over_http(settings.url, token, context.http, self._changed.set, self._refused)
             async with connection as connected:
                 yield connected
             return
@@ -153,6 +155,9 @@ class Server:
     def _ended(self, why: str) -> None:
         self._why = one_line(why, 300)
         self._broken.set()
+
+    def _refused(self, status: str) -> None:
+        self._status = f" ({one_line(status, 80)})"
 
     def _note(self, said: str) -> None:
         self._context.log.info("MCP server %s: %s", self.name, one_line(said, 300))

@@ -186,14 +186,20 @@ async def over_stdio(
 
 @asynccontextmanager
 async def over_http(
-    url: str, token: str | None, http: Http, changed: Callable[[], None]
+    url: str, token: str | None, http: Http, changed: Callable[[], None], refused: Callable[[str], None]
 ) -> AsyncIterator[Connection]:
-    """Speak MCP with a server at a URL, through the guarded way out."""
+    """Speak MCP with a server at a URL, through the guarded way out. `refused` hears of bad statuses."""
+
+    async def look(response: httpx2.Response) -> None:
+        if response.status_code >= 400:
+            refused(f"{response.status_code} {response.reason_phrase}".strip())
+
+    # a stream of events may be silent for hours; a call has its own end
+    times = httpx2.Timeout(30, read=None)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    times = httpx2.Timeout(
-        30, read=None
-    )  # a stream of events may be silent for hours; a call has its own end
-    async with httpx2.AsyncClient(transport=http.transport(), headers=headers, timeout=times) as client:
+    async with httpx2.AsyncClient(
+        transport=http.transport(), headers=headers, timeout=times, event_hooks={"response": [look]}
+    ) as client:
         transport = streamable_http_client(url, http_client=client, max_sse_event_size=LONGEST_LINE)
         async with _connected(transport, changed) as connection:
             yield connection
