@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from tempfile import mkdtemp
 
 import pytest
 from loops import finish, plan, write
+from states import AT
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 from worlds import World
@@ -19,13 +20,16 @@ from worlds import World
 from autoagent.commands import Answer, Approve, Command, Deny, RaiseLimits, Tell
 from autoagent.console.finding import opened
 from autoagent.goal.file import understand
+from autoagent.ids import memory_id
 from autoagent.journal.home import home
 from autoagent.loop.context import Models
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
+from autoagent.ports import MemoryPoint
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.tui.app import Cockpit
 from autoagent.tui.lines import Lines
+from autoagent.tui.past import PastScreen
 from autoagent.tui.question import DEAD_S, QuestionScreen
 from autoagent.tui.reading import ReadScreen
 from autoagent.tui.run import RunScreen
@@ -44,6 +48,7 @@ class Carried:
 
     resumed: list[str] = field(default_factory=list)
     started: list[Path] = field(default_factory=list)
+    typed: list[Sequence[str]] = field(default_factory=list)
 
     def resume(self, run_id: str) -> Path:
         self.resumed.append(run_id)
@@ -52,6 +57,9 @@ class Carried:
     def start(self, target: Path) -> Path:
         self.started.append(target)
         return Path("a.log")
+
+    def console(self, arguments: Sequence[str]) -> None:
+        self.typed.append(arguments)
 
 
 async def ran(folder: Path, goal: str, *replies: Reply) -> Outcome:
@@ -461,6 +469,83 @@ async def test_leaving_says_how_to_come_back(tmp_path: Path) -> None:
         await seat.press("escape")
         assert isinstance(seat.app.screen, RunsScreen)
         assert seat.app.left_at == "1 waits for you · autoagent tui comes back"
+
+
+# --- the past, memory, plugins ------------------------------------------------------------------------------
+
+
+async def past_of(seat: Seat) -> PastScreen:
+    """The slider over the run on screen, once it has read it."""
+    await seat.press("p")
+    screen = seat.app.screen
+    assert isinstance(screen, PastScreen)
+    await seat.until(lambda: screen.at > 1)
+    return screen
+
+
+async def test_the_past_is_stepped_through(tmp_path: Path) -> None:
+    """Plan and proof are as they were; what has changed since is a key away."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
+
+    async with seated(run=done.run) as seat:
+        screen = await past_of(seat)
+        assert "✓ proved  a.txt" in seat.text("#plan")
+        await seat.press("home")
+        assert screen.at == 1
+        assert "▌PAST▐" in seat.text("#title")
+        assert "✓ proved" not in seat.text("#plan")
+        await seat.press("L")
+        assert "│ the text" in seat.text("#entry")
+        await seat.press("home", "d")
+        assert "+the text" in seat.text("#text")
+
+
+async def test_a_fork_is_made_from_the_past(tmp_path: Path) -> None:
+    """In a folder of its own; it is in the list."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
+
+    async with seated(run=done.run) as seat:
+        await past_of(seat)
+        await seat.press("home", "L", "f")
+        await seat.until(lambda: len(seat.app.seen) == 2)
+        assert "it is in the list" in seat.text("#news")
+
+
+async def test_an_undo_is_the_console_s(tmp_path: Path) -> None:
+    """Where the screen can't be left, the command is named."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
+
+    async with seated(run=done.run) as seat:
+        await past_of(seat)
+        await seat.press("home", "u")
+
+        assert f"type: autoagent undo {done.run} --to 1" in seat.text("#news")
+
+
+async def test_memory_is_searched_and_forgotten(tmp_path: Path) -> None:
+    """Two keys drop what is wrong."""
+    from autoagent.settings import Settings
+    from autoagent.wiring import open_memory
+
+    memory = open_memory(home(), Settings())
+    point = MemoryPoint(id=memory_id("r", "1"), text="zebras have stripes", run="r", source="outcome", at=AT)
+    await memory.store([point])
+    await memory.close()
+
+    async with seated() as seat:
+        await seat.press("m", *"zebras", "enter")
+        await seat.until(lambda: "stripes" in seat.text("#hits"))
+        await seat.press("x", "x")
+        await seat.until(lambda: "stripes" not in seat.text("#hits"))
+
+
+async def test_plugins_are_listed() -> None:
+    """With how a goal brings them in."""
+    async with seated() as seat:
+        await seat.press("P")
+
+        assert "files" in seat.text("#plugins")
+        assert "allow.web" in seat.text("#plugins")
 
 
 # --- starting, help, colours --------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, TypeVar
 
-from textual.app import App
+from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 
 from autoagent.clock import SystemClock
@@ -18,6 +18,7 @@ from autoagent.errors import AutoagentError
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.tui.background import Background, Carrier
 from autoagent.tui.helping import HelpScreen
+from autoagent.tui.past import PastScreen
 from autoagent.tui.question import QuestionScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
@@ -99,7 +100,7 @@ class Cockpit(App[None]):
     def tell(self, news: str) -> None:
         """One line above the footer."""
         for screen in reversed(self.screen_stack):
-            if isinstance(screen, RunsScreen | RunScreen):
+            if isinstance(screen, RunsScreen | RunScreen | PastScreen):
                 screen.tell(news)
                 return
 
@@ -156,6 +157,15 @@ class Cockpit(App[None]):
             return str(error)
         self._watch.look()
         return "sent" if self.journal.holder(run_id) is not None else "kept; r goes on with the run"
+
+    def on_console(self, *arguments: str) -> None:
+        """A command at the terminal itself, which shows and asks; the screen comes back after it."""
+        try:
+            with self.suspend():
+                self.carrier.console(arguments)
+        except SuspendNotSupported:
+            self.tell(f"type: autoagent {' '.join(arguments)}")
+        self._watch.look()
 
     def resume(self, run_id: str) -> None:
         run = self.seen[run_id]

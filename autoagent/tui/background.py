@@ -24,6 +24,10 @@ class Carrier(Protocol):
         """Begin a run in a folder, or of a goal file; its log. Raises `StoreUnavailable`."""
         ...
 
+    def console(self, arguments: Sequence[str]) -> None:
+        """A command of autoagent at this terminal, until it ends and the person has read it."""
+        ...
+
 
 class Background:
     """Carries runs in processes of their own, each with a log in the home folder."""
@@ -36,6 +40,11 @@ class Background:
 
     def start(self, target: Path) -> Path:
         return self._start(f"starting-{new_id()}", ["run", "--json", "--", str(target)])
+
+    def console(self, arguments: Sequence[str]) -> None:
+        command = [sys.executable, "-P", "-m", "autoagent", *arguments]
+        subprocess.run(command, env={**os.environ, "AUTOAGENT_HOME": str(self._home)}, check=False)
+        input("enter goes back to the cockpit › ")
 
     def _start(self, name: str, arguments: Sequence[str]) -> Path:
         folder = self._home / "logs"

@@ -70,6 +70,7 @@ class RunScreen(Screen[None]):
         Binding("3", "view('files')", "files", tooltip="What it has changed", id="run.files"),
         Binding("d", "diff", "diff", tooltip="All lines that it has changed", id="run.diff"),
         Binding("w", "why", "why", tooltip="What led to the line under the cursor", id="run.why"),
+        Binding("p", "past", "past", tooltip="The run as it was, entry by entry", id="run.past"),
         Binding("s", "steer", "steer", tooltip="Say something to the agent", id="run.steer"),
         Binding("space", "pause", "pause", tooltip="Hold still, and go on", id="run.pause"),
         Binding("l", "limit", "limit", tooltip="Raise a limit: usd 3, steps 80", id="run.limit"),
@@ -195,6 +196,11 @@ class RunScreen(Screen[None]):
         self.app.push_screen(ReadScreen(f"what led to {what}", found))
 
     # --- doing ----------------------------------------------------------------------------------------------
+
+    def action_past(self) -> None:
+        from autoagent.tui.past import PastScreen
+
+        self.app.push_screen(PastScreen(self.run_id))
 
     def action_steer(self) -> None:
         self._write("what the agent should know before its next step", self._steered)

@@ -37,6 +37,8 @@ class RunsScreen(Screen[None]):
         Binding("n", "new", "new", tooltip="Start a goal", id="runs.new"),
         Binding("r", "resume", "resume", tooltip="Go on with the run under the cursor", id="runs.resume"),
         Binding("c", "cancel", "cancel", tooltip="End it for good; asks", id="runs.cancel"),
+        Binding("m", "memory", "memory", tooltip="What earlier runs found", id="runs.memory"),
+        Binding("P", "plugins", "plugins", tooltip="What is installed, and what it lacks", id="runs.plugins"),
         Binding("slash", "filter", "filter", key_display="/", id="runs.filter"),
     ]
 
@@ -107,6 +109,16 @@ class RunsScreen(Screen[None]):
         from autoagent.tui.starting import StartScreen
 
         self.app.push_screen(StartScreen(), lambda said: self.tell(said or ""))
+
+    def action_memory(self) -> None:
+        from autoagent.tui.memory import MemoryScreen
+
+        self.app.push_screen(MemoryScreen())
+
+    def action_plugins(self) -> None:
+        from autoagent.tui.extensions import PluginsScreen
+
+        self.app.push_screen(PluginsScreen())
 
     def action_resume(self) -> None:
         if self.chosen:
