@@ -47,7 +47,7 @@ class ModelSpec:
     base_url: str | None
     """`None` where the table has none."""
     key: SecretStr | None
-    """From the variable that `key_env` names."""
+    """From the variable that `key_env` names; `None` where the table names none, or it isn't set."""
     style: Literal["tools", "code", "auto"]
     price: Price
     context_tokens: int

@@ -2,22 +2,59 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal
 
 from autoagent import plugins
-from autoagent.errors import UsageError
+from autoagent.errors import AutoagentError, ModelUnavailable, UsageError
+from autoagent.messages import Reply
 from autoagent.opening import reach_of_settings
-from autoagent.ports import Model, Outward, Price
+from autoagent.ports import Model, ModelRequest, Outward, Price
 from autoagent.providers import Embedder, ModelSpec, ProviderContext
 from autoagent.reach import reach_of_urls
+from autoagent.redact import one_line
 from autoagent.settings import ModelSettings, Settings
 from autoagent.tools import Plugin
 
-T = TypeVar("T")
+
+@dataclass(frozen=True)
+class ModelOfPlugin:
+    """A plugin's model: whatever its code does, there is a reply, or `ModelUnavailable`."""
+
+    model: Model
+    plugin: str
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def style(self) -> Literal["tools", "code"]:
+        return self.model.style
+
+    @property
+    def price(self) -> Price:
+        return self.model.price
+
+    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+        try:
+            reply = await self.model.reply(request, on_text)
+        except AutoagentError:
+            raise
+        except Exception as error:  # foreign code
+            said = one_line(f"{type(error).__name__}: {error}", 300)
+            raise ModelUnavailable(f"the plugin {self.plugin!r} gave no reply: {said}") from error
+        if not isinstance(reply, Reply):
+            raise ModelUnavailable(
+                f"the plugin {self.plugin!r} gave {type(reply).__name__}; expected a Reply"
+            )
+        return reply
+
+    async def close(self) -> None:
+        await self.model.close()
 
 
 @dataclass(frozen=True)
@@ -44,7 +81,8 @@ class Providers:
         spec = ModelSpec(
             model=wanted.model,
             base_url=base_url,
-            key=self.settings.key(wanted.key_env),
+            # one that isn't named is another server's
+            key=self.settings.key(wanted.key_env) if "key_env" in wanted.model_fields_set else None,
             style=wanted.style,
             price=price,
             context_tokens=wanted.context_tokens,
@@ -54,7 +92,9 @@ class Providers:
             tries=wanted.tries,
         )
         context = replace(context, http=self.outward.http(reach)[0])
-        return plugins.provided(partial(plugin.models, context, spec), plugin.name)
+        return ModelOfPlugin(
+            plugins.provided(partial(plugin.models, context, spec), plugin.name), plugin.name
+        )
 
     def embedder(self, name: str) -> Embedder:
         """The embedder that `[memory] embed` names. Raises `UsageError`."""

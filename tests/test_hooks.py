@@ -3,23 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from loops import Stage, finish, interrupt, plan, worker_prompts, write, yes
+from loops import Stage, Together, finish, interrupt, plan, worker_prompts, write, yes
+from worlds import World
 
-from autoagent import CallOutcome, HeardCall, HookContext, Hooks, NotDone, Plugin, Report, ToolContext, tool
+from autoagent import (
+    CallOutcome,
+    HeardCall,
+    HookContext,
+    Hooks,
+    NotDone,
+    Observation,
+    Plugin,
+    Report,
+    ToolContext,
+    tool,
+)
 from autoagent.errors import UsageError
-from autoagent.events import CallEnded, CallStarted, HookFailed, QuestionAsked, Reported, RunEnded
+from autoagent.events import CallEnded, CallStarted, Entry, HookFailed, QuestionAsked, Reported, RunEnded
 from autoagent.loop import hearing
 from autoagent.messages import Reply
 from autoagent.past.replay import replay
+from autoagent.ports import ModelRequest
 from autoagent.questions import Question
+from autoagent.sandboxes.monty import MontySandbox
 from autoagent.state import RunState
-from autoagent.testing.model import ScriptedModel, call
+from autoagent.testing.model import ScriptedModel, call, script
 
 GOAL = """
 goal: tell Anna
@@ -345,6 +360,88 @@ async def test_a_replay_calls_no_hook_and_goes_the_same_way(tmp_path: Path) -> N
     assert found.same, found
     assert found.is_whole
     assert (len(ear.before), len(ear.after), len(ear.reports)) == heard
+
+
+CODE = """
+goal: tell Anna
+allow: {run: sandbox, web: [pages.example], send: {post: [anna]}}
+plugins: [files, python, post]
+done_when: [{file: a.txt}]
+"""
+
+
+@pytest.mark.parametrize("refused", ["", "page_read", "post_send", "script"])
+async def test_scripts_are_heard_whole_and_by_what_they_reach(tmp_path: Path, refused: str) -> None:
+    """One call for the script, one for each read of the world in it, one for each send after it."""
+
+    async def verdict(call: HeardCall) -> str | None:
+        return "not today" if call.tool == refused and "'y'" not in str(call.args) else None
+
+    ear, world, sandbox = Ear(verdict), World(), MontySandbox()
+    stage = Stage.at(tmp_path, sandbox=sandbox, plugins=[world.plugin(), ear.plugin])
+    code = "try:\n    print(page_read('https://pages.example/'))\nexcept Exception as e:\n    print(e)\n"
+    code += "open('a.txt', 'w').write('x')\npost_send('anna', 'hi')\nfinish('ok')"
+    again = "open('a.txt', 'w').write('y')\nfinish('ok')"
+    goal = CODE.replace("tell Anna", "tell Anna of https://pages.example/")
+    model = ScriptedModel(
+        style="code", planner=[plan("a")], worker=[script(code), script(again)], by_number=True
+    )
+    await stage.start(goal, model)
+    await sandbox.close()
+
+    tools = ["script", "page_read", "post_send"]
+    if refused == "script":  # nothing of it is run; the next one is
+        tools = ["script", "script"]
+    assert [c.tool for c in ear.before] == tools
+    assert [c.tool for c, o in ear.after if not o.ok] == ([refused] if refused else [])
+    assert stage.read("a.txt") == ("y" if refused == "script" else "x")
+    found = await asyncio.to_thread(replay, stage.journal, stage.run, stage.plugins)
+    assert found.same, found
+
+
+async def test_what_another_lane_reads_while_a_hook_thinks_is_heeded(tmp_path: Path) -> None:
+    """A send that was allowed is asked about, since the run has read outside and private text by now."""
+    thinking, read = threading.Event(), threading.Event()
+
+    @tool(effect="read")
+    async def ear_read(ctx: ToolContext) -> Observation:
+        """Read."""
+        await asyncio.to_thread(thinking.wait, 30)
+        return Observation(text="secret", labels=("outside", "private"))
+
+    async def think(call: HeardCall) -> None:
+        if call.tool == "ear_send":
+            thinking.set()
+            await asyncio.to_thread(read.wait, 30)
+
+    class Lanes(Together):
+        async def before(self, request: ModelRequest) -> None:
+            """The send is decided once the other lane's read is under way."""
+            if request.lane == "b":
+                await stage.until(lambda s: any(isinstance(x.event, CallStarted) for x in s.entries))
+
+    def worker(request: ModelRequest) -> Reply:
+        own = {"a": [call("ear_read"), *DONE], "b": [send(), finish()]}[request.lane]
+        return own[request.number - 1]
+
+    def hear(entry: Entry) -> None:
+        if isinstance(entry.event, CallEnded) and "private" in entry.event.labels:
+            read.set()
+
+    ear = Ear(think)
+    plugin = replace(ear.plugin, tools=[*ear.plugin.tools, ear_read])
+    stage = Stage.at(tmp_path, plugins=[plugin])
+    model = Lanes(planner=[plan("a", "b")], worker=[worker] * 9)
+    await stage.start(f"{GOAL}parallel: 2\n", model, on_entry=hear)
+
+    assert ear.sent == []
+    assert stage.question().subject.destination == "anna"
+    assert stage.question().subject.labels == ("outside", "private")
+    stage.approve()
+    await stage.resume(model)
+    assert ear.sent == ["anna"]
+    found = await asyncio.to_thread(replay, stage.journal, stage.run, stage.plugins)
+    assert found.same, found
 
 
 async def test_what_is_no_hook_is_refused(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from answering import Answer, Asked, answering
+from cli_runs import Cli
 from loops import finish, plan, write
 from pages import blocks
 
@@ -134,6 +135,19 @@ def claude_home(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch, more:
 
 class TestAnthropic:
     """`provider = "anthropic"`."""
+
+    async def test_a_key_that_is_not_named_is_not_sent(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The default variable's key is another server's."""
+        monkeypatch.setenv("OPENAI_API_KEY", "s3cret")
+        async with answering(lambda asked: (200, message())) as server:
+            table = f'[models.a]\nmodel = "m"\nprovider = "anthropic"\nbase_url = "{server.url}/v1"\n'
+            home = configured(tmp_path, f"{table}price = {{prompt = 1, completion = 1}}\n")
+            outcome = await run(GOAL, tmp_path / "work", home=home)
+
+        assert "needs a key" in outcome.reason
+        assert server.asked == []
 
     async def test_a_run_speaks_its_api(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         """Tools, results and text as the Messages API has them; the whole prompt is marked for its cache."""
@@ -348,3 +362,18 @@ def test_the_documented_providers_work(tmp_path: Path, monkeypatch: pytest.Monke
 
     assert "the drawer is empty" in outcome.reason
     assert len(list((home / "vectors").iterdir())) >= 1
+
+
+async def test_doctor_asks_a_plugin_s_model_nothing(tmp_path: Path) -> None:
+    """Its key would be for nobody else; what can't be had is said, and so is what every run would lack."""
+    async with answering(lambda asked: (200, {})) as server:
+        table = '[models.claude]\nmodel = "claude-x"\nprovider = "anthropic"\nkey_env = "CLAUDE_KEY"\n'
+        more = '[memory]\nembed = "nobody"\n[every_run]\nplugins = ["nix"]\n'
+        config = f'{table}base_url = "{server.url}/v1"\n{more}'
+        cli = Cli(configured(tmp_path, config), tmp_path, {"CLAUDE_KEY": "s3cret"})
+        done = await cli("doctor", status=None)
+
+    assert "claude-x of the plugin anthropic, which wasn't asked" in done.out
+    assert "[memory] embed names the plugin 'nobody', which isn't installed" in done.out
+    assert "[every_run] names the plugin 'nix', which isn't installed" in done.out
+    assert server.asked == []

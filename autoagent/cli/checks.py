@@ -15,7 +15,8 @@ from pathlib import Path
 
 from autoagent.console.figures import size
 from autoagent.console.line import Line, Part, columns
-from autoagent.errors import AutoagentError, StoreUnavailable
+from autoagent.errors import AutoagentError, StoreUnavailable, UsageError
+from autoagent.journal.home import home as default_home
 from autoagent.sandboxes import docker
 from autoagent.sandboxes.docker import EngineStatus
 from autoagent.settings import ModelSettings, Settings
@@ -62,6 +63,7 @@ async def all_checks(home: Path, settings: Settings) -> list[Check]:
         await memory_answers(home, settings),
         plugins_installed(),
         *plugins_incomplete(),
+        *plugins_of_every_run(settings),
         *plugins_configured(settings),
         disk_has_room(home),
     ]
@@ -109,11 +111,13 @@ def model_is_set(settings: Settings, name: str | None) -> Check:
         )
     if why := next((why for model in chain if (why := settings.keyless(model))), None):
         return Check("model", False, why)
-    return Check("model", True, ", else ".join(f"{m.model} at {m.base_url}" for m in chain))
+    return Check("model", True, ", else ".join(f"{m.model} at {m.provider or m.base_url}" for m in chain))
 
 
 def model_answers(settings: Settings, model: ModelSettings) -> Check:
     """Whether the server lists its models to our key."""
+    if model.provider is not None:  # how it is asked only the plugin knows, and its key is for nobody else
+        return _of_plugin(settings, model, model.provider)
     where = f"{model.model} at {model.base_url}"
     key = settings.key(model.key_env)
     request = urllib.request.Request(f"{model.base_url}/models")
@@ -128,6 +132,21 @@ def model_answers(settings: Settings, model: ModelSettings) -> Check:
     except (OSError, ValueError) as error:
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         return Check("model", False, f"{where} doesn't answer ({reason}): start it, or correct its address")
+
+
+def _of_plugin(settings: Settings, model: ModelSettings, plugin: str) -> Check:
+    """Whether a plugin makes the model; it isn't asked anything."""
+    from autoagent.outward.client import GuardedOutward
+    from autoagent.ports import Price
+    from autoagent.providing import Providers
+
+    try:
+        Providers(default_home(), settings, os.environ, GuardedOutward()).model(model, Price())
+    except AutoagentError as error:
+        return Check("model", False, str(error))
+    named = "key_env" in model.model_fields_set
+    unset = f"; {model.key_env} isn't set" if named and settings.key(model.key_env) is None else ""
+    return Check("model", True, f"{model.model} of the plugin {plugin}, which wasn't asked{unset}")
 
 
 def _refused(where: str, model: ModelSettings, status: int) -> Check:
@@ -179,7 +198,10 @@ async def memory_answers(home: Path, settings: Settings) -> Check:
     from autoagent.wiring import open_memory
 
     where = settings.memory.url or f"embedded in {home / 'memory'}"
-    memory = open_memory(home, settings)
+    try:
+        memory = open_memory(home, settings)
+    except UsageError as error:
+        return Check("memory", False, str(error))
     try:
         async with asyncio.timeout(2 * _TIMEOUT_S):
             await memory.get(memory_id("doctor", "doctor"))
@@ -207,6 +229,14 @@ def plugins_incomplete() -> Iterator[Check]:
         if plugin.lacks:
             needed = f"needs {', '.join(plugin.lacks)}: {plugin.install}"
             yield Check(f"plugin {plugin.name}", False, needed, is_needed=False)
+
+
+def plugins_of_every_run(settings: Settings) -> Iterator[Check]:
+    """A row for each plugin that every run should have and that can't be had: none begins then."""
+    from autoagent.installed import missing
+
+    for problem in missing(settings.every_run.plugins, f"{settings.path}: [every_run] names"):
+        yield Check("plugins", False, problem)
 
 
 def plugins_configured(settings: Settings) -> Iterator[Check]:

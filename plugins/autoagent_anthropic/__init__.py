@@ -73,7 +73,7 @@ class AnthropicModel:
         """The answer, and what is wrong with it."""
         if self.spec.key is None:
             raise ModelUnavailable(
-                f"model {self.name!r} needs a key: set the variable that its key_env in config.toml names"
+                f"model {self.name!r} needs a key: name its variable with key_env in config.toml, and set it"
             )
         headers = {"x-api-key": self.spec.key.get_secret_value(), "anthropic-version": _VERSION}
         try:
