@@ -15,9 +15,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, create_model
 
 from autoagent.errors import NotDone, ToolError
 from autoagent.events import Effect
@@ -167,7 +167,7 @@ def tools(prefix: str, catalogue: Catalogue, about: str, *, timeout_s: float) ->
         name=f"{prefix}_search",
         description=f"Find {noun}s of {about} ({count:,} in all) and what they take.",
         function=_searching(catalogue),
-        arguments=_model(query=(str, f"What you want to do, in a few words; or one {noun}'s exact name.")),
+        arguments=_model(query=_text(f"What you want to do, in a few words; or one {noun}'s exact name.")),
         effect="read",
     )
     behind = {name: offer.said for name, offer in catalogue.offers.items()}
@@ -176,8 +176,8 @@ def tools(prefix: str, catalogue: Catalogue, about: str, *, timeout_s: float) ->
         description=f"Call one of the {noun}s that {prefix}_search finds.",
         function=_carrying(catalogue),
         arguments=_model(
-            **{noun: (str, f"Its exact name, as {prefix}_search gives it.")},
-            arguments=(dict[str, JsonValue], "What it takes."),
+            **{noun: _text(f"Its exact name, as {prefix}_search gives it.")},
+            arguments=(_Given, Field(default={}, description="What it takes.")),
         ),
         destination=lambda args: "",  # said by the tool behind: see `_Calling`
         timeout_s=timeout_s,
@@ -189,9 +189,20 @@ def tools(prefix: str, catalogue: Catalogue, about: str, *, timeout_s: float) ->
     return search, calling
 
 
-def _model(**fields: tuple[Any, str]) -> type[BaseModel]:
-    given: Any = {name: (kind, Field(description=about)) for name, (kind, about) in fields.items()}
-    return create_model("Arguments", __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **given)
+def _model(**fields: Any) -> type[BaseModel]:
+    return create_model("Arguments", __config__=ConfigDict(extra="forbid", allow_inf_nan=False), **fields)
+
+
+def _text(about: str) -> tuple[type, Any]:
+    return str, Field(description=about)
+
+
+def _unpacked(value: object) -> object:
+    """Many models write arguments inside of arguments as a text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+_Given = Annotated[dict[str, JsonValue], BeforeValidator(_unpacked)]
 
 
 @dataclass(frozen=True)

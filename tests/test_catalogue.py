@@ -155,7 +155,9 @@ def test_call_is_judged_as_what_it_calls() -> None:
         (call("post_sent", to="anna"), "there is no operation 'post_sent'; did you mean post_send"),
         (call("post_send", text="x"), "'to' is a required property. It takes: to: string, [text: string]"),
         (call("post_send", to=7), "7 is not of type 'string'"),
-        ({"operation": "post_send", "arguments": "x"}, "valid dictionary"),
+        ({"operation": "post_send", "arguments": "x"}, "parameter 'arguments': Value error, Expecting value"),
+        ({"operation": "post_send", "arguments": "[1]"}, "valid dictionary"),
+        ({"operation": "post_send"}, "'to' is a required property"),
         ({"name": "post_send"}, "there is no parameter 'name'"),
     ],
 )
@@ -167,6 +169,15 @@ def test_wrong_call_is_told_what_would_be_right(args: dict[str, Any], why: str) 
         calling.check(args)
 
     assert why in str(error.value)
+
+
+def test_arguments_written_as_a_text_are_read() -> None:
+    """As many models write what is inside of arguments."""
+    _, calling = both(Post())
+
+    assert calling.check({"operation": "post_send", "arguments": '{"to": "anna"}'}) == call(
+        "post_send", to="anna"
+    )
 
 
 async def test_call_reaches_the_tool_behind(context: ToolContext) -> None:
