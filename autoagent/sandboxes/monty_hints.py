@@ -65,6 +65,7 @@ _INSTEAD_OF_MODULE = {
     "pprint": "use print or json.dumps(x, indent=2)",
     "requests": "there is no network",
     "socket": "there is no network",
+    "sqlite3": "call sqlite_query(path, query), where that is among the functions",
     "subprocess": "nothing else can be run",
     "tempfile": "write a file in the workspace and remove it",
     "traceback": "print the exception",
