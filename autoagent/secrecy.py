@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, cast
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, quote_plus, unquote, urlsplit
 
 from pydantic import BaseModel, SecretStr
 
@@ -134,6 +134,21 @@ def _struck(text: str, secrets: list[tuple[str, list[_Form]]]) -> str:
     return text
 
 
+def spellings(value: str) -> tuple[str, ...]:
+    """A secret in base64 (what it alone decides, at each alignment), in hex, and percent-encoded.
+
+    Empty for one of less than `SHORTEST` characters, which would be found everywhere.
+    """
+    if len(value) < SHORTEST:
+        return ()
+    data = value.encode("utf-8", "surrogatepass")
+    signs = [_signs(data, lead)[0] for lead in range(3)]
+    urlsafe = [each.translate(str.maketrans("+/", "-_")) for each in signs]
+    percent = [quote(data), quote(data, safe=""), quote_plus(data)]
+    found = (*signs, *urlsafe, data.hex(), data.hex().upper(), *percent)
+    return tuple(dict.fromkeys(each for each in found if each != value))
+
+
 # --- the ways to write one ----------------------------------------------------------------------------------
 
 
@@ -181,13 +196,7 @@ def _escaped(char: str, seen: Callable[[str], str]) -> str:
 
 
 def _base64(data: bytes, lead: int) -> _Form:
-    """The signs that `data` alone decides, where `lead` bytes stand before it in its group of three.
-
-    One at each end is decided by its neighbours too; the last goes along where nothing follows.
-    """
-    first, last = -(-lead * 8 // 6), (lead + len(data)) * 8 // 6
-    encoded = base64.b64encode(b"\0" * lead + data).decode()
-    signs, end = encoded[first:last], encoded[last:].rstrip("=")
+    signs, end = _signs(data, lead)
     ways = {"+": rf"(?:[+-]|%2[Bb]|{_ESC}u002[bB])", "/": rf"(?:[/_]|{_ESC}/|%2[Ff]|{_ESC}u002[fF])"}
     pattern = _BREAK.join(ways.get(sign, sign) for sign in signs) + (
         f"(?:{ways.get(end, end)}={{0,2}}(?![A-Za-z0-9+/_-]))?" if end else "=*"
@@ -195,6 +204,16 @@ def _base64(data: bytes, lead: int) -> _Form:
     half = min(len(signs), _SHORTEST_BASE64_LINE) // 2  # a line may end in one half, not in both
     needles = (*_needles(signs[:half]), *_needles(signs[half : 2 * half]))
     return _Form(re.compile(pattern), needles)
+
+
+def _signs(data: bytes, lead: int) -> tuple[str, str]:
+    """The signs that `data` alone decides, where `lead` bytes stand before it in its group of three.
+
+    One at each end is decided by its neighbours too; the last one as it is where nothing follows.
+    """
+    first, last = -(-lead * 8 // 6), (lead + len(data)) * 8 // 6
+    encoded = base64.b64encode(b"\0" * lead + data).decode()
+    return encoded[first:last], encoded[last:].rstrip("=")
 
 
 def _needles(value: str) -> tuple[str, ...]:

@@ -85,5 +85,5 @@ def _lines(run: str, done: Blanked, holders: Sequence[Reference], removed: bool)
         yield from (line("  ", short(str(each), 120)) for each in holders)
     if holders and not removed:
         yield line(f"to remove these too: autoagent runs blank {run} --objects")
-    yield line("Not found: the secret in another spelling (base64, in two pieces).")
+    yield line("Not found: the secret in another spelling (packed, encrypted, in two pieces).")
     yield line("Not looked at: other runs, your folders, long-term memory, logs, and copies of this home.")

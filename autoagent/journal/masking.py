@@ -1,7 +1,8 @@
 """Taking a secret out of stored bodies. Pure.
 
-A body is JSON, so it is taken apart, and each text in it is searched for the secret as it is, and for what
-JSON makes of it: a text may hold JSON by itself, as the arguments of a call do.
+A body is JSON, so it is taken apart, and each text in it is searched for the secret as it is, in base64, hex
+and percent-encoded, and for what JSON makes of these: a text may hold JSON by itself, as the arguments of a
+call do.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pydantic import JsonValue
 
 from autoagent.errors import StoreDamaged, UsageError
 from autoagent.journal.codec import Codec, Stored, dumps
+from autoagent.secrecy import spellings
 
 MASK = "█blanked█"
 """What stands in a secret's place."""
@@ -25,10 +27,13 @@ _NESTED = 3
 
 
 def forms_of(secret: str) -> tuple[str, ...]:
-    """The secret, and how JSON spells it, inside JSON too; longest first. Raises `UsageError`."""
+    """The secret, in base64, hex and percent-encoded too, and how JSON spells each; longest first.
+
+    Raises `UsageError`.
+    """
     if len(secret) < SHORTEST:
         raise UsageError(f"a secret of less than {SHORTEST} characters stands everywhere; give all of it")
-    forms = layer = {secret}
+    forms = layer = {secret, *spellings(secret)}
     for _ in range(_NESTED):
         layer = {spelled for form in layer for spelled in _spelled(form)}
         forms = forms | layer

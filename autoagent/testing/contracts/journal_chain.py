@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 from typing import Literal
+from urllib.parse import quote
 
 import pytest
 
@@ -315,6 +317,26 @@ class BlankContract:
         assert read[3] == _calling(4, json.dumps(json.dumps(MASK, ensure_ascii=False), ensure_ascii=False))
         assert read[4] == _saying(5, "no")
         assert (journal.verify("r").first_bad, journal.link("r")) == (None, head)
+
+    @pytest.mark.parametrize("secret", SECRETS)
+    async def test_a_secret_is_masked_in_other_alphabets(self, journal: Journal, secret: str) -> None:
+        """In base64, whatever stands before it there, in hex and percent-encoded."""
+        lease = owned(journal)
+        data = secret.encode("utf-8", "surrogatepass")
+        spelled = [base64.b64encode(b"u:p"[:n] + data).decode() for n in range(3)]
+        spelled += [
+            base64.urlsafe_b64encode(data).decode(),
+            data.hex(),
+            data.hex().upper(),
+            quote(data, safe=""),
+        ]
+        journal.append(lease, [_saying(n, f"a {text} b") for n, text in enumerate(spelled, 1)])
+        await journal.durable()
+        journal.release(lease)
+        blanked = journal.blank("r", secret)
+
+        assert blanked.entries == tuple(range(1, len(spelled) + 1))
+        assert all(MASK in entry.model_dump_json() for entry in journal.read("r"))
 
     async def test_a_number_that_is_a_secret_is_masked(self, journal: Journal) -> None:
         """An argument may be one."""
