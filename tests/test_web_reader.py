@@ -124,6 +124,11 @@ GERMAN = "Größe und Überfluß der Häfen, schön gezählt"
         ("日本語のページです。".encode("shift-jis"), "shift_jis", "日本語のページです。"),
         (b"abc", "no-such-charset", "abc"),
         (b"abc", "base64", "abc"),
+        (b"a-b" * 1_000_000, "punycode", "a-b" * 1_000_000),
+        (rb"\u0041", "unicode_escape", r"\u0041"),
+        ("“Größe”".encode("cp1252"), "latin1", "“Größe”"),
+        ("Ж".encode("koi8-r"), "KOI8-R", "Ж"),
+        ("\U00020000".encode("gb18030"), "gb2312", "\U00020000"),
         (b"ok \xff\xfe", "utf-8", "ok \ufffd\ufffd"),
     ],
 )

@@ -305,7 +305,7 @@ async def test_key_that_is_not_set_is_named(tmp_path: Path) -> None:
     """Nothing is sent without it."""
     text = await said(searching(tmp_path, 'providers = ["brave"]\nbrave_key_env = "UNSET_KEY"'))
 
-    assert "brave: the secret UNSET_KEY isn't at hand: the variable isn't set" in text
+    assert "brave: the variable UNSET_KEY isn't set" in text
 
 
 async def test_nothing_found_is_told_as_that(tmp_path: Path) -> None:

@@ -14,6 +14,20 @@ _HTML = re.compile(
     rb"\s*(<!--.{0,2000}?-->\s*)*<(!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL
 )
 _LOOKED_AT = 4_096
+_WEB = re.compile(
+    r"utf-(8|16|32)(-\w+)*|ascii|iso8859-\d+|cp\d+|koi8-\w|mac-\w+|gb\w+|big5\w*|euc_\w+|shift_jis\w*"
+    r"|iso2022_\w+|tis-620|hz|johab"
+)
+"""Python's names of charsets that pages are written in."""
+_MEANT = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "euc_kr": "cp949",
+}
+"""What pages that declare the one are written in, as the WHATWG's Encoding Standard has it."""
 _USUAL = [
     *("cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r"),
     *("shift_jis", "euc_jp", "euc_kr", "gb18030", "big5"),
@@ -48,8 +62,8 @@ def decoded(content: bytes, declared: str, kind: Kind) -> str:
     found = _META.search(head) if kind == "html" else None
     own = "" if found is None else found[1].decode("ascii")
     for charset in (marked, declared, own):
-        if _is_charset(charset):
-            return content.decode(charset, "replace")
+        if codec := _codec(charset):
+            return content.decode(codec, "replace")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
@@ -84,13 +98,16 @@ def _sniffed(head: bytes) -> Kind | None:
     return None if b"\0" in head or not head.strip() else "text"
 
 
-def _is_charset(name: str) -> bool:
-    """Whether Python decodes text by it; some of its codecs are for bytes."""
+def _codec(charset: str) -> str | None:
+    """Python's codec for a charset as browsers understand it; `None` for what no page is written in.
+
+    Python knows more: codecs of bytes, and `punycode`, which takes hours for some megabytes.
+    """
     try:
-        b"x".decode(name, "replace")
+        name = codecs.lookup(charset).name
     except (LookupError, ValueError):
-        return False
-    return name != ""
+        return None
+    return _MEANT.get(name, name) if _WEB.fullmatch(name) else None
 
 
 def _guessed(content: bytes) -> str:
