@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import JsonValue
 
@@ -44,6 +44,8 @@ class ForeignSchema:
 
     checked: Mapping[str, JsonValue]
     """What arguments are held against."""
+    is_ours: ClassVar[bool] = False
+    """Written by nobody outside after all: as in a replay, which has no types."""
 
     @classmethod
     def of(cls, schema: Mapping[str, Any]) -> ForeignSchema:

@@ -33,7 +33,7 @@ def hash_of(code: str, records: Sequence[Mapping[str, Any]]) -> str:
 
 def labels_of(tools: Sequence[Tool]) -> tuple[Label, ...]:
     """What a model that is offered these tools has read, by their descriptions alone."""
-    return ("outside",) if any(isinstance(x.arguments, ForeignSchema) or x.behind for x in tools) else ()
+    return ("outside",) if any(x.is_foreign or x.behind for x in tools) else ()
 
 
 def _record_of(tool: Tool) -> dict[str, Any]:

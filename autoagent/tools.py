@@ -136,6 +136,11 @@ class Tool:
         return ToolSchema(self.name, self.description, shown)
 
     @property
+    def is_foreign(self) -> bool:
+        """Whether somebody outside describes it."""
+        return isinstance(self.arguments, ForeignSchema) and not self.arguments.is_ours
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         if isinstance(self.arguments, ForeignSchema):
             return self.arguments.names

@@ -142,6 +142,8 @@ class _Following(Tool):
 class _FilledSchema(ForeignSchema):
     """Of a tool with types of our own: what a call leaves out has its default, as in the run."""
 
+    is_ours = True
+
     def check(self, args: Mapping[str, object]) -> dict[str, JsonValue]:
         properties = self.checked["properties"]
         assert isinstance(properties, dict)
