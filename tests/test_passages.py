@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from autoagent.errors import StoreUnavailable
+from autoagent.means import open_passages
 from autoagent.memory.edge import EdgePassages
 from autoagent.memory.server import IN_PROCESS, ServerPassages
 from autoagent.ports import Passages
+from autoagent.settings import MemorySettings, Settings
 from autoagent.testing.contracts.passages import PassagesContract, found, source
 from autoagent.testing.memory import DictPassages
 
@@ -100,6 +102,18 @@ async def test_two_processes_share_an_index(tmp_path: Path, writers: list[subpro
     assert [process.returncode for process in writers] == [0, 0]
     assert len(await passages.known([f"s{n}" for n in range(3)])) == 3
     assert len(await found(passages, "leave", ["s2"], limit=50)) == 20
+
+
+async def test_index_is_where_memory_is(tmp_path: Path) -> None:
+    """In the home folder, or a collection of the plugin's own on the server of the settings."""
+    server = Settings(memory=MemorySettings(url="http://127.0.0.1:1"))
+    embedded = open_passages(tmp_path, Settings(), "documents")
+    await embedded.store([source("a", "leave")])
+
+    assert (tmp_path / "passages" / "documents").is_dir()
+    assert isinstance(open_passages(tmp_path, server, "documents"), ServerPassages)
+    with pytest.raises(StoreUnavailable, match=r"the Qdrant server at http://127.0.0.1:1 can't be used"):
+        await open_passages(tmp_path, server, "documents").known(["a"])
 
 
 async def test_looking_makes_no_folder(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ PART_S = 140.0
 _GONE_S = 5.0
 _LINE_BYTES = 6 * MOST_CHARACTERS + 10_000
 """JSON spells a character with six bytes at most."""
+_PIECE_BYTES = 1 << 20
 _ANSWER_CHARACTERS = 3 * MOST_CHARACTERS
 
 
@@ -124,7 +125,10 @@ class Parser:
         assert process.stdin is not None
         size = None if content is None else len(content)
         request = {"kind": kind, "size": size, "first": first, "most": most, "cpu_s": self._cpu_s}
-        process.stdin.write(json.dumps(request).encode() + b"\n" + (content or b""))
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        for start in range(0, size or 0, _PIECE_BYTES):  # so that a large file is in memory once
+            process.stdin.write(memoryview(content or b"")[start : start + _PIECE_BYTES])
+            await process.stdin.drain()
         await process.stdin.drain()
         self._opened = id
         characters = 0
