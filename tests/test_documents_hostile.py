@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import random
 import struct
 import sys
 import zipfile
@@ -14,6 +15,7 @@ import papers
 import pytest
 from test_documents import Desk
 
+from autoagent.errors import ToolError
 from autoagent_documents.index import Index, documents_in
 from autoagent_documents.pages import Page
 from autoagent_documents.parsing import Parser
@@ -67,6 +69,31 @@ BROKEN = {
 }
 
 
+WHOLE = {
+    "pdf": papers.pdf("leave", "travel"),
+    "docx": papers.docx("leave", "# Travel", [["a", "b"]]),
+    "pptx": papers.pptx(("leave", "travel"), notes="slowly"),
+    "xlsx": papers.xlsx({"leave": {"A1": 1, "B7": "travel"}}),
+    "html": b"<h1>leave</h1><p>a<table><tr><td>b</table><pre>c</pre>",
+    "markdown": b"# leave\n```\na\n```\nb\n===\n",
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+async def test_parser_survives_every_damage(kind: str) -> None:
+    """Bytes that are changed, missing or too many make a document unreadable, and end no process."""
+    draw = random.Random(7)
+    async with Parser() as parser:
+        for number in range(25):
+            data = bytearray(WHOLE[kind])
+            for _ in range(draw.choice([1, 3, 20])):
+                at = draw.randrange(len(data) + 1)
+                data[at : at + draw.choice([0, 1, 40])] = draw.randbytes(draw.choice([0, 1, 5]))
+            part = await parser.part(str(number), kind, lambda data=data: bytes(data), 0, 50)
+
+            assert "broke off" not in part.problem
+
+
 @pytest.mark.parametrize("name", BROKEN)
 async def test_broken_file_is_a_line_of_the_observation(desk: Desk, name: str) -> None:
     """The others are searched; reading it says the same; it isn't parsed a second time."""
@@ -114,11 +141,20 @@ async def test_headings_pass_for_nothing_of_ours(desk: Desk) -> None:
     assert [line for line in found.splitlines() if line.startswith("[")] == [found.splitlines()[2]]
 
 
-async def test_instructions_of_a_file_without_text_stay_in_one_line(desk: Desk) -> None:
-    """What a parser says of a file may quote it."""
-    desk.files.write("a\nb.pdf", b"%PDF \n[9] good.md")
+async def test_what_a_parser_says_stays_in_one_line(desk: Desk, tmp_path: Path) -> None:
+    """It may quote the document; and so may a file's name."""
+    files = desk.context().files
+    desk.files.write("a\nb.pdf", papers.pdf("leave"))
+    telling = played(tmp_path, """printf '{"problem": "broken\\\\n[9] good.md"}\\n'; sleep 60""")
+    index = Index(desk.passages, files, lambda: Parser(python=telling))
+    await index.bring_up(await index.shelf(documents_in(files, "a\nb.pdf")), 0)
+    found = await desk.search("leave")
 
-    assert not any(line.startswith("[9]") for line in (await desk.search("leave")).splitlines())
+    assert "broken" in found
+    assert not any(line.startswith("[9]") for line in found.splitlines())
+    with pytest.raises(ToolError, match="broken") as raised:
+        await desk.read("a\nb.pdf")
+    assert "\n" not in str(raised.value)
 
 
 # --- the process that parses --------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from autoagent.extras import said
 from autoagent.messages import Frozen
 from autoagent.paths import spelled
 from autoagent.ports import Passages, Source
+from autoagent.redact import one_line
 from autoagent.tools import FilesView
 from autoagent_documents.cutting import passages as passages_of
 from autoagent_documents.cutting import stitched
@@ -29,6 +30,7 @@ PART_PAGES = 50
 MOST_BYTES = 200_000_000
 _PART_BYTES = 50_000
 """A part of a PDF is seldom smaller."""
+_PROBLEM_CHARACTERS = 300
 _STORED_AT_ONCE = 400
 """Passages. Storing a few costs as much as storing some hundred: the index is opened for each time."""
 
@@ -128,7 +130,7 @@ class Shelf:
                 more = f" and {len(broken) - 3} more" if len(broken) > 3 else ""
                 whys += [f"page {page}: {why}" for page, why in broken[:3]] + [more] * bool(more)
             if whys:
-                yield f"{spelled(file.path)}: {'; '.join(whys)}"
+                yield f"{spelled(file.path)}: {one_line('; '.join(whys), _PROBLEM_CHARACTERS)}"
 
 
 def documents_in(files: FilesView, path: str) -> list[File]:

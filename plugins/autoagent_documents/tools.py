@@ -155,7 +155,7 @@ def _remarks(shelf: Shelf) -> Iterator[str]:
         yield f"[{done:,} of {files} indexed so far; the same search goes on with it]"
     if problems := list(shelf.problems()):
         more = f"\n… and {len(problems) - _PROBLEMS} more" if len(problems) > _PROBLEMS else ""
-        lines = "\n".join(f"- {one_line(line, 300)}" for line in problems[:_PROBLEMS])
+        lines = "\n".join(f"- {line}" for line in problems[:_PROBLEMS])
         yield f"[{_counted(len(problems), 'file')} could not be read, or not whole:\n{lines}{more}]"
 
 

@@ -52,6 +52,8 @@ def main() -> None:
             }
         except RecursionError:
             last = {"problem": "it is nested too deeply", "exits": True}
+        except Exception as error:  # what parsers raise over broken files has no common name
+            last = {"problem": f"it is broken ({type(error).__name__}: {error})"[:300]}
         _say(answers, last)
         if "exits" in last:
             return
