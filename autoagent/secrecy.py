@@ -68,8 +68,8 @@ class Strike:
         known.sort(key=lambda each: len(each[1]), reverse=True)  # one may hold another
         self._forms = [(name, [*_forms(value)]) for name, value in known]
         self._of_bytes = [(name, [*_forms(value, _as_bytes), *_wide(value)]) for name, value in known]
-        self.longest = max((len(value.encode()) for _, value in known), default=0) * 6
-        """Characters that a secret takes at most, however it is written."""
+        self.longest = max((len(value.encode()) for _, value in known), default=0) * 14
+        """Characters that a secret takes at most, however it is written: JSON in JSON makes 13 of one."""
 
     def __bool__(self) -> bool:
         return bool(self._forms)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
@@ -13,6 +14,7 @@ from web_servers import Asked, Say, WebServer, reply, web_server
 from autoagent.errors import NotDone, ToolError
 from autoagent.outward.client import GuardedHttp
 from autoagent.outward.guard import Secrets
+from autoagent.outward.wire import struck
 from autoagent.reach import Reach
 from autoagent.secrecy import BoundSecret, Strike
 
@@ -180,3 +182,17 @@ class TestEchoes:
             found = await library.get(mine.url + "/")
 
         assert found.text == "x" * 100_000 + "[KEY]" + "y" * 65_536 + "[KEY]" + "z" * 70_000
+
+    @pytest.mark.parametrize("size", [1, 7, 1_000, 65_536, 70_001])
+    async def test_cut_anywhere(self, size: int) -> None:
+        """Wherever the pieces end: no sign of a secret goes through, and nothing else is lost."""
+        between = [b"a", b"-" * 20_000, b"\n", b"b" * 66_000, b"c" * 7]
+        body = b"".join(text + CANARY.encode() for text in between)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for at in range(0, len(body), size):
+                yield body[at : at + size]
+
+        found = b"".join([piece async for piece in struck(pieces(), Strike({"KEY": CANARY}))])
+
+        assert found == b"".join(text + b"[KEY]" for text in between)

@@ -185,7 +185,8 @@ async def struck(pieces: AsyncIterator[bytes], strike: Strike) -> AsyncIterator[
         held += piece
         upto = held.rfind(b"\n") + 1
         if len(held) - upto > _LONGEST_LINE + strike.longest:
-            held, upto = strike.data(held), _LONGEST_LINE
+            held = strike.data(held)
+            upto = max(0, len(held) - strike.longest)
         if upto:
             yield strike.data(held[:upto])
             held = held[upto:]
