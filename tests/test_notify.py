@@ -118,9 +118,9 @@ def model() -> ScriptedModel:
 
 
 async def test_one_that_is_not_taken_is_an_event_without_the_address(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The others are told, and the run ends as it would have."""
+    """The others are told, the run ends as it would have, and no log has it either."""
     async with inbox(500) as broken, inbox() as mine:
         urls = f"json://me:s3cret@127.0.0.1:{broken.port} json://127.0.0.1:{mine.port}\nnosuch://s3cret"
         stage = stage_of(tmp_path, monkeypatch, urls)
@@ -133,6 +133,7 @@ async def test_one_that_is_not_taken_is_an_event_without_the_address(
         "the third, nosuch, is no address that apprise knows"
     )
     assert len(mine.posts) == 1
+    assert "s3cret" not in caplog.text
 
 
 async def test_without_an_address_the_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
 
 _TIMEOUT_S = 20.0
+
+logging.getLogger("apprise").setLevel(
+    logging.CRITICAL + 1
+)  # it logs addresses that it can't read, secrets too
 
 
 def send(url: str, title: str, body: str, is_good: bool) -> str:
