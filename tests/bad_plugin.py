@@ -152,6 +152,16 @@ async def bad_poster(ctx: ToolContext, url: str) -> str:
     """
     return (await ctx.http.post(url, content=b"x")).text
 
+@tool(effect="read", destination="url")
+async def bad_trusting(ctx: ToolContext, url: str) -> str:
+    """Believe that every answer is as it should be.
+
+    Args:
+        url: Where.
+    """
+    reply = await ctx.http.get(url)
+    return reply.json()["body"] if reply.status == 200 else "none"
+
 @tool(effect="read", output_limit=5_000_000, timeout_s=86_400)
 async def bad_greedy(ctx: ToolContext) -> str:
     """Return very much of nothing."""
@@ -198,7 +208,7 @@ def sender(name, doc, **declared):
 plugin = Plugin("bad", [
     bad_mute, bad_shape, bad_example, bad_number, bad_parser, bad_exit, bad_writer, bad_remover, bad_changer,
     bad_opener, bad_starter, bad_mover, bad_printer, bad_caller, bad_asker, bad_fetcher, bad_poster,
-    bad_greedy, bad_stubborn,
+    bad_trusting,    bad_greedy, bad_stubborn,
     sender("bad_twice", "Send, and forget at once.", probe=never),
     sender("bad_lost", "Send, and believe it always.", probe=always),
     sender("bad_word", "Send, and mumble about it.", probe=maybe),

@@ -17,57 +17,27 @@ from autoagent.testing.conformance.arguments import Maker
 from autoagent.testing.conformance.examining import examine
 from autoagent.testing.conformance.findings import CheckName, Report
 from autoagent.testing.contracts.plugin import PluginContract
+from autoagent.testing.rehearsal import rehearsal_of
 
 # --- our own ------------------------------------------------------------------------------------------------
 
 
-class TestFiles(PluginContract):
-    plugin = "autoagent_files:plugin"
-
-
-class TestMemory(PluginContract):
-    plugin = "autoagent_memory:plugin"
-
-
 class TestMail(PluginContract):
+    """As a third party has it: the class is all that a package's test needs."""
+
     plugin = "autoagent_mail:plugin"
 
 
-class TestPython(PluginContract):
-    plugin = "autoagent_python:plugin"
+OURS = {p.name: p.target for p in installed() if p.package == "autoagent" and p.name != "mail"}
 
 
-class TestHttp(PluginContract):
-    plugin = "autoagent_http:plugin"
+@pytest.mark.parametrize("name", OURS)
+def test_nothing_is_wrong_with_our_plugins(name: str) -> None:
+    """Each that the package announces, with its rehearsal; each tool that is its own was tried."""
+    report = examine(OURS[name], rehearsal_of(OURS[name]))
 
-
-class TestDocuments(PluginContract):
-    plugin = "autoagent_documents.tools:plugin"
-
-
-class TestSql(PluginContract):
-    plugin = "autoagent_sql:plugin"
-
-
-class TestWeb(PluginContract):
-    plugin = "autoagent_web.tools:plugin"
-
-
-class TestOpenApi(PluginContract):
-    plugin = "autoagent_openapi:plugin"
-
-
-ELSEWHERE = {
-    "autoagent_mcp:plugin": "has the tools of the servers that the settings name",
-    "autoagent_notify:plugin": "has hooks and no tools",
-}
-
-
-def test_no_plugin_of_ours_is_left_out() -> None:
-    """Each that the package announces has its class here."""
-    suites = {c.plugin for c in PluginContract.__subclasses__() if c.__module__ == __name__}
-
-    assert {p.target for p in installed() if p.package == "autoagent"} == suites | {*ELSEWHERE}
+    assert [f"{f.tool} {f.check}: {f.said}" for f in report.wrong] == []
+    assert [f"{f.tool} {f.check}: {f.said}" for f in report.not_tried if f.tool] == []
 
 
 # --- bad ones -----------------------------------------------------------------------------------------------
@@ -100,6 +70,7 @@ def report(folder: Path) -> Report:
                 "bad_number": [{}],
                 "bad_parser": [{"number": "2"}],
                 "bad_poster": [url],
+                "bad_trusting": [{"url": "{url}/missing"}],
                 "bad_fetcher": [url],
                 **{f"bad_{name}": [url] for name in probed},
             },
@@ -113,8 +84,8 @@ WRONG: tuple[tuple[str, CheckName, str], ...] = (
     ("bad_shape", "schema", "the parameter 'what' has no type"),
     ("bad_example", "answers", "I don't know that word"),
     ("bad_number", "answers", "returned int, not text"),
-    ("bad_number", "hostile", "returned int, not text"),
     ("bad_parser", "hostile", 'raises ValueError .* for number="": raise ToolError'),
+    ("bad_trusting", "hostile", r"raises KeyError .* \(where the server answers 200 b'{\"odd\": \[1\]}'\)"),
     ("bad_exit", "hostile", "it took its process along: the process died"),
     ("bad_writer", "effect", "declares 'read' and writes the host's file .*/home/note.txt"),
     ("bad_remover", "effect", "declares 'read' and writes the host's file .*/home/note.txt"),
@@ -176,6 +147,15 @@ def test_really_send_sends_the_first_example_and_no_more(folder: Path) -> None:
 
     assert (sent.read_text(), report.verdict("sender_send", "answers")) == ("one\n", "fine")
     sent.unlink()
+
+
+def test_a_plugin_that_needs_settings_is_not_tried_without_a_rehearsal() -> None:
+    """That is said, and is nothing wrong with it."""
+    report = examine("autoagent_mail:plugin")
+    (finding,) = report.not_tried
+
+    assert report.is_fine
+    assert re.search("no rehearsal to be opened with: .*host is missing", finding.said)
 
 
 def test_importing_a_plugin_does_nothing_else(folder: Path) -> None:

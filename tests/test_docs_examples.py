@@ -25,7 +25,8 @@ from autoagent.settings import FILE_NAME
 from autoagent.settings import load as load_settings
 from autoagent.starter import make
 from autoagent.state import RunState
-from autoagent.testing import ScriptedModel, call
+from autoagent.testing import HttpAnswer, HttpRequest, HttpWorld, Rehearsal, ScriptedModel, call
+from autoagent.testing.conformance.examining import examine
 
 # --- goal files ---------------------------------------------------------------------------------------------
 
@@ -129,7 +130,8 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 CARRIED = """
 from pathlib import Path
 from autoagent import Goal, run_sync
-from autoagent.testing import ScriptedModel, call
+from autoagent.testing import HttpAnswer, HttpRequest, HttpWorld, Rehearsal, ScriptedModel, call
+from autoagent.testing.conformance.examining import examine
 
 model = ScriptedModel(
     call("propose_plan", sub_tasks=["Look into it"]),
@@ -203,6 +205,24 @@ def test_the_plugin_that_sends_asks_first_and_sends_what_was_shown(
     assert asked == ["bob@example.org"]
     (letter,) = office.iterdir()
     assert letter.read_text() == "Hello\n\nall is well"
+
+
+def test_the_plugins_that_fetch_keep_every_promise(site: Path) -> None:
+    """Both of the page: of a URL, and of a service that the settings name."""
+    _install(site, "autoagent-page", "autoagent_page", _defines("page_read"), "page = autoagent_page:plugin")
+    weather = "autoagent_weather"
+    _install(site, "autoagent-weather", weather, _defines("weather_now"), f"weather = {weather}:plugin")
+
+    class Service(HttpWorld):
+        def answer(self, request: HttpRequest) -> HttpAnswer:
+            return HttpAnswer(200, b'{"degrees": 20.5, "sky": "clear"}', "application/json")
+
+    page = Rehearsal(world=Service, examples={"page_read": [{"url": "{url}/x"}]})
+    asked = {"weather_now": [{"place": "Oslo"}]}
+    weather_now = Rehearsal(world=Service, settings={"url": "{url}/now"}, examples=asked)
+
+    assert examine("autoagent_page:plugin", page).wrong == ()
+    assert examine("autoagent_weather:plugin", weather_now).wrong == ()
 
 
 def test_a_run_is_kept_as_a_recording_and_played(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,8 @@ def _sentence(finding: Finding, report: Report) -> str:
 
 
 def _sum(report: Report) -> str:
+    if not report.tools and report.is_fine:
+        return f"{report.plugin}: nothing wrong, and no tool to try"
     if not report.is_fine:
         return f"{report.plugin}: {len(report.wrong)} wrong, {len(report.not_tried)} not tried"
     return f"{report.plugin}: nothing wrong" + (

@@ -57,7 +57,7 @@ def new(
     ] = Path(),
     effect: Annotated[
         Literal["read", "write", "external"],
-        typer.Option("--effect", help="What the tool that it begins with does: the last one is sent out."),
+        typer.Option("--effect", help="What the tool that it begins with does to the world."),
     ] = "read",
 ) -> None:
     """Write the package of a new plugin: one tool, its tests, a README."""

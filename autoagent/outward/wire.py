@@ -100,7 +100,10 @@ async def _answered(transport: httpx2.AsyncHTTPTransport, place: Place, sending:
 
 
 def _request(place: Place, address: str, sending: Sending) -> httpx2.Request:
-    url = httpx2.URL(scheme=place.scheme, host=address, port=place.port, raw_path=place.target.encode())
+    try:
+        url = httpx2.URL(scheme=place.scheme, host=address, port=place.port, raw_path=place.target.encode())
+    except httpx2.InvalidURL as error:
+        raise NotDone(f"{place.authority}: the URL can't be sent: {_words(error)}") from error
     silence_s = sending.silence_s
     timeout = httpx2.Timeout(connect=CONNECT_S, read=silence_s, write=silence_s, pool=CONNECT_S)
     return httpx2.Request(

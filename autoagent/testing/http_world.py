@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
@@ -48,7 +48,7 @@ class HttpWorld:
         self._counted: set[tuple[str, ...]] = set()
         self._open = threading.Event()
         self._open.set()
-        self._padding = b""
+        self._instead: HttpAnswer | None = None
         self._lock = threading.Lock()
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -100,13 +100,13 @@ class HttpWorld:
             self._open.set()
 
     @contextmanager
-    def huge(self, size_bytes: int = 12 << 20) -> Iterator[None]:
-        """Meanwhile every answer is that large."""
-        self._padding = b"x" * size_bytes
+    def answering(self, answer: HttpAnswer) -> Iterator[None]:
+        """Meanwhile it says this to everybody, and keeps nothing."""
+        self._instead = answer
         try:
             yield
         finally:
-            self._padding = b""
+            self._instead = None
 
     def __enter__(self) -> HttpWorld:
         self._thread.start()
@@ -124,11 +124,11 @@ class HttpWorld:
         """A request has arrived; its answer, once it may go out."""
         with self._lock:
             self.requests.append(request)
-            reply = self.answer(request)
+            reply = self._instead or self.answer(request)
             if request.method not in _SAFE and reply.status < 400:
                 self._counted.add(self._identity(request))
         self._open.wait(_HELD_S)
-        return replace(reply, body=reply.body + self._padding) if self._padding else reply
+        return reply
 
     def _identity(self, request: HttpRequest) -> tuple[str, ...]:
         """What tells one effect from another."""

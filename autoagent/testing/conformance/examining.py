@@ -19,7 +19,7 @@ from autoagent.testing.conformance.findings import CHECKS, CheckName, Findings, 
 from autoagent.testing.conformance.killing import Recovery
 from autoagent.testing.conformance.script import Calling, ToolSeen
 from autoagent.testing.conformance.stage import GRACE_S
-from autoagent.testing.http_world import HttpWorld
+from autoagent.testing.http_world import HttpAnswer, HttpWorld
 from autoagent.testing.rehearsal import Rehearsal, World, named
 
 MOST_CALLS = 200
@@ -34,7 +34,17 @@ _ODD_FILES: Mapping[str, bytes] = {
     "odd/numbers.csv": b"n,m\n1,2\n",
     "odd/data.json": b'{"a": [1, null]}',
 }
+_ODD_ANSWERS = (
+    HttpAnswer(500, b"out of order"),
+    HttpAnswer(200, b""),
+    HttpAnswer(200, b"null", "application/json"),
+    HttpAnswer(200, b'{"odd": [1]}', "application/json"),
+    HttpAnswer(200, b"\xff\x00<\x1b[2J", "text/html; charset=no-such"),
+)
+_HUGE_BYTES = 12 << 20
+"""More than a client takes by default."""
 OF_CALLS: tuple[CheckName, ...] = ("answers", "hostile", "effect", "cancel")
+UNTRIED: tuple[CheckName, ...] = ("hostile", "limits", "cancel")
 SENT_ONCE: tuple[CheckName, ...] = ("hostile", "cancel")
 NO_WORLD = "it acts outside, and nothing stands for that: give the rehearsal a world, or use --really-send"
 
@@ -75,7 +85,9 @@ class Examination:
         self.name = opened.name
         for said in judging.of_import(opened.deeds):
             self.found.wrong("", "effect", said)
-        if opened.problem:
+        if opened.problem and opened.name and self.rehearsal == Rehearsal():
+            self.found.not_tried("", "answers", f"it has no rehearsal to be opened with: {opened.problem}")
+        elif opened.problem:
             self.found.wrong("", "schema", opened.problem)
         return opened.tools
 
@@ -131,7 +143,7 @@ class Trial:
             except Gone as error:
                 self.examination.leave()
                 self.found.wrong(self.tool.name, "hostile", f"it took its process along: {error}")
-        if self.tool.effect in (None, "external"):
+        if self.tool.effect in (None, "external") and self.verdict("probe") is None:
             self._recovered()
 
     def verdict(self, check: CheckName) -> Verdict | None:
@@ -162,6 +174,11 @@ class Trial:
             self._leave_out(OF_CALLS, NO_WORLD)
             return
         self._answers(stage, examples)
+        if self.verdict("answers") == "wrong":
+            self._leave_out(UNTRIED, "its example fails")
+            if self.tool.effect == "external":
+                self._leave_out(("probe",), "its example fails")
+            return
         if self.examination.really_send:
             self._leave_out(SENT_ONCE, "with --really-send one example is sent")
             return
@@ -207,15 +224,19 @@ class Trial:
                 self.found.not_tried(self.tool.name, "answers", why)
 
     def _hostile(self, stage: Attempts, base: Arguments) -> None:
-        is_fine = True
+        """Odd arguments; then odd answers to sound ones."""
+        wrong: list[str] = []
         for args in islice(self.maker(stage.scene.actor).hostile(base), MOST_CALLS):
             if stage.world is None and self.tool.effect is None and stage.judge(args).effect == "external":
                 continue
             if said := judging.of_words(self.tool, stage.call(args), args):
-                self.found.wrong(self.tool.name, "hostile", said)
-                is_fine = False
-        if is_fine:
-            self.found.fine(self.tool.name, "hostile")
+                wrong.append(said)
+        if self.tool.destination and isinstance(stage.world, HttpWorld):
+            for answer in _ODD_ANSWERS:
+                with stage.world.answering(answer):
+                    if said := judging.of_words(self.tool, stage.call(base), base):
+                        wrong.append(f"{said} (where the server answers {answer.status} {answer.body!r})")
+        self._all("hostile", judging.shortened(wrong))
 
     def _large(self, stage: Attempts, base: Arguments) -> None:
         """A large file in each place of a path; a large answer of the world."""
@@ -223,7 +244,7 @@ class Trial:
         for args in files:
             self._stays_small(stage, args)
         if self.tool.destination and isinstance(stage.world, HttpWorld):
-            with stage.world.huge():
+            with stage.world.answering(HttpAnswer(200, b"x" * _HUGE_BYTES)):
                 self._stays_small(stage, base)
 
     def _stays_small(self, stage: Attempts, args: Arguments) -> None:

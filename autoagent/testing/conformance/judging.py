@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from pydantic import JsonValue
@@ -70,6 +70,15 @@ def of_words(tool: ToolSeen, called: Called, args: Mapping[str, JsonValue]) -> s
     if " was stopped after " in called.text:
         return f"takes too long for {shown(args)}: {called.text}"
     return None
+
+
+def shortened(wrong: Sequence[str]) -> Iterator[str]:
+    """One sentence of each kind of failure, and how many more there are of it."""
+    kinds: dict[str, list[str]] = {}
+    for said in wrong:
+        kinds.setdefault(re.sub(r"for [a-z_0-9]+=.*?: ", "", said).split(" (")[0][:60], []).append(said)
+    for first, *others in kinds.values():
+        yield first + (f" (and {len(others)} more like it)" if others else "")
 
 
 def of_deeds(called: Called, starts: Collection[str] = ()) -> Iterator[str]:
