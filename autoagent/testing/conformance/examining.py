@@ -41,7 +41,7 @@ _ODD_ANSWERS = (
     HttpAnswer(200, b'{"odd": [1]}', "application/json"),
     HttpAnswer(200, b"\xff\x00<\x1b[2J", "text/html; charset=no-such"),
 )
-_HUGE_BYTES = 12 << 20
+_HUGE_BYTES = 9 << 20
 """More than a client takes by default."""
 OF_CALLS: tuple[CheckName, ...] = ("answers", "hostile", "effect", "cancel")
 UNTRIED: tuple[CheckName, ...] = ("hostile", "limits", "cancel")
