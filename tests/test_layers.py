@@ -42,6 +42,7 @@ MAY_OPEN = {
     "autoagent/starter/": "the new package that the person asks for",
     "autoagent/testing/": "tests",
     "plugins/autoagent_mcp/stdio.py": "the log of a server, in the plugin's own folder",
+    "plugins/autoagent_web/cache.py": "the cache of pages, in the plugin's own folder",
     "plugins/autoagent_sql/copies.py": "private copies of databases, in a temporary folder",
     "plugins/autoagent_documents/worker.py": "its own standard output",
     "plugins/autoagent_openapi/descriptions.py": "what config.toml names, and its own folder",

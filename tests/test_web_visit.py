@@ -365,13 +365,15 @@ async def test_cache_stays_beneath_its_limit(tmp_path: Path) -> None:
     assert size_of(tmp_path) < 5 << 20
 
 
-async def test_broken_cache_is_as_good_as_none(tmp_path: Path) -> None:
-    """A file that is no database any more: pages are fetched all the same."""
+async def test_cache_that_is_broken_is_begun_anew(tmp_path: Path) -> None:
+    """A file that is no database any more: pages are fetched, and kept again."""
     (tmp_path / "pages.db").write_bytes(b"no database at all" * 100)
     with serving({"/a": article("A", "words")}) as site:
-        reply = await visit(site, cache=kept(tmp_path)).page(site.url("/a"))
+        for _ in range(2):
+            reply = await visit(site, cache=kept(tmp_path)).page(site.url("/a"))
 
     assert "words" in reply.text
+    assert site.asked == ["/a"]
 
 
 async def test_cache_asks_once_for_what_it_has(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ Fetch = Callable[[str, Mapping[str, str]], Awaitable[HttpReply]]
 """(URL, further headers) -> the answer, redirects not followed."""
 
 _FILE = "pages.db"
+_HEAD = b"SQLite format 3\0"
 _DAY_S = 86_400
 _UNUSED_S = 30 * _DAY_S
 _LONGEST_S = 365 * _DAY_S
@@ -59,6 +60,7 @@ class PageCache:
 
         What is kept under `apart` is found under the same alone.
         """
+        self._drop_what_is_no_database()
         storage = hishel.AsyncSqliteStorage(
             database_path=self._file, default_tti=_UNUSED_S, max_size=self._limit_bytes
         )
@@ -72,6 +74,17 @@ class PageCache:
             await cache.aclose()
         headers = {name.lower(): value for name, value in response.headers.items()}
         return HttpReply(response.status_code, headers.pop(_WHENCE, url), headers, content)
+
+    def _drop_what_is_no_database(self) -> None:
+        """A cache that was damaged is begun anew; else nothing would be kept in it any more."""
+        try:
+            with self._file.open("rb") as file:
+                head = file.read(len(_HEAD))
+        except FileNotFoundError:
+            return
+        if head not in (b"", _HEAD):
+            for name in (_FILE, f"{_FILE}-wal", f"{_FILE}-shm"):
+                self._file.with_name(name).unlink(missing_ok=True)
 
 
 class _Beneath(httpx2.AsyncBaseTransport):
