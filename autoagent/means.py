@@ -248,15 +248,15 @@ def _open_words(home: Path, settings: Settings) -> Memory:
 
 def open_passages(home: Path, settings: Settings, plugin: str) -> Passages:
     """A plugin's index of texts, where memory is too: a collection of its own, or a folder in the home."""
+    own = plugin if plugin.isidentifier() else fingerprint(plugin)  # whatever a plugin is called
     if settings.memory.url is not None:
         from autoagent.memory.server import PASSAGES, ServerPassages
 
         key = settings.key(settings.memory.key_env)
         secret = key.get_secret_value() if key is not None else None
-        return ServerPassages(settings.memory.url, secret, collection=PASSAGES + plugin)
+        return ServerPassages(settings.memory.url, secret, collection=PASSAGES + own)
     from autoagent.memory.edge import EdgePassages
 
-    own = plugin if plugin.isidentifier() else fingerprint(plugin)  # whatever a plugin is called
     return EdgePassages(home / "passages" / own)
 
 

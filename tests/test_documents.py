@@ -16,8 +16,9 @@ from autoagent.errors import ToolError
 from autoagent.events import CallEnded
 from autoagent.memory.edge import EdgePassages
 from autoagent.ports import Passages, Source
+from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.memory import DictPassages
-from autoagent.testing.model import ScriptedModel, call
+from autoagent.testing.model import ScriptedModel, call, script
 from autoagent.testing.objects import MemoryObjects
 from autoagent.tools import Observation, ToolContext
 from autoagent.trees import WorkingCopy, make_tree
@@ -389,6 +390,24 @@ async def test_labels_follow_the_files_of_the_hits(
 
     assert (ended.ok, ended.labels) == (True, labels)
     assert "closed" not in ended.output
+
+
+async def test_script_can_search(tmp_path: Path) -> None:
+    """In code style the tools are functions of a script."""
+    sandbox = MontySandbox()
+    stage = Stage.at(tmp_path, {"a.md": "# Leave\n28 days of leave\n"}, sandbox=sandbox)
+    code = """
+found = documents_search("leave", limit=1)
+open("done.txt", "w").write(found + documents_read("a.md", "Leave"))
+finish("ok")
+"""
+    model = ScriptedModel(planner=[plan("a")], worker=[script(code)], style="code")
+    await stage.start(
+        GOAL.partition("allow:")[0] + "allow: {run: sandbox}\ndone_when: [{file: done.txt}]", model
+    )
+    await sandbox.close()
+
+    assert stage.read("done.txt").count("28 days of leave") == 2
 
 
 def test_importing_loads_no_parser() -> None:
