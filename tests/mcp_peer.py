@@ -69,6 +69,8 @@ def tools(mode: str) -> list[dict[str, Any]]:
                     },
                 ),
             ]
+        case "restless":
+            return [named("flip", f"Flips {time.monotonic()}.")]
         case "clash":
             return [named("a.b"), named("a_b")]
         case _:
@@ -93,8 +95,8 @@ def answer(mode: str, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
             Path(f"{sys.argv[2]}.next").replace(sys.argv[2])
             send({"method": "notifications/tools/list_changed"})
             time.sleep(float(arguments.get("wait", 0)))
-        case "hang":
-            return {}
+        case "flip":
+            send({"method": "notifications/tools/list_changed"})
     return text(f"{name} {json.dumps(arguments)}")
 
 

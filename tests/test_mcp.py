@@ -449,6 +449,33 @@ async def test_a_url_that_comes_back_is_spoken_to_again(tmp_path: Path) -> None:
     assert said[3].startswith("NotDone: the MCP server 'letters' had ended")
 
 
+async def test_a_server_that_changes_its_tools_all_the_time_has_none(tmp_path: Path) -> None:
+    """Nobody could say yes as often as that."""
+    command = [sys.executable, str(HERE / "mcp_peer.py"), "restless"]
+    told: list[Sequence[Tool]] = []
+    changed = asyncio.Event()
+
+    def hear(tools: Sequence[Tool]) -> None:
+        told.append(tools)
+        changed.set()
+
+    context = PluginContext(
+        goal=understand(goal("peer"))[0],
+        inputs=FilesView(WorkingCopy(EMPTY, MemoryObjects())),
+        settings=McpSettings.model_validate({"servers": {"peer": {"command": command}}}),
+        home=tmp_path,
+        changed=hear,
+    )
+    async with opened(context) as tools:
+        while tools:
+            await tools[0].function(None, {})
+            await changed.wait()
+            changed.clear()
+            tools = told[-1]
+
+    assert [len(tools) for tools in told] == [1] * 10 + [0]
+
+
 async def test_a_url_that_wants_another_token_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -38,7 +38,7 @@ class Server:
         self._context, self._told = context, told
         self._connection: Connection | None = None
         self._tries = self._changes = 0
-        self._is_listed = False
+        self._is_listed = self._is_looking = False
         self._why = ""
         """What has ended the last connection."""
         self._status = ""
@@ -77,7 +77,9 @@ class Server:
             self._wanted.clear()
             self._tries += 1
             self._why = self._status = ""
+            self._is_looking = False
             self._broken.clear()
+            self._changed.clear()
             try:
                 async with self._connected() as connection:
                     await self._list(connection)
@@ -95,31 +97,32 @@ class Server:
 
     async def _until_broken(self, connection: Connection) -> None:
         """List again whenever the server says that its tools have changed."""
-        broken = asyncio.create_task(self._broken.wait())
-        try:
-            while not self._broken.is_set():
-                changed = asyncio.create_task(self._changed.wait())
-                await asyncio.wait({broken, changed}, return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
-                if self._changed.is_set():
-                    await asyncio.sleep(_SETTLED_S)
-                    self._changed.clear()
-                    await self._list(connection)
-                    async with self._ready:
-                        self._ready.notify_all()
-        finally:
-            broken.cancel()
+        while not self._broken.is_set():
+            waiting = [asyncio.create_task(event.wait()) for event in (self._broken, self._changed)]
+            try:
+                await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in waiting:
+                    task.cancel()
+            if self._changed.is_set():
+                self._is_looking = True  # a call waits until it is known what it would call
+                await asyncio.sleep(_SETTLED_S)
+                self._changed.clear()
+                await self._list(connection)
+                self._is_looking = False
+                async with self._ready:
+                    self._ready.notify_all()
 
     async def _list(self, connection: Connection) -> None:
         """What it offers now; who is told of it hears of a change. Raises what the connection does."""
         now = [tool for tool in await connection.tools() if self.settings.uses(tool.name)]
+        was = self.listed
+        self._changes += self._is_listed and now != was
         if self._changes > _MOST_CHANGES:
+            self._context.log.warning("MCP server %s changes its tools all the time: none is used", self.name)
             now = []
-        was, self.listed = self.listed, now
+        self.listed = now
         if self._is_listed and now != was:
-            self._changes += 1
-            if self._changes > _MOST_CHANGES:
-                self._context.log.warning("MCP server %s: %s", self.name, "its tools change all the time")
             self._told()
         self._is_listed = True
 
@@ -205,9 +208,14 @@ class Server:
         """Where the server has said that its tools are others now, look first. Raises `NotDone`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self.settings.start_s), self._ready:
-                await self._ready.wait_for(lambda: not self._changed.is_set() or self._broken.is_set())
-        if self._changed.is_set() or tool not in self.listed:
+                await self._ready.wait_for(lambda: not self._is_unsure or self._broken.is_set())
+        if self._is_unsure or tool not in self.listed:
             raise NotDone(f"the MCP server {self.name!r} has just changed its tools; nothing was called")
+
+    @property
+    def _is_unsure(self) -> bool:
+        """Whether the tools may be others than those that are listed."""
+        return self._changed.is_set() or self._is_looking
 
     async def _or_broken(self, call: Any) -> dict[str, Any]:
         """What comes of a call, unless the connection breaks first. Raises `ConnectionError`."""
