@@ -8,10 +8,11 @@ import pytest
 from loops import Stage, finish, plan
 from web_servers import WebServer, reply, web_server
 
-from autoagent.errors import UsageError
+from autoagent.errors import ToolError, UsageError
 from autoagent.events import CallDecided, CallEnded
 from autoagent.messages import Reply
-from autoagent.testing.model import ScriptedModel, call
+from autoagent.sandboxes.monty import MontySandbox
+from autoagent.testing.model import ScriptedModel, call, script
 from autoagent.tools import Plugin, ToolContext, tool
 
 
@@ -117,6 +118,12 @@ async def secret_say(ctx: ToolContext, url: str) -> str:
     return f"{len(ctx.secret('TOKEN'))} letters"
 
 
+@tool(effect="read", destination="url")
+async def secret_tell(ctx: ToolContext, url: str) -> str:
+    """Tell the secret, as a careless plugin does."""
+    raise ToolError(f"the key {ctx.secret('TOKEN')} isn't liked")
+
+
 class TestSecrets:
     """What the goal binds to a host."""
 
@@ -125,7 +132,7 @@ class TestSecrets:
         monkeypatch.setenv("TOKEN", "tok-12345678")
 
     async def _run(self, tmp_path: Path, web: WebServer, *turns: Reply, more: str = "") -> Stage:
-        stage = Stage.at(tmp_path, plugins=[PLUGIN, Plugin("token", [secret_say])])
+        stage = Stage.at(tmp_path, plugins=[PLUGIN, Plugin("token", [secret_say, secret_tell])])
         goal = f"""
 goal: look
 allow: {{web: ['{web.host}', 127.0.0.9, '*'], secrets: {{TOKEN: '{web.host}'}}}}
@@ -163,6 +170,16 @@ plugins: [files]
         assert "binds no secret of that name" in said[0]
         assert said[1] == "12 letters"
 
+    async def test_what_a_model_says_holds_none(self, tmp_path: Path) -> None:
+        """Wherever it has it from: its words are recorded without it, and the call is made as recorded."""
+        async with web_server({"/": reply()}) as web:
+            stage = await self._run(tmp_path, web, call("page_get", url=f"{web.url}/?k=tok-12345678"))
+
+        record = "".join(entry.model_dump_json() for entry in stage.journal.read(stage.run))
+        assert "tok-12345678" not in record
+        assert f"{web.url}/?k=[TOKEN]" in record
+        assert [asked.target for asked in web.asked] == ["/?k=[TOKEN]"]
+
     async def test_one_that_is_not_set_begins_no_run(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -173,3 +190,26 @@ plugins: [files]
             await stage.start("{goal: x, allow: {secrets: {TOKEN: api.test}}}", ScriptedModel())
 
         assert not stage.journal.runs()
+
+    async def test_what_a_script_reads_holds_none(self, tmp_path: Path) -> None:
+        """What goes into the sandbox is what was recorded."""
+        sandbox = MontySandbox()
+        async with web_server() as web:
+            stage = Stage.at(tmp_path, plugins=[Plugin("token", [secret_tell])], sandbox=sandbox)
+            goal = f"""
+goal: look
+allow: {{run: sandbox, web: ['{web.host}'], secrets: {{TOKEN: '{web.host}'}}}}
+plugins: [files, python]
+"""
+            code = f"""
+try:
+    secret_tell('{web.url}')
+except Exception as error:
+    open('told.txt', 'w').write(str(error))
+finish('done')
+"""
+            await stage.start(goal, ScriptedModel(plan("a"), script(code), style="code"))
+        await sandbox.close()
+
+        assert "[TOKEN]" in stage.read("told.txt")
+        assert "tok-12345678" not in stage.read("told.txt")

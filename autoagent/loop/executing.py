@@ -119,7 +119,7 @@ def _labels(decided: CallDecided, uses: Uses, bound: Mapping[str, SecretStr]) ->
     if uses.answered or is_url:  # a plugin may have asked with a client of its own
         yield "outside"
     is_search = (decided.destination or "").startswith(SEARCH)  # of a public index, with a key to pay by
-    if decided.effect == "read" and not is_search and (uses.secrets or bound):
+    if decided.effect != "external" and not is_search and (uses.secrets or bound):
         yield "private"
 
 
