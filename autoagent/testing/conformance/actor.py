@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import os
 import select
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -63,6 +65,7 @@ class Actor:
             stderr=self._log,
             cwd=top / "cwd",
             env=_environment(top),
+            start_new_session=True,  # so that what a tool has started ends with it
         )
         self._rest = b""
         encoded = {path: base64.b64encode(content).decode() for path, content in files.items()}
@@ -105,6 +108,8 @@ class Actor:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.kill()
+        with suppress(ProcessLookupError):  # it has left nobody behind
+            os.killpg(self._process.pid, signal.SIGKILL)
         for stream in (self._process.stdin, self._process.stdout, self._log):
             if stream is not None:
                 try:
