@@ -1,4 +1,4 @@
-"""The web service for tests of plugins: keeps what it is sent, counts effects once, says what it is told to."""
+"""The web service for tests of plugins: keeps what it is sent, counts effects once, says what it is told."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def test_what_is_put_can_be_got(world: HttpWorld, http: Http) -> None:
 
 
 async def test_an_effect_is_counted_once(world: HttpWorld, http: Http) -> None:
-    """The same PUT, and the same key, are the same effect; a second POST is another; a refused one is none."""
+    """The same PUT, and the same key, are the same effect; a second POST is another, a refused one none."""
     for _ in range(2):
         await http.request("PUT", f"{world.url}/a", content=b"x")
         await http.post(f"{world.url}/b", headers={"Idempotency-Key": "k"})
@@ -55,7 +55,7 @@ async def test_an_answer_can_be_held(world: HttpWorld, http: Http) -> None:
     """The request has arrived meanwhile, and nobody has heard."""
     with world.held():
         asked = asyncio.create_task(http.post(f"{world.url}/a"))
-        while not world.happened():  # it comes from another thread
+        while not world.happened():  # noqa: ASYNC110 (it comes from another thread)
             await asyncio.sleep(0.001)
         assert not asked.done()
 
