@@ -38,7 +38,7 @@ from autoagent.testing.model import ScriptedModel, call
 from autoagent.tools import Plugin, ToolContext, tool
 from autoagent.wiring import Hooks, Parts
 
-CANARY = "CaNaRy/4711+tweet=tweet"
+CANARY = f"CaNaRy/{new_id()}+tweet=tweet"
 FORMS = {
     "plain": CANARY,
     "base64": base64.b64encode(CANARY.encode()).decode(),

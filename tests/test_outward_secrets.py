@@ -154,6 +154,14 @@ class TestEchoes:
         assert found.headers["x-echo"] == "[KEY]"
         assert CANARY.encode() not in found.content
 
+    async def test_in_bytes(self) -> None:
+        """A file that is no text stays as it is around it."""
+        body = b"\x89PNG\xff\x00" + CANARY.encode() + b"\xfe\x00"
+        async with web_server({"/": reply(body, content_type="image/png")}) as mine:
+            found = await client(mine).get(mine.url + "/")
+
+        assert found.content == b"\x89PNG\xff\x00[KEY]\xfe\x00"
+
     async def test_in_a_charset_of_its_own(self) -> None:
         """Bytes that only the server's charset makes the secret of."""
         body = CANARY.encode("cp037")
