@@ -1,25 +1,50 @@
-"""`tui`: opens the cockpit at this terminal."""
+"""`tui`: opens the cockpit at this terminal, or serves it to a browser on this machine."""
 
 from __future__ import annotations
 
+import os
 import sys
 
-from autoagent.cli.output import note
+from autoagent.cli.output import note, out
 from autoagent.console.finding import find_run, opened
 from autoagent.errors import UsageError
+from autoagent.extras import needs
 from autoagent.journal.home import home
 
 
 def tui(prefix: str) -> None:
     """Until it is left. Raises `UsageError` where there is no terminal, and for an unknown run."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError("this is no terminal; 'autoagent runs', 'show' and 'approvals' print the same")
-    run_id = None
-    if prefix:
-        with opened() as journal:
-            run_id = find_run(journal, prefix)
+    is_served = "TEXTUAL_DRIVER" in os.environ  # by ourselves, to a browser
+    if not is_served and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "this is no terminal; 'autoagent runs', 'show' and 'approvals' print the same, "
+            "and 'autoagent tui --web' opens it in a browser"
+        )
+    run_id = _found(prefix)
     from autoagent.tui.app import Cockpit
 
     cockpit = Cockpit(home(), run_id)
     cockpit.run()
-    note(cockpit.left_at)
+    if not is_served:
+        note(cockpit.left_at)
+
+
+def in_browser(prefix: str, port: int) -> None:
+    """Until ^C. Raises `UsageError` where the port is taken, and for an unknown run."""
+    run_id = _found(prefix)
+    with needs("browser", UsageError):
+        from autoagent.tui.web import BrowserCockpit
+    served = BrowserCockpit(port, run_id)
+    out(served.url)
+    note("whoever has this address can answer and start runs as you; ^C ends it, and no run")
+    try:
+        served.serve()
+    except OSError as error:
+        raise UsageError(f"port {port} can't be had ({error.strerror}); give another with --port") from error
+
+
+def _found(prefix: str) -> str | None:
+    if not prefix:
+        return None
+    with opened() as journal:
+        return find_run(journal, prefix)

@@ -103,14 +103,21 @@ def resume(
 
 def tui(
     run: Annotated[str, typer.Argument(metavar="[RUN]", help="Open this run.", show_default=False)] = "",
+    web: Annotated[
+        bool, typer.Option("--web", help="In a browser on this machine; prints the address.")
+    ] = False,
+    port: Annotated[int, typer.Option("--port", metavar="N", min=1024, max=65535, help="Of --web.")] = 8620,
 ) -> None:
     """The cockpit: all runs and what waits for you, on a screen.
 
     It only looks and sends answers: closing it leaves every run as it is.
     """
-    from autoagent.cli.cockpit import tui as open_it
+    from autoagent.cli import cockpit
 
-    open_it(run)
+    if web:
+        cockpit.in_browser(run, port)
+    else:
+        cockpit.tui(run)
 
 
 def cancel(

@@ -1,0 +1,70 @@
+"""The cockpit in a browser: nobody gets in without the token, or from another page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from aiohttp import ClientSession, CookieJar, WSServerHandshakeError, web
+
+from autoagent.tui.web import BrowserCockpit
+
+
+@pytest.fixture
+async def served(unused_tcp_port: int) -> AsyncIterator[BrowserCockpit]:
+    """A cockpit that listens on loopback."""
+    cockpit = BrowserCockpit(unused_tcp_port, token="the-token")
+    runner = web.AppRunner(await cockpit._make_app())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", unused_tcp_port).start()
+    yield cockpit
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[ClientSession]:
+    async with ClientSession(cookie_jar=CookieJar(unsafe=True)) as session:
+        yield session
+
+
+@pytest.mark.parametrize("path", ["/", "/?token=wrong", "/ws", "/static/js/textual.js", "/download/x"])
+async def test_nothing_without_the_token(served: BrowserCockpit, browser: ClientSession, path: str) -> None:
+    """Not even a file."""
+    async with browser.get(served.public_url + path) as reply:
+        assert reply.status == 403
+
+
+async def test_the_token_moves_into_a_cookie(served: BrowserCockpit, browser: ClientSession) -> None:
+    """It doesn't stay in the address; the page loads nothing from elsewhere."""
+    async with browser.get(served.url) as reply:
+        html, policy = await reply.text(), reply.headers["Content-Security-Policy"]
+
+    assert reply.url.query_string == ""
+    (cookie,) = browser.cookie_jar
+    assert cookie["httponly"]
+    assert cookie["samesite"] == "Strict"
+    addresses = re.findall(r'(?:href|src|url)=?["(]+"?([^")]+)', html)
+    assert addresses
+    own = (served.public_url, f"ws://127.0.0.1:{served.port}/", "/", "data:")
+    assert all(address.startswith(own) for address in addresses), addresses
+    assert policy.startswith("default-src 'none'; script-src 'self';")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example:{port}"}, {"Host": "localhost:{port}"}, {"Origin": "http://evil.example"}],
+)
+async def test_another_name_or_page_gets_nothing(
+    served: BrowserCockpit, browser: ClientSession, headers: dict[str, str]
+) -> None:
+    """Even with the cookie: a name that a page has made to mean this machine, or a page itself."""
+    async with browser.get(served.url):
+        pass
+    sent = {name: value.format(port=served.port) for name, value in headers.items()}
+
+    async with browser.get(served.public_url + "/", headers=sent) as reply:
+        assert reply.status == 403
+    with pytest.raises(WSServerHandshakeError) as refused:
+        await browser.ws_connect(served.public_url + "/ws", headers=sent)
+    assert refused.value.status == 403
