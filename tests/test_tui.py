@@ -35,6 +35,7 @@ from autoagent.tui.reading import ReadScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
 from autoagent.tui.starting import StartScreen
+from autoagent.tui.view import UNREAD
 from autoagent.wiring import Parts, start
 
 POST = "goal: Tell bob\nallow: {send: {post: []}}\nplugins: [files, post]\ndone_when: [{file: a.txt}]\n"
@@ -121,7 +122,7 @@ async def seated(size: tuple[int, int] = (120, 36), run: str | None = None) -> A
     app = Cockpit(home(), run, carrier)
     async with app.run_test(size=size) as pilot:
         seat = Seat(pilot, app, carrier)
-        await seat.until(lambda: app.has_looked)
+        await seat.until(lambda: app.has_looked and all(x.name != UNREAD for x in app.seen.values()))
         await pilot.pause()
         yield seat
 

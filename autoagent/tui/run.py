@@ -121,7 +121,7 @@ class RunScreen(Screen[None]):
             return
         self.query_one("#title", Static).update(drawn(title(run)))
         if run.state is None:
-            self.tell(run.problem)
+            self.tell(run.problem or "its journal is being read …")
             return
         self.query_one("#plan", Lines).show_lines(plan_lines(run.state))
         self.query_one("#gauges", Static).update(drawn(gauges(run.state, run.state.seconds)))

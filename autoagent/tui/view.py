@@ -40,6 +40,10 @@ _LONGEST_OUTPUT = 20_000
 """Characters of an observation that are unfolded; `autoagent export` has the whole."""
 
 
+UNREAD = "being read"
+"""The name of a run of which no more is known yet than that it is there."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """A run as the watch last saw it."""
@@ -160,7 +164,7 @@ def preview(run: Seen | None, now: datetime) -> list[Line]:
             line("Nothing has run yet. ", Part("n", "accent"), " starts one from a folder with a goal.yaml.")
         ]
     if run.state is None:
-        return [line(Part(run.problem, "bad"))]
+        return [line(Part(run.problem, "bad") if run.problem else Part("its journal is being read …", "dim"))]
     if run.waiting:
         asked = run.state.questions[run.waiting[0]]
         since = f"asked {age(asked.asked_at, now)} ago · closing this screen loses nothing"

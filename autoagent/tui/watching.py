@@ -16,7 +16,7 @@ from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import ending_of
 from autoagent.ports import RunHead
 from autoagent.state import RunState, advance
-from autoagent.tui.view import Row, Seen, activity
+from autoagent.tui.view import UNREAD, Row, Seen, activity
 
 _BATCH = 1_000
 """Entries that are folded before a screen hears of them."""
@@ -47,6 +47,7 @@ class Watch:
         self._home, self._poll_s = home, poll_s
         self._on_runs, self._on_heard, self._on_problem = on_runs, on_heard, on_problem
         self._states: dict[str, RunState] = {}
+        self._last: dict[str, Seen] = {}
         self._told: list[Seen] | None = None
         """What the screens know of all runs."""
         self._opened: str | None = None
@@ -95,13 +96,25 @@ class Watch:
             heads = [head for head in journal.runs() if head.entries]
             if (opened := self._opened) is not None:
                 self._tell(journal, opened)
-            seen = [self._seen(journal, head) for head in heads]
+            seen = {head.id: self._unread(head) for head in heads if head.id not in self._last}
+            if seen:  # a long run is read for seconds: the list is there before
+                self._say([{**seen, **self._last}[head.id] for head in heads])
+            self._last = {head.id: self._seen(journal, head) for head in heads}
         except AutoagentError as error:
             self._on_problem(str(error))
             return
+        self._say([*self._last.values()])
+
+    def _say(self, seen: list[Seen]) -> None:
         if seen != self._told:
             self._told = seen
             self._on_runs(seen)
+
+    @staticmethod
+    def _unread(head: RunHead) -> Seen:
+        """A run of which no more is known yet than that it is there."""
+        last_at = head.last_at or head.created_at
+        return Seen(head.id, None, UNREAD, None, last_at)
 
     def _seen(self, journal: SqliteJournal, head: RunHead) -> Seen:
         """A run, folded from where it was seen last."""
