@@ -188,7 +188,10 @@ def test_the_command_shows_a_table_and_ends_well(capsys: pytest.CaptureFixture[s
 def test_the_command_names_a_plugin_that_is_not_there(capsys: pytest.CaptureFixture[str]) -> None:
     """Exit status 2, with what was meant."""
     assert status_of(["plugins", "check", "memry"]) == 2
-    assert "'memry', which isn't installed; did you mean 'memory'?" in capsys.readouterr().err
+    assert (
+        "you ask for the plugin 'memry', which isn't installed; did you mean 'memory'?"
+        in capsys.readouterr().err
+    )
 
 
 # --- made-up arguments --------------------------------------------------------------------------------------

@@ -2,22 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 
+from autoagent.cli.output import note
 from autoagent.console.line import Line, Part, columns, line
 from autoagent.errors import UsageError
 from autoagent.installed import installed, missing
+from autoagent.journal.home import home
+from autoagent.settings import load
 from autoagent.testing.conformance.examining import examine
 from autoagent.testing.conformance.findings import CHECKS, CheckName, Finding, Report
-from autoagent.testing.rehearsal import rehearsal_of
+from autoagent.testing.rehearsal import Rehearsal, rehearsal_of
 
 
 def checked(name: str, really_send: bool) -> Report:
-    """Raises `UsageError` for a plugin that isn't there or lacks a package."""
-    if problem := next(missing([name]), None):
+    """Raises `UsageError` for a plugin that isn't there or lacks a package.
+
+    What is really sent goes out by the person's own settings.
+    """
+    if problem := next(missing([name], "you ask for"), None):
         raise UsageError(problem)
     target = next(plugin.target for plugin in installed() if plugin.name == name)
-    return examine(target, rehearsal_of(target), really_send=really_send)
+    rehearsal = rehearsal_of(target) or Rehearsal()
+    if really_send:
+        own = load(home(), os.environ).plugins.get(name, {})
+        rehearsal = replace(rehearsal, settings=own, secrets=dict(os.environ))
+    note(f"trying {name}; this takes some seconds")
+    return examine(target, rehearsal, really_send=really_send)
 
 
 def record(report: Report) -> dict[str, object]:

@@ -77,7 +77,8 @@ class Stage:
         try:
             await self._load(plugin, settings)
         except AutoagentError as error:
-            return Opened(name=plugin.name, problem=str(error), deeds=_seen(deeds))
+            said = str(error).replace(f"{settings.path}: ", "")  # there is no such file here
+            return Opened(name=plugin.name, problem=said, deeds=_seen(deeds))
         fixed = self.loaded.fixed
         tools = tuple(_tool_seen(tool, tool.name not in fixed) for tool in self.loaded.tools.values())
         return Opened(name=plugin.name, tools=tools, deeds=_seen(deeds))
