@@ -421,7 +421,7 @@ async def test_killed_while_it_recovers_recovers_again(tmp_path: Path) -> None:
 
 
 def changed(
-    world: World, *, destination: str = "to", key: str = "another", effect: str = "external"
+    world: World, *, destination: str | None = "to", key: str = "another", effect: str = "external"
 ) -> Plugin:
     """`post` in a later version, in another file: the same tool names, other code."""
 
@@ -486,7 +486,7 @@ async def test_allowed_call_that_had_not_begun_is_decided_again_for_a_changed_pl
 async def test_write_that_becomes_a_send_is_decided_again(tmp_path: Path) -> None:
     """A call that changed only files when it was started may not come back as one that reaches outside."""
     world, stage = World(), Stage.at(tmp_path)
-    model = await crashed(stage, changed(world, effect="write"), "post_keyed")
+    model = await crashed(stage, changed(world, effect="write", destination=None), "post_keyed")
     stage.plugins = [world.plugin()]
     world.sent.clear()
     world.keys.clear()
