@@ -39,18 +39,18 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("autoagent.contexts", "FilesView"),
             ("autoagent.trees.working", "WorkingCopy"),
             ("autoagent.contexts", "Observation"),
-            ("autoagent.ports", "Job"),
-            ("autoagent.ports", "JobResult"),
+            ("autoagent.ports.sandbox", "Job"),
+            ("autoagent.ports.sandbox", "JobResult"),
             ("autoagent.tools", "observation"),
         ),
     ),
     (
         "The way out",
         (
-            ("autoagent.ports", "Http"),
-            ("autoagent.ports", "HttpOptions"),
-            ("autoagent.ports", "HttpSending"),
-            ("autoagent.ports", "HttpReply"),
+            ("autoagent.ports.http", "Http"),
+            ("autoagent.ports.http", "HttpOptions"),
+            ("autoagent.ports.http", "HttpSending"),
+            ("autoagent.ports.http", "HttpReply"),
         ),
     ),
     ("A plugin that is open while a run is carried", (("autoagent.contexts", "PluginContext"),)),
@@ -69,7 +69,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
         (
             ("autoagent.providers", "ProviderContext"),
             ("autoagent.providers", "ModelSpec"),
-            ("autoagent.ports", "Model"),
+            ("autoagent.ports.model", "Model"),
             ("autoagent.providers", "Embedder"),
             ("autoagent.providers", "Searcher"),
             ("autoagent.providers", "SearchHit"),
@@ -78,11 +78,11 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "Memory and indexes",
         (
-            ("autoagent.ports", "Memory"),
-            ("autoagent.ports", "Passages"),
-            ("autoagent.ports", "Source"),
-            ("autoagent.ports", "Passage"),
-            ("autoagent.ports", "PassageHit"),
+            ("autoagent.ports.memory", "Memory"),
+            ("autoagent.ports.passages", "Passages"),
+            ("autoagent.ports.passages", "Source"),
+            ("autoagent.ports.passages", "Passage"),
+            ("autoagent.ports.passages", "PassageHit"),
         ),
     ),
     (
@@ -162,7 +162,7 @@ def _entry(module: str, name: str) -> str:
 
 def _door(module: str, name: str) -> str:
     """The shortest place that the name is imported from."""
-    for place in ("autoagent", "autoagent.testing", "autoagent.tools"):
+    for place in ("autoagent", "autoagent.testing", "autoagent.tools", "autoagent.ports"):
         if name in getattr(importlib.import_module(place), "__all__", ()):
             return place
     return "autoagent.trees" if module.startswith("autoagent.trees") else module
@@ -185,7 +185,7 @@ def _rows(node: ast.ClassDef) -> Iterator[_Row]:
                 continue
 
 
-_BASES = {"OfPlugin": "autoagent.contexts", "HttpOptions": "autoagent.ports"}
+_BASES = {"OfPlugin": "autoagent.contexts", "HttpOptions": "autoagent.ports.http"}
 
 
 def _base(base: ast.expr) -> ast.ClassDef | None:
