@@ -43,7 +43,8 @@ def said(name: str, packages: tuple[str, ...]) -> str:
     """What is missing for the plugin or extra `name`, and the line that installs it."""
     dist = _offering(name)
     who = f"{name!r}" if dist is None else f"the plugin {name!r}"
-    which = " and ".join(repr(package) for package in packages)
+    *others, last = map(repr, packages)
+    which = f"{', '.join(others)} and {last}" if others else last
     isnt = "isn't" if len(packages) == 1 else "aren't"
     return f"{who} needs {which}, which {isnt} installed; run: {install_line(name)}"
 

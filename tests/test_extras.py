@@ -103,6 +103,13 @@ class TestWithoutImporting:
 
         assert list(missing(["files", "weather"])) == [SAID]
 
+    def test_several_packages_are_a_list(self, lay: Lay) -> None:
+        """With one "and"."""
+        lay(*WEATHER, "Requires-Dist: no-such-vane", "Requires-Dist: no-such-gauge")
+
+        (text,) = missing(["weather"])
+        assert "needs 'no_such_barometer', 'no-such-vane' and 'no-such-gauge', which aren't installed" in text
+
     def test_the_list_of_plugins_says_it(self, lay: Lay, capsys: pytest.CaptureFixture[str]) -> None:
         """With the line to type."""
         lay(*WEATHER)

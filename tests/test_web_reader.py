@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,13 @@ PAGE = f"""<!doctype html><html lang="de"><head><title>Harbour</title><meta name
 def reading(content: bytes | str, kind: Kind = "html", page: int = 1, size: int = 5_000) -> Reading:
     data = content if isinstance(content, bytes) else content.encode()
     return read(Document(kind=kind, url=URL, page=page, size=size), data)
+
+
+def test_a_reader_that_cannot_be_imported_is_no_fault_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broken installation is named as one."""
+    monkeypatch.setitem(sys.modules, "autoagent_web.html", None)
+
+    assert "autoagent's reader doesn't work here" in reading(PAGE).problem
 
 
 # --- HTML ---------------------------------------------------------------------------------------------------

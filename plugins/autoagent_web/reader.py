@@ -67,6 +67,9 @@ def read(document: Document, content: bytes) -> Reading:
         return Reading(problem=str(error))
     except MemoryError:
         raise
+    except ImportError as error:  # no fault of the page's
+        said = f"autoagent's reader doesn't work here ({one_line(str(error), 200)})"
+        return Reading(problem=f"{said}; no other page of this kind can be read either")
     except Exception as error:  # parsers meet what was made to break them, and may raise anything
         return Reading(problem=f"it is broken ({type(error).__name__}: {one_line(str(error), 200)})")
 
