@@ -10,7 +10,7 @@ It looks at the exact bytes that would be carried out. It never reads the model'
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autoagent.budget import over_limit
@@ -86,19 +86,11 @@ def _spoken(state: RunState, call: ProposedCall) -> Decision:
         return Stop(why)
     if why := changed(state, call.tool):
         return Ask(why)
-    if call.effect == "external" and "send" in state.goal.ask:
-        return Ask("you wanted to be asked before anything is sent")
     if why := _harmless(state, call):
         return Allow(why)
-    if not _is_named(state.goal, call):
-        return Ask(_unnamed(state.goal, call))
-    if state.outside and state.private:
-        return Ask("this run has read outside text and private data")
-    if state.outside and (private := [p for p in call.sends if is_beneath(p, state.goal.private)]):
-        return Ask(
-            f"this run has read outside text, and {', '.join(map(repr, private))} would leave: private"
-        )
-    return Allow("its destination is named in your goal")
+    # all of them: a yes to several calls covers only those that are asked about for the same reasons
+    reasons = [*_wanted(state, call), *_not_named(state, call), *_would_leave(state, call)]
+    return Ask("; ".join(reasons)) if reasons else Allow("its destination is named in your goal")
 
 
 def reach(state: RunState, effect: Effect, destination: str | None) -> Reach:
@@ -213,6 +205,25 @@ def _is_named(goal: Goal, call: ProposedCall) -> bool:
     if call.destination in named or named_exactly(call.destination, named):
         return True
     return all(one in named for one in call.destination.split(", "))
+
+
+def _wanted(state: RunState, call: ProposedCall) -> Iterator[str]:
+    if call.effect == "external" and "send" in state.goal.ask:
+        yield "you wanted to be asked before anything is sent"
+
+
+def _not_named(state: RunState, call: ProposedCall) -> Iterator[str]:
+    if not _is_named(state.goal, call):
+        yield _unnamed(state.goal, call)
+
+
+def _would_leave(state: RunState, call: ProposedCall) -> Iterator[str]:
+    """Why what was read is a reason to ask, whoever is reached."""
+    private = [repr(path) for path in call.sends if is_beneath(path, state.goal.private)]
+    if state.outside and state.private:
+        yield "this run has read outside text and private data"
+    elif state.outside and private:
+        yield f"this run has read outside text, and {', '.join(private)} would leave: private"
 
 
 def _unnamed(goal: Goal, call: ProposedCall) -> str:

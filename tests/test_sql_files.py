@@ -85,6 +85,14 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace({"shop.db": shop(tmp_path)})
 
 
+async def test_no_more_rows_are_held_than_memory_is_for(workspace: Workspace) -> None:
+    """A query can make rows of 64 MB each: a hundred of them are more than a machine has."""
+    huge = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t LIMIT 100) "
+    said = await workspace.query(huge + "SELECT printf('%.*c', 5000000, 'x') FROM t")
+
+    assert "(the first 2 rows, there are more:" in said
+
+
 # --- asking -------------------------------------------------------------------------------------------------
 
 

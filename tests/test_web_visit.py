@@ -8,12 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sites import Answer, Site, article, html, redirect, serving
 
 from autoagent.errors import ToolError
 from autoagent.outward.client import GuardedHttp
+from autoagent.outward.guard import Secrets
 from autoagent.ports import HttpReply
 from autoagent.reach import Reach
+from autoagent.secrecy import BoundSecret
 from autoagent_web.cache import PageCache
 from autoagent_web.rates import Busy, Rates
 from autoagent_web.settings import WebSettings
@@ -347,6 +350,19 @@ async def test_what_another_host_said_is_kept_for_its_run_alone(tmp_path: Path) 
             await visit(site, cache=kept(tmp_path), run="another").page(site.url("/a"))
 
     assert other.asked == ["/x"]
+
+
+async def test_page_that_took_a_secret_is_not_kept(tmp_path: Path) -> None:
+    """A run whose goal binds no secret to the site would find there what only the secret shows."""
+    with serving({"/a": html("for members")}) as site:
+        place = f"127.0.0.1:{site.port}"
+        secrets = Secrets((BoundSecret("KEY", place, SecretStr("s3cr3t-and-long")),))
+        member = GuardedHttp(Reach((place,)), secrets=secrets)
+        await Visit(member, QUICK, Rates(), kept(tmp_path), "r").page(site.url("/a"))
+        await visit(site, cache=kept(tmp_path), run="another").page(site.url("/a"))
+
+        sent = ["authorization" in headers for path, headers, _ in site.requests if path == "/a"]
+    assert sent == [True, False]
 
 
 def size_of(folder: Path) -> int:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from html import unescape
+from urllib.parse import unquote, unquote_plus
 
 from autoagent.events import CallDecided, Label
 from autoagent.goal import Goal
+from autoagent.hosts import host_of
 from autoagent.loop.context import RunContext
 from autoagent.loop.toolbox import ToolOutcome
 from autoagent.parameters import each_text
 from autoagent.ports import Objects
 from autoagent.state import LaneState, RunState
 from autoagent.taint import labels_of_paths, labels_of_tree, urls_in, urls_of_files
-from autoagent.tools import Tool
+from autoagent.tools import SEARCH, Tool
 from autoagent.trees import Tree, WorkingCopy
 
 _LOOKED_THROUGH_BYTES = 32 << 20
@@ -73,8 +76,10 @@ class Learnt:
         if tool.paths or paths is not None:
             known = urls_of_files(self._unchanged(_paths_of(tool, decided) if paths is None else paths))
             return tuple(url for url in found if url in known)
-        said = json.dumps(decided.args, ensure_ascii=False)
-        return () if decided.destination is None else tuple(url for url in found if url not in said)
+        if not _is_of_the_web(decided.destination):
+            return ()
+        said = _readings(json.dumps(decided.args, ensure_ascii=False))
+        return tuple(url for url in found if not any(url in each for each in said))
 
     def _unchanged(self, paths: Iterable[str]) -> Iterator[bytes]:
         """The files at and beneath `paths` that still are as the run found them; not the huge ones."""
@@ -89,6 +94,19 @@ class Learnt:
             is_short = entry.size <= _LOOKED_THROUGH_BYTES
             if entry.kind == "file" and is_short and start.entries.get(path) == entry:
                 yield workspace.objects.get(entry.sha256)
+
+
+def _is_of_the_web(destination: str | None) -> bool:
+    """Whether a read fetched something. A database or a server with tools puts texts together as it is told:
+    what they answer can be the agent's own words, in no way that could be seen in the arguments.
+    """
+    return destination is not None and (destination.startswith(SEARCH) or host_of(destination) is not None)
+
+
+def _readings(said: str) -> tuple[str, ...]:
+    """What the agent said, and what a server makes of it that takes it for a form's field, or for HTML."""
+    once = unquote_plus(said)
+    return said, unquote(said), once, unquote_plus(once), unescape(said)
 
 
 def _files_in(tree: Tree, paths: Iterable[str], objects: Objects) -> Iterator[str]:

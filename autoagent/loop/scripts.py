@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from autoagent import policy
 from autoagent.errors import ToolError
-from autoagent.events import CallDecided, CallEnded, CallStarted
+from autoagent.events import CallDecided, CallEnded, CallStarted, Label
 from autoagent.ids import digest
 from autoagent.loop.calls import Calls
 from autoagent.loop.controls import ALWAYS, CONTROLS, READ_AGAIN
@@ -22,7 +22,7 @@ from autoagent.loop.toolbox import ToolOutcome
 from autoagent.messages import RequestedCall
 from autoagent.policy import ProposedCall
 from autoagent.ports import Job, JobResult, ScriptFunction, StopScript
-from autoagent.state import CallState
+from autoagent.state import CallState, RunState
 from autoagent.tools import observation
 from autoagent.trees import WorkingCopy
 from autoagent.turns import SCRIPT
@@ -39,6 +39,8 @@ class _Try:
     reads: int = 0
     writes: int = 0
     queued: list[RequestedCall] = field(default_factory=list)
+    labels: set[Label] = field(default_factory=set)
+    """What the workspace tools that it has called say of what they gave."""
     asks: str | None = None
     """The read that a person must be asked about."""
 
@@ -126,16 +128,25 @@ class Scripts:
         proposal = read(
             self.ctx, self.calls.me, name, args, id, attempt.copy.stat
         )  # it may send what it wrote
-        decision = policy.decide(self.calls.as_script_sees(), proposal.call)
+        decision = policy.decide(self._seen(attempt), proposal.call)
         if isinstance(decision, policy.Deny | policy.Stop):
             raise ToolError(f"not allowed: {decision.why}")
         if proposal.call.effect == "external" or proposal.call.power == "fetch":  # reaches out and changes
             return self._queue(script, attempt, name, json.dumps(proposal.args))
-        if proposal.call.power == "web" or (proposal.call.effect == "read" and not proposal.tool.paths):
+        if proposal.call.power in ("web", "send") or (
+            proposal.call.effect == "read" and not proposal.tool.paths
+        ):
             return await self._read(script, attempt, proposal, decision)
         if not isinstance(decision, policy.Allow):
             raise ToolError(f"a person must be asked first ({decision.why}): call {name} outside a script")
         return await self._here(script, attempt, proposal)
+
+    def _seen(self, attempt: _Try) -> RunState:
+        """The state that a call inside the script is judged by."""
+        state, own = self.calls.as_script_sees(), attempt.labels
+        return replace(
+            state, outside=state.outside or "outside" in own, private=state.private or "private" in own
+        )
 
     def _queue(self, script: CallDecided, attempt: _Try, name: str, arguments: str) -> str:
         number = len(attempt.queued) + 1
@@ -148,6 +159,7 @@ class Scripts:
         id = f"{script.call}.w{attempt.writes}"
         inner = self.calls.decided(proposal, id, "allow", "inside the script", script.call)
         outcome, _ = await self.calls.executor.run(proposal.tool, inner, attempt.copy)
+        attempt.labels.update(outcome.labels)
         if not outcome.ok:
             raise ToolError(outcome.text)
         return outcome.text
@@ -203,7 +215,7 @@ class Scripts:
             await self.calls.hearing.tell()
             return _spoken(self.calls.state.calls[decided.call].ended)
         if self.calls.as_script_sees().labels != labels:  # another lane has read more meanwhile
-            decision = policy.decide(self.calls.as_script_sees(), proposal.call)
+            decision = policy.decide(self._seen(attempt), proposal.call)
             if isinstance(decision, policy.Deny | policy.Stop):
                 raise ToolError(f"not allowed: {decision.why}")
             if isinstance(decision, policy.Ask):
@@ -232,7 +244,9 @@ class Scripts:
             if why:
                 ok, text = False, f"{text}\n{why}. Nothing was changed.".lstrip()
         queued = _in_order(attempt.queued) if ok else ()
-        await self.calls.end_write(decided, ToolOutcome(ok, text), tree, result.seconds, queued)
+        await self.calls.end_write(
+            decided, ToolOutcome(ok, text, (*attempt.labels,)), tree, result.seconds, queued
+        )
 
 
 def _in_order(queued: list[RequestedCall]) -> tuple[RequestedCall, ...]:

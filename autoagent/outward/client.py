@@ -108,12 +108,13 @@ class GuardedHttp(Http):
         headers = (*hop.headers, *attached.items())
         if self._before_send is not None:
             self._before_send()
-        self.uses.secrets.extend(secret.name for secret in self._secrets.at(place, hop.before))
+        secrets = tuple(secret.name for secret in self._secrets.at(place, hop.before))
+        self.uses.secrets.extend(secrets)
         async with exchange(place, Sending(hop.method, headers, body_of(hop.content)), max_bytes) as received:
             content = b"".join([piece async for piece in received.pieces])
             self.uses.answered.append(place.host)
             return self._without_secrets(
-                HttpReply(received.status, hop.url, _joined(received.headers), content)
+                HttpReply(received.status, hop.url, _joined(received.headers), content, secrets)
             )
 
     def _without_secrets(self, reply: HttpReply) -> HttpReply:

@@ -156,18 +156,19 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Raises `NotDone`, `ToolError`, which no library takes for a failure of the network."""
         url = _ascii(request.url)
-        place = await place_of(url, self._reach, self._resolve, self._first)
-        self._first = self._first or url
+        before = self._first
+        place = await place_of(url, self._reach, self._resolve, before)
+        self._first = before or url
         headers = [(k, v) for k, v in request.headers.multi_items() if k not in _REWRITTEN]
         self._secrets.refuse_leak(place, place.target.encode(), repr(headers).encode())
         headers += [("accept-encoding", "gzip, deflate"), ("connection", "close")]
-        headers += self._secrets.attached(place, dict(headers)).items()
+        headers += self._secrets.attached(place, dict(headers), before).items()
         assert isinstance(request.stream, httpx2.AsyncByteStream)
         silence_s = request.extensions.get("timeout", {}).get("read")
         sending = Sending(request.method, headers, request.stream, silence_s)
         if self._before_send is not None:
             self._before_send()
-        self._uses.secrets.extend(secret.name for secret in self._secrets.at(place))
+        self._uses.secrets.extend(secret.name for secret in self._secrets.at(place, before))
         strike, stack = self._secrets.strike, AsyncExitStack()
         received = await stack.enter_async_context(exchange(place, sending, MOST_STREAMED))
         self._uses.answered.append(place.host)

@@ -47,6 +47,8 @@ class HttpReply:
     """By names in lower case; a header that came twice is joined by commas."""
     content: bytes
     """Unpacked, whole, and without the person's secrets."""
+    secrets: tuple[str, ...] = ()
+    """Names of those that went along with the request: who hasn't got them may not see the answer."""
 
     @property
     def text(self) -> str:

@@ -29,6 +29,8 @@ from autoagent_sql.schema import Column, Schema, Table, hint
 T = TypeVar("T")
 _CONNECT_S = 10
 _MOST_TABLES = 300
+_MOST_BYTES = 8 << 20
+"""Of rows that are held at once; after that no more are fetched. Few of them are shown anyway."""
 _SAID_CHARS = 500
 _ENDED = ("57014", "interrupted", "canceling statement")
 """How databases say that a query was ended: PostgreSQL's SQLSTATE, SQLite's words."""
@@ -220,8 +222,14 @@ def _canceller(line: Connection) -> Callable[[], None]:
 
 def _rows(result: sqlalchemy.CursorResult[Any], most: int) -> Rows:
     columns = tuple(str(key) for key in result.keys())  # noqa: SIM118 (a result iterates over rows)
-    fetched = [tuple(row) for row in result.fetchmany(most + 1)]
-    return Rows(columns, tuple(fetched[:most]), has_more=len(fetched) > most)
+    fetched: list[tuple[object, ...]] = []
+    size = 0
+    for row in result:
+        if len(fetched) == most or size > _MOST_BYTES:
+            return Rows(columns, tuple(fetched), has_more=True)
+        fetched.append(tuple(row))
+        size += sum(len(value) for value in row if isinstance(value, str | bytes | memoryview))
+    return Rows(columns, tuple(fetched))
 
 
 def _words(error: DBAPIError) -> str:

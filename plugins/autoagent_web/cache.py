@@ -1,7 +1,8 @@
 """Pages on disk, by hishel: a GET that was answered lately isn't made again.
 
 Beneath the cache is whatever fetches a page; the cache never goes anywhere by itself. What it gives was
-fetched before, for the same URL: whether that may be read at all was decided before the cache is asked.
+fetched before, for the same URL: whether that may be read at all was decided before the cache is asked. What
+was fetched with a secret is not kept: a run without it must not find it.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class _Beneath(httpx2.AsyncBaseTransport):
 def _kept_for(reply: HttpReply, floor_s: float) -> str:
     """`Cache-Control` for an answer: as long as its server says, but at least `floor_s`."""
     said = reply.headers.get("cache-control", "").lower()
-    if "no-store" in said or reply.status not in (*_KEPT, *_MISSING, 304):
+    if "no-store" in said or reply.secrets or reply.status not in (*_KEPT, *_MISSING, 304):
         return "no-store"
     if reply.status in _MISSING:
         return f"max-age={min(floor_s, _MISSING_S):.0f}"
