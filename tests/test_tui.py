@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing
@@ -29,13 +30,13 @@ from autoagent.ports import MemoryPoint
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.tui.app import Cockpit
 from autoagent.tui.lines import Lines
+from autoagent.tui.overview import UNREAD
 from autoagent.tui.past import PastScreen
 from autoagent.tui.question import DEAD_S, QuestionScreen
 from autoagent.tui.reading import ReadScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
 from autoagent.tui.starting import StartScreen
-from autoagent.tui.view import UNREAD
 from autoagent.wiring import Parts, start
 
 POST = "goal: Tell bob\nallow: {send: {post: []}}\nplugins: [files, post]\ndone_when: [{file: a.txt}]\n"
@@ -81,12 +82,26 @@ def commands(run: str) -> list[Command]:
         return [sent.command for sent in journal.commands(run)]
 
 
+class HeardCockpit(Cockpit):
+    """Keeps what the terminal would be told."""
+
+    def __init__(self, run: str | None, carrier: Carried) -> None:
+        super().__init__(home(), run, carrier)
+        self.bells, self.titles = 0, list[str]()
+
+    def bell(self) -> None:
+        self.bells += 1
+
+    def titled(self, said: str) -> None:
+        self.titles.append(said)
+
+
 @dataclass
 class Seat:
     """A person before the cockpit."""
 
     pilot: Pilot[None]
-    app: Cockpit
+    app: HeardCockpit
     carrier: Carried
 
     async def until(self, holds: Callable[[], bool]) -> None:
@@ -114,12 +129,17 @@ class Seat:
         assert isinstance(pane, Static)
         return str(pane.content)
 
+    def screen(self) -> list[str]:
+        """The whole screen, as a terminal shows it."""
+        width = self.app.size.width
+        return [strip.text.ljust(width) for strip in self.app.screen._compositor.render_strips()]
+
 
 @asynccontextmanager
 async def seated(size: tuple[int, int] = (120, 36), run: str | None = None) -> AsyncIterator[Seat]:
     """The cockpit over this test's home, once it has looked at all runs."""
     carrier = Carried()
-    app = Cockpit(home(), run, carrier)
+    app = HeardCockpit(run, carrier)
     async with app.run_test(size=size) as pilot:
         seat = Seat(pilot, app, carrier)
         await seat.until(lambda: app.has_looked and all(x.name != UNREAD for x in app.seen.values()))
@@ -149,6 +169,74 @@ async def test_what_waits_stands_first(tmp_path: Path) -> None:
         assert "proved 1 of 1" in second
         assert "TO     bob" in seat.text("#preview")
         assert "1 waits for you" in seat.text("#top")
+
+
+@pytest.mark.parametrize(("size", "columns"), [((80, 24), 6), ((120, 36), 7)])
+async def test_no_column_of_the_list_is_cut_off(tmp_path: Path, size: tuple[int, int], columns: int) -> None:
+    """The goal and the state are shortened; what was spent and the age are whole."""
+    goal = PROVED.replace("Write a.txt", f"Write a.txt {'and so on ' * 20}")
+    await ran(tmp_path, goal, write("a.txt", "x"), finish())
+
+    async with seated(size) as seat:
+        row = seat.screen()[2].strip("│ ")
+
+        assert len(re.split(r"  +", row)) == columns
+        assert re.search(r"\$0\.00.*  (now|\d+ s)$", row)
+        assert re.search(r"\$0\.00 today · \d\d:\d\d$", seat.screen()[0].rstrip())
+
+
+async def test_the_footer_leads_to_every_key_on_a_narrow_screen() -> None:
+    """Others go first."""
+    async with seated((50, 24)) as seat:
+        assert seat.screen()[-1].rstrip().endswith("? help  ^p commands")
+
+
+async def test_the_cursor_stands_on_what_is_needed_first_until_it_is_moved(tmp_path: Path) -> None:
+    """Then it stays on its run, wherever that goes in the list."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "x"), finish())
+
+    async with seated() as seat:
+        first = await parked(tmp_path)
+        await seat.until(lambda: first.run in seat.text("#runs").splitlines()[0])
+        assert isinstance(seat.app.screen, RunsScreen)
+        assert seat.app.screen.chosen == first.run
+        await seat.press("G")
+        second = await parked(tmp_path)
+        await seat.until(lambda: second.run in seat.text("#runs"))
+        assert seat.app.screen.chosen == done.run
+
+
+async def test_the_terminal_is_told_once_of_what_comes_to_wait(tmp_path: Path) -> None:
+    """A bell, and the number in the title; none for what waited before it was opened."""
+    await parked(tmp_path)
+
+    async with seated() as seat:
+        assert (seat.app.bells, seat.app.titles) == (0, ["1 waits for you"])
+        await parked(tmp_path)
+        await seat.until(lambda: "2 wait for you" in seat.app.titles)
+        await seat.pilot.pause(0.3)
+        assert seat.app.bells == 1
+
+
+async def test_a_limit_says_what_goes_on(tmp_path: Path) -> None:
+    """With what is proved, and the keys."""
+    await ran(tmp_path, PROVED + "limits: {steps: 1}\n", call("files_list"), finish())
+
+    async with seated() as seat:
+        said = seat.text("#preview")
+        assert said.startswith("Stopped at a limit: ")
+        assert "0 of 1 proved. Raise it in the run (enter, l), and r goes on" in said
+
+
+async def test_a_filter_that_nothing_fits_says_how_it_ends(tmp_path: Path) -> None:
+    """With a key, which brings all runs back."""
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.press("slash", *"zzz", "enter")
+        assert "No run has all of 'zzz' in it. esc shows all." in seat.text("#preview")
+        await seat.press("escape")
+        assert waits.run in seat.text("#runs")
 
 
 async def test_the_list_is_filtered_by_words(tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ class Line:
         for part in self.parts:
             text = part.shown.translate(_ASCII) if ascii_only else part.shown
             if room is not None:
-                text = _fitting(text, room)
+                text = fitting(text, room)
                 room -= _width(text)
             tinted = coloured and text and part.tone in _SGR
             pieces.append(f"\x1b[{_SGR[part.tone]}m{text}\x1b[0m" if tinted else text)
@@ -106,6 +106,11 @@ def columns(rows: Iterable[tuple[Part, ...]]) -> Iterator[Line]:
         yield line(*(piece for pair in padded for piece in pair))
 
 
+def columns_of(found: Line) -> int:
+    """Columns of a terminal that the line takes."""
+    return sum(_width(part.shown) for part in found.parts)
+
+
 def _width(text: str) -> int:
     """Columns of a terminal that the text takes; at most, where it holds combining marks."""
     if text.isascii():
@@ -113,9 +118,11 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
-def _fitting(text: str, room: int) -> str:
+def fitting(text: str, room: int) -> str:
+    """What of a text has room in so many columns; a cut ends in an ellipsis."""
     if _width(text) <= room:
         return text
+    text = text[: max(room, 0)]  # each character counts for a column at least
     while text and _width(text) > room - 1:
         text = text[:-1]
     return text + "…" if room > 0 else ""

@@ -18,12 +18,12 @@ from autoagent.errors import AutoagentError
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.tui.background import Background, Carrier
 from autoagent.tui.helping import HelpScreen
+from autoagent.tui.overview import UNREAD, Seen
 from autoagent.tui.past import PastScreen
 from autoagent.tui.question import QuestionScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
 from autoagent.tui.theming import DEFAULTS, THEMES
-from autoagent.tui.view import Seen
 from autoagent.tui.watching import Heard, Watch
 
 T = TypeVar("T")
@@ -33,6 +33,7 @@ class Cockpit(App[None]):
     """What `autoagent tui` opens."""
 
     TITLE = "autoagent"
+    ENABLE_COMMAND_PALETTE = True
     CSS = """
     Screen { background: $background; }
     .news { height: 1; color: $text-warning; }
@@ -41,6 +42,9 @@ class Cockpit(App[None]):
         Binding("a", "answer", "answer", tooltip="Open what waits longest", id="app.answer"),
         Binding("question_mark,f1", "help", "help", key_display="?", id="app.help"),
         Binding("q", "leave", "leave", tooltip="Runs go on", id="app.leave"),
+        Binding(
+            "ctrl+p", "command_palette", "commands", tooltip="Every action", priority=True, id="app.commands"
+        ),
     ]
 
     def __init__(self, home: Path, run_id: str | None = None, carrier: Carrier | None = None) -> None:
@@ -49,6 +53,8 @@ class Cockpit(App[None]):
         self.journal = SqliteJournal(home)
         self.carrier = Background(home) if carrier is None else carrier
         self.seen: dict[str, Seen] = {}
+        self._rung: set[tuple[str, str]] | None = None
+        """The questions that the person was told of."""
         self.has_looked = False
         """Whether all runs were read at least once."""
         self._first = run_id
@@ -69,6 +75,7 @@ class Cockpit(App[None]):
         self._watch.start()
 
     def on_unmount(self) -> None:
+        self.titled("")
         self._watch.stop()
         self.journal.close()
 
@@ -88,9 +95,27 @@ class Cockpit(App[None]):
 
     def _hear_runs(self, runs: Sequence[Seen]) -> None:
         self.seen, self.has_looked = {run.id: run for run in runs}, True
-        for screen in self.screen_stack:
-            if isinstance(screen, RunsScreen | RunScreen | QuestionScreen) and screen.is_mounted:
-                screen.hear()
+        self._notify()
+        # those behind it look when they come to the front again
+        if isinstance(self.screen, RunsScreen | RunScreen | QuestionScreen) and self.screen.is_mounted:
+            self.screen.hear()
+
+    def _notify(self) -> None:
+        """One bell for what has come to wait since the last look; the terminal's title says how much does."""
+        if any(run.name == UNREAD for run in self.seen.values()):
+            return
+        waiting = set(self.questions())
+        if self._rung is not None and waiting - self._rung:  # at the first look the person is here anyway
+            self.bell()
+        if waiting != self._rung:
+            self.titled(f"{len(waiting)} wait{'s' if len(waiting) == 1 else ''} for you" if waiting else "")
+        self._rung = waiting
+
+    def titled(self, said: str) -> None:
+        """The terminal's title, which a desktop shows while the window is behind others."""
+        if self._driver is not None and not self.is_web:
+            self._driver.write(f"\x1b]0;{f'{said} · ' if said else ''}autoagent\x07")
+            self._driver.flush()
 
     def _hear_run(self, heard: Heard) -> None:
         for screen in self.screen_stack:

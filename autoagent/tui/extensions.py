@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer
 
 from autoagent.console.line import Part, columns, line
 from autoagent.installed import Installed, installed
+from autoagent.tui.footer import Keys
 from autoagent.tui.lines import Lines
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class PluginsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Lines(id="plugins", has_cursor=False, is_wrapped=True)
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         rows = [

@@ -73,16 +73,19 @@ class Lines(ScrollView, can_focus=True):
         is_wrapped: bool = False,
     ) -> None:
         super().__init__(id=id)
-        self.follows, self._is_wrapped, self._has_cursor = follows, is_wrapped, has_cursor
+        self.follows = self._may_follow = follows
+        self._is_wrapped, self._has_cursor = is_wrapped, has_cursor
         self.rows: list[Row] = []
         self._given: list[Row] = []
         self.cursor = 0
 
     # --- content --------------------------------------------------------------------------------------------
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Other rows; the cursor stays on what it stood on, where that is still there."""
-        key = self.key
+    def show(self, rows: Sequence[Row], *, keeps: bool = True) -> None:
+        """Other rows; the cursor stays on what it stood on, where that is still there and `keeps` says so."""
+        if self._given == rows:
+            return
+        key = self.key if keeps else ""
         self._given = list(rows)
         self._lay_out()
         kept = next((n for n, row in enumerate(self.rows) if row.key == key and key), None)
@@ -138,14 +141,21 @@ class Lines(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         has_cursor = self._has_cursor and self.has_focus and number == self.cursor
         over = self.get_component_rich_style("lines--cursor", partial=True) if has_cursor else None
-        segments = []
+        segments, room = [], width + 1
         for part in self.rows[number].line.parts:
+            if room <= 0:
+                break
             style = self.rich_style
             if part.tone != "plain":
                 style += self.get_component_rich_style(f"lines--{part.tone}", partial=True)
-            segments.append(Segment(part.shown, style + over if over is not None else style))
+            shown = part.shown[:room]  # no more characters than columns: a line may be megabytes long
+            room -= len(shown)
+            segments.append(Segment(shown, style + over if over is not None else style))
         base = self.rich_style + over if over is not None else self.rich_style
-        return Strip(segments).adjust_cell_length(width, base)
+        strip = Strip(segments)
+        if strip.cell_length > width:
+            return Strip([*strip.crop(0, width - 1), Segment("…", base)], width)
+        return strip.adjust_cell_length(width, base)
 
     # --- moving ---------------------------------------------------------------------------------------------
 
@@ -163,8 +173,9 @@ class Lines(ScrollView, can_focus=True):
 
     def action_to(self, where: int) -> None:
         if where < 0:
-            self.follows = True
+            self.follows = self._may_follow
             self._to_end()
+            self.post_message(self.Moved(self, self.key))
         else:
             self._go(0)
 

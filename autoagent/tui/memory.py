@@ -10,13 +10,14 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from autoagent.console.line import Line, Part, block, dotted, line
 from autoagent.errors import AutoagentError
 from autoagent.ports import MemoryHit
 from autoagent.settings import load
 from autoagent.tui.drawing import drawn
+from autoagent.tui.footer import Keys
 from autoagent.tui.lines import Lines
 from autoagent.tui.view import Row
 
@@ -49,7 +50,7 @@ class MemoryScreen(Screen[None]):
         yield Input(placeholder="words that the outcome holds", id="words")
         yield Lines(id="hits")
         yield Static("", id="news", classes="news", markup=False)
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one("#hits").border_title = "Memory"

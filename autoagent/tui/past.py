@@ -10,7 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from autoagent.console.changes import Caps, differences
 from autoagent.console.line import Line, Part, line
@@ -22,6 +22,7 @@ from autoagent.past.patch import patch
 from autoagent.state import RunState, advance
 from autoagent.trees import load_tree
 from autoagent.tui.drawing import drawn
+from autoagent.tui.footer import Keys
 from autoagent.tui.lines import Lines
 from autoagent.tui.reading import ReadScreen
 from autoagent.tui.view import gauges, marks, plan_lines, slider, unfolded
@@ -75,7 +76,7 @@ class PastScreen(Screen[None]):
         yield Static("", id="gauges", markup=False)
         yield Static("", id="track", markup=False)
         yield Static("", id="news", classes="news", markup=False)
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one("#entry").focus()
@@ -116,7 +117,9 @@ class PastScreen(Screen[None]):
         head = f"{self.run_id} · {what} · {entry.at.astimezone():%Y-%m-%d %H:%M:%S}"
         where = f"  entry {self.at} of {len(self._entries)}"
         self.query_one("#title", Static).update(drawn(line(Part("▌PAST▐ ", "attention"), head, where)))
-        self.query_one("#plan", Lines).show_lines(plan_lines(state) if state.started is not None else [])
+        self.query_one("#plan", Lines).show_lines(
+            plan_lines(state, {}, self.query_one("#plan").size.width - 1) if state.started is not None else []
+        )
         pane = self.query_one("#entry", Lines)
         pane.border_title = f"entry {self.at}"
         pane.show_lines(unfolded(entry, self._entries[: self.at]))

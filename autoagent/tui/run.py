@@ -11,7 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
-from textual.widgets import ContentSwitcher, Footer, Input, Static
+from textual.widgets import ContentSwitcher, Input, Static
 
 from autoagent.commands import Command, GoOn, Pause, RaiseLimits, Tell
 from autoagent.console.changes import Caps, differences
@@ -21,9 +21,11 @@ from autoagent.past.changes import changes
 from autoagent.past.patch import patch
 from autoagent.trees import load_tree
 from autoagent.tui.drawing import drawn
+from autoagent.tui.footer import Keys
 from autoagent.tui.lines import Lines
+from autoagent.tui.overview import Seen, title
 from autoagent.tui.reading import ReadScreen
-from autoagent.tui.view import file_rows, gauges, plan_lines, title, unfolded
+from autoagent.tui.view import file_rows, gauges, plan_lines, plan_summary, unfolded
 from autoagent.tui.watching import Heard
 
 if TYPE_CHECKING:
@@ -85,6 +87,7 @@ class RunScreen(Screen[None]):
         super().__init__()
         self.run_id = run_id
         self._cancelling = False
+        self._said_waiting = ""
         self._made: Callable[[str], Command | str] | None = None
         """What the one-line field is for; a text says what is wrong with what was typed."""
 
@@ -98,19 +101,32 @@ class RunScreen(Screen[None]):
         yield Static("", id="gauges", markup=False)
         yield Input(id="field", compact=True)
         yield Static("", id="news", classes="news", markup=False)
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
-        self.query_one("#plan").border_title = "Plan and proof"
+        self.query_one("#plan").border_title = "Plan"
         self.query_one("#activity").border_title = "Activity"
         self.query_one("#files").border_title = "Files"
         self.query_one("#activity").focus()
-        self.on_resize()
-        self.hear()
         self.app.follow(self.run_id)
+        self.set_interval(1, self._tick)
+
+    def on_screen_resume(self) -> None:
+        self.hear()
 
     def on_resize(self) -> None:
         self.set_class(self.size.width < _WIDE, "narrow")
+        self.call_after_refresh(self.hear)
+
+    def _tick(self) -> None:
+        """The time of day, and how long what is under way takes."""
+        run = self.app.seen.get(self.run_id)
+        if run is not None and self.is_current:
+            self._head(run)
+
+    def _head(self, run: Seen) -> None:
+        said = title(run, self.app.now(), self.size.width - 1)
+        self.query_one("#title", Static).update(drawn(said))
 
     def hear(self) -> None:
         """The run is other than it was."""
@@ -119,19 +135,30 @@ class RunScreen(Screen[None]):
             if self.app.has_looked:
                 self.tell("This run isn't there any more.")
             return
-        self.query_one("#title", Static).update(drawn(title(run)))
+        self._head(run)
         if run.state is None:
             self.tell(run.problem or "its journal is being read …")
             return
-        self.query_one("#plan", Lines).show_lines(plan_lines(run.state))
+        plan = self.query_one("#plan", Lines)
+        plan.border_title = plan_summary(run.state)
+        plan.show_lines(plan_lines(run.state, run.paces, plan.size.width - 1))
         self.query_one("#gauges", Static).update(drawn(gauges(run.state, run.state.seconds)))
-        others = [q for r, q in self.app.questions() if r != self.run_id]
-        if run.waiting:
-            self.tell(f"! {len(run.waiting)} waiting for you here · a answers")
-        elif others:
-            self.tell(f"! another run waits for you · a answers ({len(others)})")
+        self._tell_what_waits(run)
         if self.query_one("#views", ContentSwitcher).current == "files":
             self._show_files()
+
+    def _tell_what_waits(self, run: Seen) -> None:
+        """Once, so that it takes no other news' place."""
+        others = [other for other, _ in self.app.questions() if other != self.run_id]
+        said = ""
+        if run.waiting:
+            said = f"! it waits for you ({len(run.waiting)}) · a answers"
+        elif others:
+            more = f" ({len(others)} in all)" if len(others) > 1 else ""
+            said = f"! {others[0]} waits for you{more} · a answers"
+        if said != self._said_waiting:
+            self._said_waiting = said
+            self.tell(said)
 
     def add(self, heard: Heard) -> None:
         """More lines of the run."""
@@ -140,7 +167,7 @@ class RunScreen(Screen[None]):
             pane.show(heard.rows)
         else:
             pane.add(heard.rows)
-        pane.border_subtitle = "live" if pane.follows else ""
+        pane.border_subtitle = "live" if pane.follows else f"{pane.unseen} new below · G follows"
 
     def tell(self, news: str) -> None:
         self.query_one("#news", Static).update(drawn(line(news)))

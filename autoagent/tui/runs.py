@@ -8,17 +8,16 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from autoagent.console.line import line
 from autoagent.tui.drawing import drawn
+from autoagent.tui.footer import Keys
 from autoagent.tui.lines import Lines
-from autoagent.tui.view import Seen, by_need, preview, run_rows, sums
+from autoagent.tui.overview import Seen, by_need, preview, run_rows, top
 
 if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
-
-_WIDE = 110
 
 
 class RunsScreen(Screen[None]):
@@ -40,6 +39,7 @@ class RunsScreen(Screen[None]):
         Binding("m", "memory", "memory", tooltip="What earlier runs found", id="runs.memory"),
         Binding("P", "plugins", "plugins", tooltip="What is installed, and what it lacks", id="runs.plugins"),
         Binding("slash", "filter", "filter", key_display="/", id="runs.filter"),
+        Binding("escape", "all", "all", tooltip="Drop the filter", show=False, id="runs.all"),
     ]
 
     app: Cockpit
@@ -48,6 +48,8 @@ class RunsScreen(Screen[None]):
         super().__init__()
         self._cancelling = ""
         self._filter = ""
+        self._was_moved = False
+        """Whether the person chose a run."""
 
     def compose(self) -> ComposeResult:
         yield Static("reading the journal …", id="top", markup=False)
@@ -55,12 +57,19 @@ class RunsScreen(Screen[None]):
         yield Lines(id="preview", has_cursor=False, is_wrapped=True)
         yield Input(id="filter", placeholder="words of the goal, a state, a run", compact=True)
         yield Static("", id="news", classes="news", markup=False)
-        yield Footer()
+        yield Keys()
 
     def on_mount(self) -> None:
         self.query_one("#runs", Lines).border_title = "Runs"
         self.query_one("#runs").focus()
-        if self.app.has_looked:
+        self.set_interval(1, self._tick)
+
+    def on_screen_resume(self) -> None:
+        self.hear()
+
+    def _tick(self) -> None:
+        """Ages and the time of day."""
+        if self.is_current:
             self.hear()
 
     @property
@@ -75,30 +84,37 @@ class RunsScreen(Screen[None]):
 
     def hear(self) -> None:
         """The runs are other than they were."""
+        if not self.app.has_looked:
+            return
         shown, now = self._shown(), self.app.now()
         runs = self.query_one("#runs", Lines)
-        runs.show(run_rows(shown, now, wide=self.size.width >= _WIDE))
-        runs.border_title = f"Runs ({len(shown)})"
-        said = sums([*self.app.seen.values()], now)
-        self.query_one("#top", Static).update(drawn(line("autoagent · Runs   ") + said))
+        if not self._was_moved:  # on what is needed first, until the person stands elsewhere
+            runs.cursor = 0
+        runs.show(run_rows(shown, now, self.size.width - 3), keeps=self._was_moved)
+        of = f" of {len(self.app.seen)}" if self._filter else ""
+        runs.border_title = f"Runs ({len(shown)}{of})"
+        said = top([*self.app.seen.values()], now, self.size.width - 1)
+        self.query_one("#top", Static).update(drawn(said))
         self._preview()
 
     def _preview(self) -> None:
         run = self.app.seen.get(self.chosen)
         pane = self.query_one("#preview", Lines)
         pane.border_title = "" if run is None else f"{run.id} waits for you" if run.waiting else run.id
-        pane.show_lines(preview(run, self.app.now()) if self.app.has_looked else [])
+        if run is None and self._filter:
+            pane.show_lines([line(f"No run has all of {self._filter!r} in it. esc shows all.")])
+        else:
+            pane.show_lines(preview(run, self.app.now()))
 
     def tell(self, news: str) -> None:
         self.query_one("#news", Static).update(drawn(line(news)))
 
     def on_resize(self) -> None:
-        if self.app.has_looked:
-            self.hear()
+        self.hear()
 
     @on(Lines.Moved, "#runs")
     def _moved(self) -> None:
-        self._cancelling = ""
+        self._cancelling, self._was_moved = "", True
         self._preview()
 
     @on(Lines.Chosen, "#runs")
@@ -142,6 +158,11 @@ class RunsScreen(Screen[None]):
     def _filtered(self, event: Input.Changed) -> None:
         self._filter = event.value
         self.hear()
+
+    def action_all(self) -> None:
+        """Out of the filter, with all runs back."""
+        self.query_one("#filter", Input).value = ""
+        self._filter_done()
 
     @on(Input.Submitted, "#filter")
     def _filter_done(self) -> None:

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 
 from autoagent import events as e
 from autoagent.console.arguments import arguments
 from autoagent.console.events import told
-from autoagent.console.figures import age, clock, local, money, several
-from autoagent.console.line import Line, Part, Tone, block, columns, dotted, line, short
-from autoagent.console.question import head as question_head
+from autoagent.console.figures import clock, local, money, several
+from autoagent.console.line import Line, Part, Tone, block, columns_of, dotted, fitting, line, short
 from autoagent.console.verdicts import verdict_rows
 from autoagent.events import Entry
+from autoagent.goal import SubTask
 from autoagent.outcome import results
 from autoagent.state import RunState
+from autoagent.tui.pace import Pace
 
-_PLAIN: tuple[str, Tone] = ("-", "plain")
-MARKS: dict[str, tuple[str, Tone]] = {
-    "proved": ("✓", "good"),
-    "unproved": ("✗", "bad"),
-    "damaged": ("✗", "bad"),
-    "newer": ("✗", "bad"),
-    "running": ("▸", "accent"),
-    "parked": ("=", "dim"),
-}
-_ORDER = ("running", "parked", "interrupted", "stopped", "unavailable")
 _SUB_TASKS: dict[str, tuple[str, Tone]] = {
     "done": ("✓", "plain"),
     "failed": ("✗", "bad"),
@@ -36,33 +26,9 @@ _SUB_TASKS: dict[str, tuple[str, Tone]] = {
     "to come": ("-", "plain"),
 }
 _GAUGE = 8
+_WIDEST_FRAME = 25
 _LONGEST_OUTPUT = 20_000
 """Characters of an observation that are unfolded; `autoagent export` has the whole."""
-
-
-UNREAD = "being read"
-"""The name of a run of which no more is known yet than that it is there."""
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A run as the watch last saw it."""
-
-    id: str
-    state: RunState | None
-    """`None`: its journal can't be read."""
-    name: str
-    """An ending, `parked`, `running`, `stopped`, `damaged`, `newer`."""
-    holder: str | None
-    last_at: datetime
-    waiting: tuple[str, ...] = ()
-    """Open questions that nobody has answered, oldest first."""
-    problem: str = ""
-
-    @property
-    def goal(self) -> str:
-        text = self.problem if self.state is None else self.state.goal.goal
-        return text.strip().partition("\n")[0]
 
 
 @dataclass(frozen=True)
@@ -73,163 +39,75 @@ class Row:
     key: str = ""
 
 
-# --- all runs -----------------------------------------------------------------------------------------------
-
-
-def by_need(runs: Iterable[Seen]) -> list[Seen]:
-    """Those that ask first, then the running ones, then what can go on, then the ended; newest first."""
-
-    def need(run: Seen) -> tuple[int, float]:
-        rank = _ORDER.index(run.name) + 1 if run.name in _ORDER else len(_ORDER) + 1
-        return (0 if run.waiting else rank), -run.last_at.timestamp()
-
-    return sorted(runs, key=need)
-
-
-def run_rows(runs: Sequence[Seen], now: datetime, wide: bool) -> list[Row]:
-    """A row a run; on a narrow screen without plan and limit."""
-    table = []
-    for run in runs:
-        mark, tone = ("!", "attention") if run.waiting else MARKS.get(run.name, _PLAIN)
-        parts = [Part(mark, tone), Part(run.id), short(run.goal, 44 if wide else 30)]  # type: ignore[arg-type]
-        parts.append(Part(_asks(run) or _standing(run), "attention" if run.waiting else "plain"))
-        if run.state is not None:
-            if wide:
-                parts.append(Part(_plan_gauge(run.state)))
-            of = f" / {run.state.limits.usd:.2f}" if wide else ""
-            parts.append(Part(f"{money(run.state.usd)}{of}"))
-        parts.append(Part(age(run.last_at, now), "dim"))
-        table.append(tuple(parts))
-    return [Row(each, run.id) for each, run in zip(columns(table), runs, strict=True)]
-
-
-def sums(runs: Sequence[Seen], now: datetime) -> Line:
-    """What waits, what runs, what today cost."""
-    waiting = sum(len(run.waiting) for run in runs)
-    running = sum(run.name == "running" for run in runs)
-    today = sum(
-        (r.state.usd for r in runs if r.state is not None and r.last_at.date() == now.date()), Decimal(0)
-    )
-    return dotted(
-        Part(f"{waiting} wait for you" if waiting != 1 else "1 waits for you", "attention")
-        if waiting
-        else None,
-        f"{running} running" if running else None,
-        f"{money(today)} today",
-    )
-
-
-def _asks(run: Seen) -> str:
-    if run.state is None or not run.waiting:
-        return ""
-    subject = run.state.questions[run.waiting[0]].question.subject
-    if subject.kind == "call":
-        return f"asks: {subject.tool} {subject.destination or ''}".strip()[:40]
-    return f"asks: {_KINDS.get(subject.kind, subject.kind)}"
-
-
-_KINDS = {
-    "plan": "the plan",
-    "task": "a sub-task",
-    "finish": "may it end",
-    "spend": "go on spending",
-    "criterion": "your verdict",
-    "question": "a question",
-    "recovery": "did it happen",
-    "folder": "your files or its",
-}
-
-
-def _standing(run: Seen) -> str:
-    if run.state is None:
-        return run.name
-    of = run.state.criteria
-    proved = sum(v.verdict == "proved" for v in run.state.verdicts.values())
-    return f"{run.name} {proved} of {len(of)}" if of else run.name
-
-
-def _plan_gauge(state: RunState) -> str:
-    if state.plan is None:
-        return ""
-    tasks = state.plan.sub_tasks
-    done = sum(state.outcome(s.id) == "done" for s in tasks)
-    filled = round(5 * done / max(len(tasks), 1))
-    return f"{'▰' * filled}{'▱' * (5 - filled)} {done}/{len(tasks)}"
-
-
-def preview(run: Seen | None, now: datetime) -> list[Line]:
-    """The lower pane of the list: what the run under the cursor waits for, or how it stands."""
-    if run is None:
-        return [
-            line("Nothing has run yet. ", Part("n", "accent"), " starts one from a folder with a goal.yaml.")
-        ]
-    if run.state is None:
-        return [line(Part(run.problem, "bad") if run.problem else Part("its journal is being read …", "dim"))]
-    if run.waiting:
-        asked = run.state.questions[run.waiting[0]]
-        since = f"asked {age(asked.asked_at, now)} ago · closing this screen loses nothing"
-        return [*question_head(asked.question, run.state), line(Part(since, "dim"))]
-    reason = run.state.ended.reason if run.state.ended is not None else _WHY.get(run.name, "")
-    return [line(short(reason, 300)), *verdict_rows(results(run.state))]
-
-
-_WHY = {
-    "parked": "Parked: it asked and nobody was there. Answer with a; r goes on, nothing is repeated.",
-    "interrupted": "Interrupted. r goes on from here.",
-    "stopped": "No process carries it. r goes on from here; nothing is repeated.",
-    "running": "At work. enter opens it.",
-}
-
-
 # --- one run ------------------------------------------------------------------------------------------------
 
 
-def title(run: Seen) -> Line:
-    """Goal and standing, on one line."""
-    mark, tone = MARKS.get(run.name, _PLAIN)
-    watching = None if run.holder is None else f"carried by {run.holder}"
-    if run.state is not None and run.state.paused and run.holder is not None:
-        mark, tone, watching = "=", "attention", "paused by you · space goes on"
-    return dotted(
-        line(Part(run.id, "accent")),
-        line(short(run.goal, 90)),
-        line(Part(f"{mark} {run.name}", tone)),
-        Part(watching or "", "dim"),
-    )
-
-
-def plan_lines(state: RunState) -> list[Line]:
-    """The plan as it stands, then the criteria with their evidence so far."""
-    lines: list[Line] = []
+def plan_lines(state: RunState, paces: Mapping[str, Pace], width: int) -> list[Line]:
+    """The plan as it stands with what each part took, then the criteria with their evidence so far."""
     if state.plan is None:
-        lines.append(line(Part("no plan yet", "dim")))
+        lines = [line(Part("no plan yet", "dim"))]
     else:
-        for sub_task in state.plan.sub_tasks:
-            outcome = state.outcome(sub_task.id)
-            mark, tone = _SUB_TASKS[outcome]
-            after = (
-                f"  after {', '.join(sub_task.depends_on)}"
-                if outcome == "to come" and sub_task.depends_on
-                else ""
-            )
-            lines.append(
-                line(Part(f"{mark} ", tone), f"{sub_task.id} ", short(sub_task.title, 60), Part(after, "dim"))
-            )
+        lines = [_sub_task(state, each, paces.get(each.id), width) for each in state.plan.sub_tasks]
     proved = sum(v.verdict == "proved" for v in state.verdicts.values())
-    lines.append(line(""))
-    lines.append(line(Part(f"done when · {proved} of {len(state.criteria)} proved", "dim")))
-    lines += verdict_rows(results(state))
-    return lines
+    heading = f"done when · {proved} of {len(state.criteria)} proved"
+    return [*lines, line(""), line(Part(heading, "dim")), *_proof(state)]
+
+
+def _proof(state: RunState) -> Iterator[Line]:
+    """Each criterion with its verdict, and beneath it the evidence."""
+    for row, result in zip(verdict_rows(results(state)), results(state), strict=True):
+        mark, *_ = row.parts
+        yield line(mark, "  ", result.criterion)
+        if result.verdict != "unchecked":
+            by = f" ({result.by})" if result.by else ""
+            yield line(Part("    │ ", "dim"), Part(f"{result.evidence}{by}", "dim", 300))
+
+
+def plan_summary(state: RunState) -> str:
+    """Title of the plan's pane."""
+    if state.plan is None:
+        return "Plan"
+    tasks = state.plan.sub_tasks
+    done = sum(state.outcome(each.id) == "done" for each in tasks)
+    return f"Plan v{state.plan.version} · {done} of {len(tasks)}"
+
+
+def _sub_task(state: RunState, sub_task: SubTask, pace: Pace | None, width: int) -> Line:
+    outcome = state.outcome(sub_task.id)
+    mark, tone = _SUB_TASKS[outcome]
+    took: list[str] = []
+    if pace is not None:
+        took = [f"{money(pace.usd)} "] if pace.usd else []
+        took.append(clock(pace.seconds(state.seconds)))
+    elif sub_task.depends_on:
+        took.append(f"after {', '.join(sub_task.depends_on)}")
+    left = line(Part(f"{mark} ", tone), f"{sub_task.id} ", sub_task.title)
+    return spread(left, line(Part("".join(took), "dim", 30)), width)
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """Both on one line of `width` columns, the right one at its end and whole; of the left what has room."""
+    room = max(width - columns_of(right) - 2, 8)
+    parts: list[Part] = []
+    for part in left.parts:
+        if (cells := columns_of(line(part))) > room:
+            parts.append(Part(fitting(part.shown, room), part.tone))
+            room = 0
+            break
+        parts.append(part)
+        room -= cells
+    return Line((*parts, Part(" " * (room + 2)), *right.parts))
 
 
 def gauges(state: RunState, active_s: float) -> Line:
-    """Money, steps, time, tokens against their limits."""
+    """Money with what it will likely come to, steps, time, tokens against their limits."""
     limits, held = state.limits, sum((h.usd for h in state.held.values()), Decimal(0))
     more = f" + {money(held)} held" if held else ""
+    likely = f", likely {money(found)}" if (found := _likely(state)) else ""
     share = float(state.usd / limits.usd) if limits.usd else 1.0
     filled = min(round(_GAUGE * share), _GAUGE)
     return dotted(
-        f"$ {'▰' * filled}{'▱' * (_GAUGE - filled)} {money(state.usd)}{more} of {money(limits.usd)}",
+        f" $ {'▰' * filled}{'▱' * (_GAUGE - filled)} {money(state.usd)}{more} of {limits.usd:.2f}{likely}",
         f"steps {state.steps}/{limits.steps}",
         f"time {clock(active_s)}/{clock(limits.minutes * 60)}",
         f"tokens {_thousands(state.tokens)}/{_thousands(limits.tokens)}",
@@ -237,14 +115,25 @@ def gauges(state: RunState, active_s: float) -> Line:
     )
 
 
+def _likely(state: RunState) -> Decimal | None:
+    """What the whole will cost, if the sub-tasks to come cost what those that are done did."""
+    if state.plan is None or state.ended is not None or not state.usd:
+        return None
+    tasks = state.plan.sub_tasks
+    done = sum(state.outcome(each.id) in ("done", "failed", "skipped") for each in tasks)
+    return state.usd / done * len(tasks) if 0 < done < len(tasks) else None
+
+
 def _thousands(count: int) -> str:
-    return str(count) if count < 10_000 else f"{count // 1000}k"
+    if count < 10_000:
+        return str(count)
+    return f"{count // 1000}k" if count < 1_000_000 else f"{count / 1_000_000:g}M"
 
 
 def activity(before: RunState, entry: Entry, after: RunState) -> Iterator[Row]:
     """What an entry says, as a row that can be unfolded."""
     for each in told(before, entry.event, after):
-        yield Row(line(Part(f"{entry.seq:>5} {local(entry.at)}  ", "dim")) + each, str(entry.seq))
+        yield Row(line(Part(f"{local(entry.at)}  ", "dim")) + each, str(entry.seq))
 
 
 def unfolded(entry: Entry, before: Sequence[Entry]) -> list[Line]:
@@ -290,22 +179,43 @@ def file_rows(changed: Sequence[tuple[str, str]]) -> list[Row]:
 
 
 def wrapped(found: Line, width: int) -> list[Line]:
-    """A line in pieces of at most `width` characters, so that nothing of it is off the screen."""
+    """A line in pieces of at most `width` characters, so that nothing of it is off the screen.
+
+    What follows is set off, so that no text can begin a line of its own: under the bar of a framed text.
+    """
+    before = _frame(found)
     pieces: list[Line] = []
     parts: list[Part] = []
     room = width
     for part in found.parts:
         text = part.shown
         while text:
-            taken, text = text[:room], text[room:]
-            parts.append(Part(taken, part.tone))
-            room -= len(taken)
-            if room == 0:
+            if room <= 0:
                 pieces.append(Line(tuple(parts)))
-                parts, room = [], width
-    if parts or not pieces:
-        pieces.append(Line(tuple(parts)))
-    return pieces
+                parts, room = [before], max(width - len(before.text), 1)
+            taken = _piece(text, room, is_fresh=len(parts) <= 1)
+            text = text[len(taken) :]
+            parts.append(Part(taken, part.tone))
+            room = room - len(taken) if not text else 0
+    return [*pieces, Line(tuple(parts))]
+
+
+def _frame(found: Line) -> Part:
+    """What stands before each further piece of a line."""
+    first = ""
+    for part in found.parts[:2]:
+        first += part.shown
+        if part.tone == "dim" and first.endswith("│ ") and len(first) <= _WIDEST_FRAME:
+            return Part(f"{' ' * (len(first) - 2)}│ ", "dim")
+    return Part("  ")
+
+
+def _piece(text: str, room: int, *, is_fresh: bool) -> str:
+    """As much of a text as has room, whole words where one ends late enough; no character is lost."""
+    if len(text) <= room:
+        return text
+    end = text.rfind(" ", 0, room) + 1
+    return text[: end if end > room // 2 or (end and not is_fresh) else room]
 
 
 # --- the past -----------------------------------------------------------------------------------------------

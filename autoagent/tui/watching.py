@@ -6,8 +6,8 @@ It writes nothing. A journal that can't be read is a row that says so, never the
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from autoagent.console.finding import open_questions
@@ -16,10 +16,44 @@ from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import ending_of
 from autoagent.ports import RunHead
 from autoagent.state import RunState, advance
-from autoagent.tui.view import UNREAD, Row, Seen, activity
+from autoagent.tui.overview import UNREAD, Seen
+from autoagent.tui.pace import Pace, paced
+from autoagent.tui.view import Row, activity
 
 _BATCH = 1_000
 """Entries that are folded before a screen hears of them."""
+
+
+@dataclass
+class _Read:
+    """A run as far as it was read."""
+
+    state: RunState
+    paces: Mapping[str, Pace] = field(default_factory=dict)
+
+    def go_on(self, journal: SqliteJournal, rows: list[Row] | None = None) -> bool:
+        """Fold what is next, if anything is, and add what it says to `rows`. Raises what the journal does."""
+        seen = self.state.seq
+        try:
+            for entry in journal.read(self.state.run_id, self.state.seq, self.state.seq + _BATCH):
+                before, self.state = self.state, advance(self.state, entry)
+                self.paces = paced(self.paces, entry.event, self.state)
+                if rows is not None:
+                    rows += activity(before, entry, self.state)
+        except (AssertionError, AttributeError, LookupError, ValueError) as error:
+            id = self.state.run_id
+            what = f"run {id}: its entries make no sense ({type(error).__name__})"
+            raise StoreDamaged(f"{what}; 'autoagent verify {id}' says what to do") from error
+        return self.state.seq > seen
+
+
+@dataclass(eq=False)
+class _Opened:
+    """The run that is open on a screen; opened again it is another one."""
+
+    run_id: str
+    read: _Read | None = None
+    """As far as its rows were told."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +80,11 @@ class Watch:
         """The callbacks are called in the watch's thread."""
         self._home, self._poll_s = home, poll_s
         self._on_runs, self._on_heard, self._on_problem = on_runs, on_heard, on_problem
-        self._states: dict[str, RunState] = {}
+        self._read: dict[str, _Read] = {}
         self._last: dict[str, Seen] = {}
         self._told: list[Seen] | None = None
         """What the screens know of all runs."""
-        self._opened: str | None = None
-        self._folded: RunState | None = None
-        """Of the run that is open: as far as its rows were told."""
+        self._opened: _Opened | None = None
         self._over, self._due = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="autoagent-watch")
 
@@ -68,7 +100,7 @@ class Watch:
 
     def open(self, run_id: str | None) -> None:
         """Tell every entry of this run from now on, from its first."""
-        self._opened, self._folded = run_id, None
+        self._opened = None if run_id is None else _Opened(run_id)
         self._due.set()
 
     def look(self) -> None:
@@ -94,8 +126,7 @@ class Watch:
     def _look(self, journal: SqliteJournal) -> None:
         try:
             heads = [head for head in journal.runs() if head.entries]
-            if (opened := self._opened) is not None:
-                self._tell(journal, opened)
+            self._show_opened(journal)
             seen = {head.id: self._unread(head) for head in heads if head.id not in self._last}
             if seen:  # a long run is read for seconds: the list is there before
                 self._say([{**seen, **self._last}[head.id] for head in heads])
@@ -104,6 +135,16 @@ class Watch:
             self._on_problem(str(error))
             return
         self._say([*self._last.values()])
+
+    def _show_opened(self, journal: SqliteJournal) -> None:
+        """One that can't be read is told of once, and the others are looked at all the same."""
+        if (opened := self._opened) is None:
+            return
+        try:
+            self._tell(journal, opened)
+        except AutoagentError as error:
+            self._opened = None
+            self._on_problem(str(error))
 
     def _say(self, seen: list[Seen]) -> None:
         if seen != self._told:
@@ -121,38 +162,35 @@ class Watch:
         holder = journal.holder(head.id)
         last_at = head.last_at or head.created_at
         try:
-            state = self._states[head.id] = self._advanced(journal, head)
+            read = self._advanced(journal, head)
         except NewerVersion as error:
             return Seen(head.id, None, "newer", holder, last_at, problem=str(error))
         except StoreDamaged as error:
             return Seen(head.id, None, "damaged", holder, last_at, problem=str(error))
+        state = read.state
         waiting = () if state.ended else tuple(q.question.id for q in open_questions(journal, state))
-        return Seen(head.id, state, ending_of(state, holder is not None), holder, last_at, waiting)
+        name = ending_of(state, holder is not None)
+        return Seen(head.id, state, name, holder, last_at, waiting, paces=read.paces)
 
-    def _advanced(self, journal: SqliteJournal, head: RunHead) -> RunState:
-        state = self._states.get(head.id) or RunState(head.id)
-        if state.seq >= head.entries:
-            return state
-        try:
-            for entry in journal.read(head.id, after=state.seq):
-                state = advance(state, entry)
-        except (AssertionError, AttributeError, LookupError, ValueError) as error:
-            what = f"run {head.id}: its entries make no sense ({type(error).__name__})"
-            raise StoreDamaged(f"{what}; 'autoagent verify {head.id}' says what to do") from error
-        return state
+    def _advanced(self, journal: SqliteJournal, head: RunHead) -> _Read:
+        """The run up to its last entry; of the run that is open most was read for its rows already."""
+        read, opened = self._read.get(head.id) or _Read(RunState(head.id)), self._opened
+        shown = opened.read if opened is not None and opened.run_id == head.id else None
+        if shown is not None and shown.state.seq > read.state.seq:
+            read = _Read(shown.state, shown.paces)
+        self._read[head.id] = read
+        while read.state.seq < head.entries and not self._over.is_set():
+            if not read.go_on(journal):
+                break
+        return read
 
-    def _tell(self, journal: SqliteJournal, run_id: str) -> None:
+    def _tell(self, journal: SqliteJournal, opened: _Opened) -> None:
         """The rows of what is new in the run that is open."""
-        while self._opened == run_id and not self._over.is_set():
-            state, is_first = self._folded or RunState(run_id), self._folded is None
-            entries = journal.read(run_id, after=state.seq, upto=state.seq + _BATCH)
-            if not entries:
-                return
+        is_first, read = opened.read is None, opened.read or _Read(RunState(opened.run_id))
+        opened.read = read
+        while self._opened is opened and not self._over.is_set():
             rows: list[Row] = []
-            for entry in entries:
-                before, state = state, advance(state, entry)
-                rows += activity(before, entry, state)
-            if self._opened != run_id:
+            if not read.go_on(journal, rows) or self._opened is not opened:
                 return
-            self._folded = state
-            self._on_heard(Heard(run_id, tuple(rows), is_first))
+            self._on_heard(Heard(opened.run_id, tuple(rows), is_first))
+            is_first = False

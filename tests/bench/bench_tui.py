@@ -19,7 +19,8 @@ from bench_resume import filled
 from autoagent.console.line import line
 from autoagent.tui.app import Cockpit
 from autoagent.tui.lines import Lines
-from autoagent.tui.view import UNREAD, Row
+from autoagent.tui.overview import UNREAD
+from autoagent.tui.view import Row
 
 KEYS = 200
 
