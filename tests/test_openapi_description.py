@@ -515,6 +515,18 @@ def test_header_with_a_line_break_is_refused() -> None:
             "external",
         ),
         ("get", {"name": "X-V", "in": "header", "schema": {"enum": ["1", "2"]}}, {"X-V": "1"}, "read"),
+        (
+            "get",
+            {"name": "X-V", "in": "header", "schema": {"enum": ["1", "2"]}},
+            {"X-V": "not listed"},
+            "external",
+        ),
+        (
+            "get",
+            {"name": "X-V", "in": "header", "schema": {"enum": [f"{n}" for n in range(99)]}},
+            {"X-V": "7"},
+            "external",
+        ),
         ("post", query("q", {}), {}, "external"),
         ("delete", query("q", {}), {}, "external"),
     ],

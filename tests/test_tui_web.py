@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from aiohttp import ClientSession, CookieJar, WSServerHandshakeError, web
+from yarl import URL
 
 from autoagent.tui.web import BrowserCockpit
 
@@ -28,10 +29,14 @@ async def browser() -> AsyncIterator[ClientSession]:
         yield session
 
 
-@pytest.mark.parametrize("path", ["/", "/?token=wrong", "/ws", "/static/js/textual.js", "/download/x"])
+def at(served: BrowserCockpit, path: str = "") -> str:
+    return f"{served.public_url}{served.path}{path}"
+
+
+@pytest.mark.parametrize("path", ["", "?token=wrong", "ws", "static/js/textual.js", "download/x"])
 async def test_nothing_without_the_token(served: BrowserCockpit, browser: ClientSession, path: str) -> None:
     """Not even a file."""
-    async with browser.get(served.public_url + path) as reply:
+    async with browser.get(at(served, path)) as reply:
         assert reply.status == 403
 
 
@@ -46,9 +51,20 @@ async def test_the_token_moves_into_a_cookie(served: BrowserCockpit, browser: Cl
     assert cookie["samesite"] == "Strict"
     addresses = re.findall(r'(?:href|src|url)=?["(]+"?([^")]+)', html)
     assert addresses
-    own = (served.public_url, f"ws://127.0.0.1:{served.port}/", "/", "data:")
+    own = (served.public_url, f"ws://127.0.0.1:{served.port}/", "./", "data:")
     assert all(address.startswith(own) for address in addresses), addresses
     assert policy.startswith("default-src 'none'; script-src 'self';")
+
+
+async def test_a_server_at_another_port_does_not_get_the_cookie(
+    served: BrowserCockpit, browser: ClientSession
+) -> None:
+    """A browser takes all ports of this machine for one host."""
+    async with browser.get(served.url) as reply:
+        assert reply.status == 200
+
+    assert browser.cookie_jar.filter_cookies(URL(at(served, "ws")))
+    assert not browser.cookie_jar.filter_cookies(URL(f"http://127.0.0.1:{served.port + 1}/"))
 
 
 @pytest.mark.parametrize(
@@ -63,8 +79,8 @@ async def test_another_name_or_page_gets_nothing(
         pass
     sent = {name: value.format(port=served.port) for name, value in headers.items()}
 
-    async with browser.get(served.public_url + "/", headers=sent) as reply:
+    async with browser.get(at(served), headers=sent) as reply:
         assert reply.status == 403
     with pytest.raises(WSServerHandshakeError) as refused:
-        await browser.ws_connect(served.public_url + "/ws", headers=sent)
+        await browser.ws_connect(at(served, "ws"), headers=sent)
     assert refused.value.status == 403

@@ -1,7 +1,8 @@
 """The cockpit in a browser on this machine: textual-serve on loopback, behind a token.
 
 Who has the token can do what you can do at the terminal. It is asked for once and then held in a cookie that
-no script can read; a page of another origin gets nothing, whatever name it calls this machine by.
+no script can read; a page of another origin gets nothing, whatever name it calls this machine by. Browsers
+send cookies to every port of a host, so this one holds for a path that nobody else can guess.
 """
 
 from __future__ import annotations
@@ -32,11 +33,12 @@ class BrowserCockpit(Server):
             shlex.join(command), host=_HOST, port=port, title="autoagent", templates_path=templates
         )
         self.token = token or secrets.token_urlsafe(24)
+        self.path = f"/{secrets.token_urlsafe(18)}/"
 
     @property
     def url(self) -> str:
         """The address that opens it, with the token."""
-        return f"{self.public_url}/?token={self.token}"
+        return f"{self.public_url}{self.path}?token={self.token}"
 
     def initialize_logging(self) -> None:
         """Nothing of a request is logged: addresses hold the token."""
@@ -46,8 +48,10 @@ class BrowserCockpit(Server):
         """Says nothing: the command has said where it is."""
 
     async def _make_app(self) -> web.Application:
-        app = await super()._make_app()
-        app.middlewares.append(self._guarded)
+        inner = await super()._make_app()
+        inner.middlewares.append(self._guarded)
+        app = web.Application()
+        app.add_subapp(self.path, inner)
         return app
 
     @web.middleware
@@ -57,8 +61,8 @@ class BrowserCockpit(Server):
         if request.host != here or request.headers.get("Origin", f"http://{here}") != f"http://{here}":
             raise web.HTTPForbidden(text=f"this cockpit is at http://{here} and nowhere else")
         if (given := request.query.get("token")) is not None and self._is_right(given):
-            inside = web.HTTPSeeOther("/")  # the token doesn't stay in the address, or in the history
-            inside.set_cookie(_COOKIE, self.token, httponly=True, samesite="Strict")
+            inside = web.HTTPSeeOther(self.path)  # the token doesn't stay in the address, or in the history
+            inside.set_cookie(_COOKIE, self.token, path=self.path, httponly=True, samesite="Strict")
             raise inside
         if not self._is_right(request.cookies.get(_COOKIE, "")):
             raise web.HTTPForbidden(text="open the address that 'autoagent tui --web' printed, token and all")

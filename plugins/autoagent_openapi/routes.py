@@ -25,6 +25,8 @@ from autoagent_openapi.unreadable import Unreadable
 
 _NOT_THEIRS = ("authorization", "accept", "content-type", "host", "cookie", "content-length", "connection")
 """Headers that OpenAPI says no parameter stands for, or that the client alone writes."""
+_FEW = 16
+"""Values that a header may have without saying anything: each of them is the agent's choice."""
 _SILENT = {
     "example",
     "examples",
@@ -109,7 +111,8 @@ class Route:
         """Whether the request carries words of the caller's own beside its URL."""
         body = any(args.get(name) is not None for name in self._at("body"))
         own = any(
-            args.get(name) is not None and not _is_closed(self._property(name)) for name in self._at("header")
+            args.get(name) is not None and not _is_closed(self._property(name), args[name])
+            for name in self._at("header")
         )
         return body or own
 
@@ -214,9 +217,16 @@ def _is_ours(header: str) -> bool:
     return header.lower() in _NOT_THEIRS or header.lower().startswith("proxy-")
 
 
-def _is_closed(schema: Any) -> bool:
-    """Whether a value is one of few that the description lists, so that it tells nothing."""
-    return isinstance(schema, dict) and (bool(schema.get("enum")) or "const" in schema)
+def _is_closed(schema: Any, value: JsonValue) -> bool:
+    """Whether a value is one of few that the description lists, so that it tells nothing.
+
+    Not every check that the schema passes does look at the list: beside a `$ref` old dialects don't.
+    """
+    if not isinstance(schema, dict) or not isinstance(value, str | int):
+        return False
+    listed = schema.get("enum")
+    few = listed if isinstance(listed, list) and len(listed) <= _FEW else []
+    return value in few or ("const" in schema and schema["const"] == value)
 
 
 def _is_binary(schema: Any) -> bool:
