@@ -25,10 +25,14 @@ journal, never exceptions; an ``assert`` is a bug of ours.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 
 class ToolError(Exception):
     """A tool could not do what was asked; the text becomes the model's observation."""
+
+    labels: tuple[Literal["outside", "private"], ...] = ()
+    """What reading the text adds to the run's labels, besides what the call's own declarations do."""
 
 
 class NotDone(ToolError):

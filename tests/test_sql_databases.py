@@ -109,6 +109,16 @@ async def test_what_a_private_database_gave_is_private(tmp_path: Path, stock: Pa
     assert (outcome.ending, labels(stage)) == ("parked", [("outside", "private")])
 
 
+async def test_what_a_private_database_complains_of_is_private(tmp_path: Path, stock: Path) -> None:
+    """PostgreSQL quotes in its errors the very value that it can't cast; our own refusal reads nothing."""
+    stage = staged(tmp_path, at(stock, more="private = true"))
+    bad = call("sql_query", database="stock", query="SELECT nope FROM goods")
+    refused = call("sql_query", database="stock", query="SELECT load_extension('x')")
+    await run(stage, refused, bad)
+
+    assert labels(stage)[:2] == [("outside",), ("outside", "private")]
+
+
 async def test_url_that_a_query_puts_together_is_not_known(tmp_path: Path, stock: Path) -> None:
     """A SELECT can write any URL around what it reads: fetching that would carry the rows out."""
     stage, world = staged(tmp_path, at(stock, more="private = true")), World()

@@ -121,7 +121,7 @@ async def _carried(
         return _outcome(tool, await tool.function(context, **typed))
     except ToolError as error:
         text = message_of(error) or f"{tool.name} failed and didn't say why"
-        return _failed(tool, text, is_not_done=isinstance(error, NotDone))
+        return _failed(tool, text, labels=error.labels, is_not_done=isinstance(error, NotDone))
     except AutoagentError:
         raise
     except BaseException as error:  # plugin code may raise anything; sys.exit() ends its call, not the run
@@ -142,8 +142,10 @@ def _outcome(tool: Tool, value: object) -> ToolOutcome:
             return ToolOutcome(False, f"{tool.name} returned {kind}, not text: the plugin is broken")
 
 
-def _failed(tool: Tool, text: str, *, is_not_done: bool = False) -> ToolOutcome:
-    return ToolOutcome(False, cut(text, tool.output_limit), is_not_done=is_not_done)
+def _failed(
+    tool: Tool, text: str, *, labels: tuple[Label, ...] = (), is_not_done: bool = False
+) -> ToolOutcome:
+    return ToolOutcome(False, cut(text, tool.output_limit), labels, is_not_done=is_not_done)
 
 
 def message_of(error: BaseException) -> str:

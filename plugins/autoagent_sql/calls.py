@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from autoagent.events import Label
 from autoagent.extras import needs
 from autoagent.paths import spelled
 from autoagent.redact import one_line
@@ -144,6 +145,8 @@ class Asked:
     most_rows: int
     functions: tuple[str, ...]
     """That the person vouches for."""
+    labels: tuple[Label, ...] = ()
+    """What the database's words add to what the run has read: its errors quote values, too."""
 
     async def query(self, query: str) -> str:
         """The rows as CSV."""
@@ -168,4 +171,8 @@ class Asked:
         return as_text(await self._carried(self.database.schema), SCHEMA_CHARS)
 
     async def _carried(self, work: Callable[[], T]) -> T:
-        return await carried(work, self.database.stop)
+        try:
+            return await carried(work, self.database.stop)
+        except ToolError as error:
+            error.labels = self.labels
+            raise

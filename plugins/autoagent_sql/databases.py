@@ -120,9 +120,8 @@ class _Offer:
 
     def _database(self, ctx: ToolContext, name: str) -> calls.Asked:
         one = self.databases[name]
-        return calls.Asked(
-            calls.database_of(one, ctx.secret, self.settings.timeout_s), self.settings.rows, one.functions
-        )
+        database = calls.database_of(one, ctx.secret, self.settings.timeout_s)
+        return calls.Asked(database, self.settings.rows, one.functions, _labels(one))
 
     async def _query(self, ctx: ToolContext, arguments: dict[str, JsonValue]) -> Observation:
         name = str(arguments["database"])
@@ -137,5 +136,8 @@ class _Offer:
         return self._labelled(name, await self._database(ctx, name).change(str(arguments["statement"])))
 
     def _labelled(self, name: str, text: str) -> Observation:
-        labels: tuple[Label, ...] = ("outside", "private") if self.databases[name].private else ("outside",)
-        return Observation(text=text, labels=labels)
+        return Observation(text=text, labels=_labels(self.databases[name]))
+
+
+def _labels(one: DatabaseSettings) -> tuple[Label, ...]:
+    return ("outside", "private") if one.private else ("outside",)
