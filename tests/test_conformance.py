@@ -158,6 +158,13 @@ def test_a_plugin_that_needs_settings_is_not_tried_without_a_rehearsal() -> None
     assert re.search("no rehearsal to be opened with: .*host is missing", finding.said)
 
 
+def test_why_a_plugin_was_not_opened_is_said_as_the_plugin_says_it() -> None:
+    """Letter by letter: it shows what to write."""
+    (finding,) = examine("autoagent_mcp:plugin").not_tried
+
+    assert "no MCP server: write 'allow: {send: {mcp: [NAME]}}'" in finding.said
+
+
 def test_importing_a_plugin_does_nothing_else(folder: Path) -> None:
     """A file that is written meanwhile is found."""
     (finding,) = examine("autoagent_busy:plugin").wrong

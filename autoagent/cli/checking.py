@@ -46,7 +46,8 @@ def record(report: Report) -> dict[str, object]:
 def as_lines(report: Report) -> Iterator[Line]:
     """A row a tool, a column a check; then sentences."""
     head = (Part(""), *(Part(check, "dim") for check in CHECKS))
-    yield from columns([head, *((Part(tool), *_signs(report, tool)) for tool in report.tools)])
+    if report.tools:
+        yield from columns([head, *((Part(tool), *_signs(report, tool)) for tool in report.tools)])
     for finding in (*report.wrong, *report.not_tried):
         yield line(_sentence(finding, report))
     yield line(_sum(report))

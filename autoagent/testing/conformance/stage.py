@@ -77,7 +77,9 @@ class Stage:
         try:
             await self._load(plugin, settings)
         except AutoagentError as error:
-            said = str(error).replace(f"{settings.path}: ", "")  # there is no such file here
+            said = str(error)
+            if settings.path:  # there is no such file here
+                said = said.replace(f"{settings.path}: ", "")
             return Opened(name=plugin.name, problem=said, deeds=_seen(deeds))
         fixed = self.loaded.fixed
         tools = tuple(_tool_seen(tool, tool.name not in fixed) for tool in self.loaded.tools.values())

@@ -26,9 +26,10 @@ class PluginContract:
     """`None`: the package's own, where it has one."""
 
     @pytest.fixture(scope="class")
-    def report(self) -> Report:
+    @classmethod
+    def report(cls) -> Report:
         """What the checks found."""
-        return examine(self.plugin, self.rehearsal or rehearsal_of(self.plugin))
+        return examine(cls.plugin, cls.rehearsal or rehearsal_of(cls.plugin))
 
     @pytest.mark.parametrize("check", CHECKS)
     def test_conforms(self, report: Report, check: CheckName) -> None:
