@@ -361,6 +361,18 @@ async def test_service_that_the_goal_does_not_name_stays_closed(tmp_path: Path) 
     assert "name a host under 'allow: web'" in str(error.value)
 
 
+async def test_a_file_does_not_say_where_its_service_is(tmp_path: Path) -> None:
+    """However it names a server; the setting that does is named."""
+    async with web_server(PAGES) as web:
+        stage = stage_of(tmp_path, web)
+        config = stage.home / "config.toml"
+        config.write_text(
+            "".join(x for x in config.read_text().splitlines(True) if not x.startswith("server"))
+        )
+        with pytest.raises(UsageError, match=r"add server = .* to \[plugins.openapi.services.shop\]"):
+            await stage.start(READS.format(host=web.host), model_of())
+
+
 async def test_missing_file_is_named(tmp_path: Path) -> None:
     """With its place in config.toml."""
     async with web_server(PAGES) as web:

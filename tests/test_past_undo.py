@@ -446,6 +446,17 @@ def test_the_record_names_what_stays(desk: Desk) -> None:
     assert found["back"] > effect["entry"]
 
 
+def test_what_left_the_house_is_told_where_no_file_changed(desk: Desk) -> None:
+    """A folder that is as it was doesn't mean that nothing happened."""
+    goal = "goal: Tell Bob.\nplugins: [files]\nallow: {send: {post: [bob]}}\n"
+    run = desk.start(goal, call("post_send", to="bob", text="hi"), finish()).run
+
+    nothing, _, stays, sent = desk("undo", run, "--yes").splitlines()
+
+    assert nothing == "Nothing to take back: the folder is as the run found it."
+    assert (stays, sent.split()[:2]) == ("This has left the house, and stays:", ["post_send", "bob"])
+
+
 async def test_at_a_terminal_it_asks(tmp_path: Path, capsys: Capture) -> None:
     """Which version of what both changed, then whether at all."""
     desk = Desk(tmp_path, capsys)

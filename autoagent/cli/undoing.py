@@ -149,7 +149,6 @@ def _preview_lines(shown: Shown, objects: Objects, *, hint: bool) -> Iterator[Li
     moment = "as the run found it" if undo.to == 1 else f"as it was after entry {undo.to}"
     if shown.is_empty:
         yield line("Nothing to take back: the folder is ", moment, ".")
-        return
     if shown.pairs:
         yield line("The folder would be ", moment, ":")
         yield from (line("  ") + each for each in stat(shown.pairs))

@@ -243,7 +243,7 @@ def check_file(criterion: FileCriterion, copy: WorkingCopy) -> tuple[str, Eviden
         what = "does not exist" if entry is None else f"is a {entry.kind}, not a file"
         return "refuted", Evidence(text=f"{criterion.file} {what}", by="file check")
     if not criterion.contains:
-        return "proved", Evidence(text=f"{path}, {entry.size} bytes", by="file check")
+        return "proved", Evidence(text=f"{path}, {entry.size} byte{'s' * (entry.size != 1)}", by="file check")
     if entry.size > _LONGEST_FILE:
         return "refuted", Evidence(
             text=f"{path} has {entry.size} bytes, too many to look into", by="file check"

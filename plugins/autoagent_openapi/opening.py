@@ -10,7 +10,7 @@ from autoagent.contexts import PluginContext
 from autoagent.errors import UsageError
 from autoagent.extras import needs
 from autoagent.goal import Goal
-from autoagent.hosts import allowed
+from autoagent.hosts import allowed, host_of
 from autoagent.redact import one_line
 from autoagent.tools import Tool
 from autoagent_openapi.settings import OpenApiSettings, Service
@@ -70,6 +70,12 @@ def _is_open(goal: Goal, service: Service) -> bool:
 def _nothing(settings: OpenApiSettings) -> str:
     if not settings.services:
         return "the plugin openapi has no services: add [plugins.openapi.services.NAME] to config.toml"
+    for name, service in settings.services.items():
+        if service.server is None and host_of(service.description) is None:
+            return (
+                f"nobody says where the service {name!r} is: its description is a file, so add "
+                f'server = "https://HOST" to [plugins.openapi.services.{name}] in config.toml'
+            )
     servers = ", ".join(f"{name} at {s.server or s.description}" for name, s in settings.services.items())
     return (
         f"the goal lets the plugin openapi reach none of its services ({one_line(servers, 300)}): "
