@@ -43,8 +43,7 @@ class Reach:
             return None
         if is_upgrade(before, url) or allowed(url, self.onward):
             return None
-        shown = one_line(url, 300)
-        return f"a redirect to another host, {_shown(*place)}, that isn't named itself; ask for {shown!r}"
+        return f"a redirect to another host, {_shown(*place)}, that isn't named itself; ask for it by its URL"
 
     def refuses_address(self, host: str, port: int, address: str) -> str | None:
         """Why `host` may not be reached at `address`, to which it resolves; `None` where it may."""

@@ -73,7 +73,7 @@ class TestReach:
             await stage.start(goal, ScriptedModel(plan("a"), call("page_get", url=web.url + "/"), finish()))
 
         assert not inner.asked
-        assert "redirects: not reached" in ended(stage, "page_get").output
+        assert ": not reached: " in ended(stage, "page_get").output
 
     async def test_an_external_call_reaches_its_destination_alone(self, tmp_path: Path) -> None:
         """Not even another host that the goal lets it post to."""

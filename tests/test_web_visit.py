@@ -200,7 +200,7 @@ async def test_narrow_reach_holds_for_redirects_that_the_visit_follows() -> None
         with pytest.raises(ToolError, match="a redirect to another host"):
             await calls.page(site.url("/a"))
 
-    assert other.asked == []
+    assert other.requests == []  # its robots.txt neither: its name may hold what the agent would say
 
 
 @pytest.mark.parametrize(

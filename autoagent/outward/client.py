@@ -91,7 +91,8 @@ class GuardedHttp(Http):
             except NotDone as error:
                 if number == 0:
                     raise
-                raise ToolError(f"{one_line(hop.before or '', 200)} redirects: {error}") from error
+                said = f"{one_line(hop.before or '', 200)} redirects to {one_line(hop.url, 300)!r}"
+                raise ToolError(f"{said}: {error}") from error
             onward = _onward(hop, reply) if follows else None
             if onward is None:
                 return reply
@@ -165,7 +166,13 @@ def _first_hop(method: str, url: str, options: HttpSending) -> _Hop:
         headers.setdefault("content-type", "application/json")
     if content is not None or method in ("POST", "PUT", "PATCH"):
         headers["content-length"] = str(len(content or b""))
-    return _Hop(method, _with_params(url, options.get("params")), tuple(headers.items()), content or b"")
+    return _Hop(
+        method,
+        _with_params(url, options.get("params")),
+        tuple(headers.items()),
+        content or b"",
+        before=options.get("led_by"),
+    )
 
 
 def _headers(given: Mapping[str, str]) -> dict[str, str]:

@@ -81,6 +81,8 @@ class HttpOptions(TypedDict, total=False):
     """For all of it, redirects too. `None`: 30."""
     follow_redirects: bool
     """`True` by default; else a redirect is an answer like others."""
+    led_by: str | None
+    """The URL whose answer named this one, where a redirect is followed by hand: judged as that."""
 
 
 class HttpSending(HttpOptions, total=False):

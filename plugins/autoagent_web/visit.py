@@ -76,7 +76,7 @@ class Visit:
         whether this call may be led there. Kept for this run alone, as another may not be.
         """
         try:
-            await self._permitted(onward)
+            await self._permitted(onward, led_by=url)
         except ToolError as error:
             raise ToolError(f"{_short(url)} redirects to {_short(onward)}: {error}") from error
 
@@ -86,12 +86,14 @@ class Visit:
 
         return _good(await self.cache.get(url, follow, apart=f"of run {self.run_id}"), asked)
 
-    async def _permitted(self, url: str) -> None:
-        """Raises `ToolError` where the site's robots.txt doesn't want us at `url`."""
+    async def _permitted(self, url: str, led_by: str | None = None) -> None:
+        """Raises `ToolError` where the site's robots.txt doesn't want us at `url`, and where the redirect of
+        another site, `led_by`, may not lead us to it at all.
+        """
         if not self.settings.robots:
             return
         home = "{0.scheme}://{0.netloc}/robots.txt".format(urlsplit(url))
-        said = await self._robots(home)
+        said = await self._robots(home, led_by)
         if said is None:
             return
         found = word(said, url, self.settings.user_agent)
@@ -103,11 +105,17 @@ class Visit:
         if found.every_s:
             self.rates.slow_down(_place(url), found.every_s)
 
-    async def _robots(self, home: str) -> bytes | None:
+    async def _robots(self, home: str, led_by: str | None) -> bytes | None:
         """The file; `None` where there is none. Raises `ToolError` where that can't be known."""
+
+        async def fetch(url: str, headers: Mapping[str, str]) -> HttpReply:
+            # it is asked for once in a while, and the page need not wait for it
+            await take_turn(self.rates, url, self.settings, every_s=0)
+            return await self._sent(url, headers, follow_redirects=False, led_by=led_by)
+
         url = home
         for _ in range(_MOST_REDIRECTS):
-            reply = await self.cache.get(url, self._fetch_robots)
+            reply = await self.cache.get(url, fetch)
             onward = _onward(reply, url)
             if onward is None or _leaves(url, onward):
                 break
@@ -123,17 +131,15 @@ class Visit:
         await take_turn(self.rates, url, self.settings)
         return await self._sent(url, headers, follow_redirects=False)
 
-    async def _fetch_robots(self, url: str, headers: Mapping[str, str]) -> HttpReply:
-        """It is asked for once in a while, and the page need not wait for it."""
-        await take_turn(self.rates, url, self.settings, every_s=0)
-        return await self._sent(url, headers, follow_redirects=False)
-
-    async def _sent(self, url: str, headers: Mapping[str, str], *, follow_redirects: bool) -> HttpReply:
+    async def _sent(
+        self, url: str, headers: Mapping[str, str], *, follow_redirects: bool, led_by: str | None = None
+    ) -> HttpReply:
         reply = await self.http.get(
             url,
             headers={"user-agent": self.settings.user_agent, "accept": _ACCEPT, **headers},
             max_bytes=int(self.settings.largest_mb * (1 << 20)),
             follow_redirects=follow_redirects,
+            led_by=led_by,
         )
         if reply.status in (429, 503):
             self.rates.rest(_place(reply.url), min(rest_of(reply) or _RETRY_S, _LONGEST_REST_S))
