@@ -34,6 +34,9 @@ write. The file names the variables that hold secrets and holds none itself; her
     [plugins.mail]                       # what a plugin wants to know, in its own words
     host = "smtp.example.org"
 
+    [keys]                               # the cockpit's, where others suit you better
+    runs.resume = "R"
+
 `OPENAI_MODEL` in the environment, with `OPENAI_BASE_URL` and `OPENAI_API_KEY`, plays every role that a goal
 or `--model` doesn't give to a model of the file.
 """
@@ -226,7 +229,9 @@ class Settings(Frozen):
     """The environment's: it has the models that are named where the file holds none."""
     secrets: dict[str, SecretSettings] = Field(default={})
     """By the names that goals have for them."""
-    keys: dict[str, SecretStr] = Field(default={}, exclude=True)
+    keys: dict[str, dict[str, str]] = Field(default={})
+    """The cockpit's, by screen and action: only the cockpit knows their names."""
+    key_values: dict[str, SecretStr] = Field(default={}, exclude=True)
     """The variables that hold keys of models and memory, as far as they are set."""
 
     def chain(self, role: ModelRole, name: str | None = None) -> tuple[ModelSettings, ...]:
@@ -244,7 +249,7 @@ class Settings(Frozen):
 
     def key(self, variable: str) -> SecretStr | None:
         """The secret in an environment variable that the settings name; `None` where it isn't set."""
-        return self.keys.get(variable)
+        return self.key_values.get(variable)
 
     def secret_keys(self) -> dict[str, SecretStr]:
         """The keys of models and memory on other machines; that of one's own server is often a mere word."""
@@ -252,7 +257,7 @@ class Settings(Frozen):
         used = {model.key_env for model in own if not _is_here(model.base_url)}
         if self.memory.url is not None and not _is_here(self.memory.url):
             used.add(self.memory.key_env)
-        found = {name: key for name, key in self.keys.items() if name in used}
+        found = {name: key for name, key in self.key_values.items() if name in used}
         return {name: key for name, key in found.items() if len(key.get_secret_value()) >= _SHORTEST_KEY}
 
     def of_plugin(self, name: str, model: type[BaseModel], environment: Mapping[str, str]) -> PluginSettings:
@@ -331,7 +336,7 @@ def load(home: Path, environment: Mapping[str, str]) -> Settings:
     named = {OPENAI_KEY, settings.memory.key_env, *(model.key_env for model in settings.models.values())}
     keys = {name: SecretStr(value) for name in named if (value := environment.get(name, "").strip())}
     server = environment.get("OPENAI_BASE_URL", "").strip() or OPENAI_URL
-    found = {"environment": _environment_model(environment, server), "server": server, "keys": keys} | {
+    found = {"environment": _environment_model(environment, server), "server": server, "key_values": keys} | {
         "path": str(path)
     }
     return settings.model_copy(update=found)
@@ -346,13 +351,23 @@ def _tables(path: Path) -> dict[str, object]:
         raise UsageError(f"{path}: can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: is no TOML: {error}") from error
-    for name in ("environment", "server", "keys", "path"):  # ours, not the file's
+    for name in ("environment", "server", "key_values", "path"):  # ours, not the file's
         if name in tables:
             raise UsageError(f"{path}: unknown table [{name}]; {_expected(name, _FILE_TABLES)}")
     return tables
 
 
-_FILE_TABLES = ("models", "roles", "memory", "sandbox", "questions", "every_run", "secrets", "plugins")
+_FILE_TABLES = (
+    "models",
+    "roles",
+    "memory",
+    "sandbox",
+    "questions",
+    "every_run",
+    "secrets",
+    "plugins",
+    "keys",
+)
 
 
 def _environment_model(environment: Mapping[str, str], server: str) -> ModelSettings | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from worlds import World
 
 from autoagent.commands import Answer, Approve, Command, Deny, RaiseLimits, Tell
 from autoagent.console.finding import opened
+from autoagent.errors import UsageError
 from autoagent.goal.file import understand
 from autoagent.ids import memory_id
 from autoagent.journal.home import home
@@ -29,6 +30,7 @@ from autoagent.outcome import Outcome
 from autoagent.ports import MemoryPoint
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.tui.app import Cockpit
+from autoagent.tui.keys import keymap
 from autoagent.tui.lines import Lines
 from autoagent.tui.overview import UNREAD
 from autoagent.tui.past import PastScreen
@@ -85,8 +87,10 @@ def commands(run: str) -> list[Command]:
 class HeardCockpit(Cockpit):
     """Keeps what the terminal would be told."""
 
-    def __init__(self, run: str | None, carrier: Carried) -> None:
-        super().__init__(home(), run, carrier)
+    def __init__(
+        self, run: str | None, carrier: Carried, keys: Mapping[str, Mapping[str, str]], dead_s: float
+    ) -> None:
+        super().__init__(home(), run, carrier, keys, dead_s)
         self.bells, self.titles = 0, list[str]()
 
     def bell(self) -> None:
@@ -117,7 +121,7 @@ class Seat:
         """The question on screen, looked at long enough."""
         await self.press("a")
         await self.until(lambda: isinstance(self.app.screen, QuestionScreen))
-        await self.pilot.pause(DEAD_S + 0.1)
+        await self.pilot.pause(self.app.dead_s + 0.02)
         assert isinstance(self.app.screen, QuestionScreen)
         return self.app.screen
 
@@ -136,10 +140,15 @@ class Seat:
 
 
 @asynccontextmanager
-async def seated(size: tuple[int, int] = (120, 36), run: str | None = None) -> AsyncIterator[Seat]:
+async def seated(
+    size: tuple[int, int] = (120, 36),
+    run: str | None = None,
+    keys: Mapping[str, Mapping[str, str]] = {},
+    dead_s: float = 0.05,
+) -> AsyncIterator[Seat]:
     """The cockpit over this test's home, once it has looked at all runs."""
     carrier = Carried()
-    app = HeardCockpit(run, carrier)
+    app = HeardCockpit(run, carrier, keys, dead_s)
     async with app.run_test(size=size) as pilot:
         seat = Seat(pilot, app, carrier)
         await seat.until(lambda: app.has_looked and all(x.name != UNREAD for x in app.seen.values()))
@@ -311,7 +320,7 @@ async def test_a_burst_of_keys_answers_nothing(tmp_path: Path) -> None:
     """Whatever is typed before the question was seen for a while, and without a pause, isn't an answer."""
     waits = await parked(tmp_path)
 
-    async with seated() as seat:
+    async with seated(dead_s=DEAD_S) as seat:
         await seat.press("a", *(["y", "enter"] * 20))
         assert isinstance(seat.app.screen, QuestionScreen)
 
@@ -422,7 +431,7 @@ async def test_edited_arguments_are_asked_about_again(tmp_path: Path) -> None:
         await seat.press("ctrl+s")
         assert commands(waits.run) == []
         assert "as you edited it" in seat.text("#exactly")
-        await seat.pilot.pause(DEAD_S + 0.1)
+        await seat.pilot.pause(seat.app.dead_s + 0.02)
         await seat.press("y")
         await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
 
@@ -669,6 +678,51 @@ async def test_help_lists_every_key_of_the_screen(tmp_path: Path) -> None:
         said = seat.text("#keys")
         assert "answer" in said
         assert "End it for good; asks" in said
+        own = {id for id in seat.app.actions if id.startswith(("runs.", "app.", "lines."))}
+        assert own <= set(said.split())
+
+
+async def test_keys_of_one_s_own_take_the_place_of_the_usual_ones(tmp_path: Path) -> None:
+    """On screen too."""
+    waits = await parked(tmp_path)
+
+    async with seated(keys={"runs": {"resume": "R,f6"}, "question": {"yes": "z"}}) as seat:
+        await seat.press("r")
+        assert seat.carrier.resumed == []
+        await seat.press("f6")
+        assert seat.carrier.resumed == [waits.run]
+        assert " R resume" in seat.screen()[-1]
+        await seat.asked()
+        assert "z yes, once" in seat.text("#answers")
+        await seat.press("z")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    assert [type(each) for each in commands(waits.run)] == [Approve]
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ({"runs": {"resme": "R"}}, "[keys] has no action 'runs.resme'; expected one of app.answer, app.help"),
+        (
+            {"runs": {"resume": "wurst"}},
+            "[keys] runs.resume is 'wurst', which is no key; expected a character",
+        ),
+        ({"runs": {"resume": ""}}, "[keys] runs.resume is '', which is no key"),
+        ({"runs": {"resume": "x,c"}}, "[keys] runs.resume = 'c' is the key of runs.cancel too"),
+        ({"question": {"yes": "enter"}}, "[keys] question.yes = 'enter' is the key of"),
+        ({"app": {"leave": "?"}}, "[keys] app.leave = 'question_mark' is the key of app.help too"),
+    ],
+)
+def test_keys_that_can_t_be_used_are_named(keys: Mapping[str, Mapping[str, str]], said: str) -> None:
+    """With what was expected, before anything is drawn."""
+    with pytest.raises(UsageError, match=re.escape(said)):
+        keymap(keys)
+
+
+def test_two_keys_may_be_exchanged() -> None:
+    """What counts is how they are in the end."""
+    assert keymap({"runs": {"resume": "c", "cancel": "r"}}) == {"runs.resume": "c", "runs.cancel": "r"}
 
 
 @pytest.mark.parametrize("theme", ["autoagent", "autoagent-light", "autoagent-contrast"])

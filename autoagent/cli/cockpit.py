@@ -10,6 +10,7 @@ from autoagent.console.finding import find_run, opened
 from autoagent.errors import UsageError
 from autoagent.extras import needs
 from autoagent.journal.home import home
+from autoagent.settings import load
 
 
 def tui(prefix: str) -> None:
@@ -23,7 +24,7 @@ def tui(prefix: str) -> None:
     run_id = _found(prefix)
     from autoagent.tui.app import Cockpit
 
-    cockpit = Cockpit(home(), run_id)
+    cockpit = Cockpit(home(), run_id, keys=load(home(), os.environ).keys)
     cockpit.run()
     if not is_served:
         note(cockpit.left_at)

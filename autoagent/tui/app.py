@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, TypeVar
@@ -18,9 +18,10 @@ from autoagent.errors import AutoagentError
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.tui.background import Background, Carrier
 from autoagent.tui.helping import HelpScreen
+from autoagent.tui.keys import keymap, known
 from autoagent.tui.overview import UNREAD, Seen
 from autoagent.tui.past import PastScreen
-from autoagent.tui.question import QuestionScreen
+from autoagent.tui.question import DEAD_S, QuestionScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
 from autoagent.tui.theming import DEFAULTS, THEMES
@@ -47,8 +48,22 @@ class Cockpit(App[None]):
         ),
     ]
 
-    def __init__(self, home: Path, run_id: str | None = None, carrier: Carrier | None = None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        run_id: str | None = None,
+        carrier: Carrier | None = None,
+        keys: Mapping[str, Mapping[str, str]] = {},
+        dead_s: float = DEAD_S,
+    ) -> None:
+        """`keys` as `[keys]` in config.toml. Raises `UsageError` where they can't be used.
+
+        `dead_s`: keys don't answer a question until it was seen so long, and none was typed so long.
+        """
         super().__init__()
+        self.dead_s = dead_s
+        self.actions, self._own_keys = known(), keymap(keys)
+        self.set_keymap(self._own_keys)
         self.home = home
         self.journal = SqliteJournal(home)
         self.carrier = Background(home) if carrier is None else carrier
@@ -215,6 +230,14 @@ class Cockpit(App[None]):
         else:
             self.tell(f"{run_id} was ended")
         self._watch.look()
+
+    def key_of(self, action: str) -> str:
+        """The keys of an action, as they are written in a sentence."""
+        usual, own = self.actions[action], self._own_keys.get(action)
+        if own is None and usual.key_display:
+            return usual.key_display
+        keys = (own or usual.key).split(",")
+        return " ".join(self.get_key_display(usual.with_key(each, None)) for each in keys)
 
     def action_help(self) -> None:
         self.push_screen(HelpScreen(self.screen))

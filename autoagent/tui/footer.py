@@ -33,11 +33,11 @@ def keys_line(keys: Sequence[tuple[str, str]], width: int) -> Line:
 
 
 class Keys(Widget):
-    """Says which keys do what; a click on one does it too."""
+    """Says which keys do what."""
 
     DEFAULT_CSS = "Keys { height: 1; background: $panel; }"
-    shown: reactive[tuple[tuple[str, str, str], ...]] = reactive(())
-    """(name of the key, as it is written, what it does)."""
+    shown: reactive[tuple[tuple[str, str], ...]] = reactive(())
+    """(key, what it does)."""
 
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self._look())
@@ -45,12 +45,12 @@ class Keys(Widget):
 
     def _look(self) -> None:
         """Reads the bindings that are active in the screen."""
-        found = {
-            binding.action: (binding.key, self.app.get_key_display(binding), binding.description)
-            for _, binding, is_enabled, _ in self.screen.active_bindings.values()
-            if binding.show and is_enabled and binding.description
-        }
+        found: dict[str, tuple[str, str]] = {}
+        for _, binding, is_enabled, _ in self.screen.active_bindings.values():
+            if binding.show and is_enabled and binding.description:  # of several keys the first
+                key = self.app.get_key_display(binding)
+                found.setdefault(binding.action, (key, binding.description))
         self.shown = tuple(found.values())
 
     def render(self) -> RenderResult:
-        return drawn(keys_line([(key, said) for _, key, said in self.shown], self.size.width))
+        return drawn(keys_line(self.shown, self.size.width))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from inspect import cleandoc
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,6 +13,9 @@ from textual.widgets import Static
 
 from autoagent.console.line import Part, columns, line
 from autoagent.tui.lines import Lines
+
+if TYPE_CHECKING:
+    from autoagent.tui.app import Cockpit
 
 
 class HelpScreen(ModalScreen[None]):
@@ -24,7 +28,11 @@ class HelpScreen(ModalScreen[None]):
     }
     HelpScreen Static { height: auto; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,question_mark", "dismiss", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q,question_mark", "dismiss", "back", id="help.back")
+    ]
+
+    app: Cockpit
 
     def __init__(self, behind: Screen[object]) -> None:
         super().__init__()
@@ -32,18 +40,22 @@ class HelpScreen(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static((self._behind.__doc__ or "").strip(), markup=False)
+            yield Static(cleandoc(self._behind.__doc__ or ""), markup=False)
             yield Lines(id="keys", has_cursor=False)
 
     def on_mount(self) -> None:
         found = {
-            binding.id or binding.action: (binding.key_display or self.app.get_key_display(binding), binding)
-            for _, binding, _, _ in self._behind.active_bindings.values()
-            if binding.description
+            binding.id: binding for _, binding, _, _ in self._behind.active_bindings.values() if binding.id
         }
         rows = columns(
-            (Part(f"  {key}", "accent"), Part(binding.description), Part(binding.tooltip, "dim"))
-            for key, binding in found.values()
+            (
+                Part(f"  {self.app.key_of(id)}", "accent"),
+                Part(binding.description),
+                Part(id, "dim"),
+                Part(binding.tooltip, "dim"),
+            )
+            for id, binding in found.items()
+            if id in self.app.actions
         )
         self.query_one("#keys", Lines).show_lines([line(""), *rows])
         self.query_one("#keys", Lines).focus()

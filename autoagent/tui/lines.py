@@ -33,13 +33,13 @@ class Lines(ScrollView, can_focus=True):
     Lines > .lines--cursor { background: $cursor-row; text-style: bold; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j", "move(1)", "down", show=False),
-        Binding("up,k", "move(-1)", "up", show=False),
-        Binding("pagedown", "page(1)", "page down", show=False),
-        Binding("pageup", "page(-1)", "page up", show=False),
-        Binding("g,home", "to(0)", "first", show=False),
-        Binding("G,end", "to(-1)", "last, and follow", show=False),
-        Binding("enter", "choose", "open", show=False),
+        Binding("down,j", "move(1)", "down", show=False, id="lines.down"),
+        Binding("up,k", "move(-1)", "up", show=False, id="lines.up"),
+        Binding("pagedown", "page(1)", "page down", show=False, id="lines.page_down"),
+        Binding("pageup", "page(-1)", "page up", show=False, id="lines.page_up"),
+        Binding("g,home", "to(0)", "first", show=False, id="lines.first"),
+        Binding("G,end", "to(-1)", "last, and follow", show=False, id="lines.last"),
+        Binding("enter", "choose", "open", show=False, id="lines.open"),
     ]
 
     class Chosen(Message):

@@ -45,6 +45,7 @@ class Choice:
     """One answer that is offered."""
 
     key: str
+    """Name of its key."""
     said: str
     action: str
 
@@ -65,19 +66,22 @@ class QuestionScreen(ModalScreen[str | None]):
     QuestionScreen #said { height: 1; color: $quiet; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "no", "no"),
-        Binding("y", "yes", "yes, once"),
-        Binding("Y", "many", "yes to the next N"),
-        Binding("e", "edit", "edit what is done"),
-        Binding("f", "because", "no, and why"),
-        Binding("left", "step(-1)", "", show=False),
-        Binding("right,tab", "step(1)", "", show=False),
-        Binding("enter", "take", "", show=False, priority=True),
-        Binding("right_square_bracket", "other(1)", "the next question", key_display="]"),
-        Binding("left_square_bracket", "other(-1)", "the one before", key_display="["),
-        Binding("ctrl+s", "save", "", show=False, priority=True),
-        Binding("escape", "later", "later: it goes on waiting", priority=True),
-        *(Binding(str(n), f"pick({n})", "", show=False) for n in range(1, 10)),
+        Binding("n", "no", "no", id="question.no"),
+        Binding("y", "yes", "yes, once", id="question.yes"),
+        Binding("Y", "many", "yes to the next N", id="question.many"),
+        Binding("e", "edit", "edit what is done", id="question.edit"),
+        Binding("f", "because", "no, and why", id="question.because"),
+        Binding("left", "step(-1)", "the answer before", show=False, id="question.left"),
+        Binding("right,tab", "step(1)", "the next answer", show=False, id="question.right"),
+        Binding("enter", "take", "take the answer", show=False, priority=True, id="question.take"),
+        Binding("right_square_bracket", "other(1)", "the next question", key_display="]", id="question.next"),
+        Binding("left_square_bracket", "other(-1)", "the one before", key_display="[", id="question.before"),
+        Binding("ctrl+s", "save", "take the edit", show=False, priority=True, id="question.save"),
+        Binding("escape", "later", "later: it goes on waiting", priority=True, id="question.later"),
+        *(
+            Binding(str(n), f"pick({n})", f"choice {n}", show=False, id=f"question.choice_{n}")
+            for n in range(1, 10)
+        ),
     ]
 
     app: Cockpit
@@ -121,7 +125,7 @@ class QuestionScreen(ModalScreen[str | None]):
         self.call_after_refresh(self._wake)
 
     def _wake(self) -> None:
-        self._alive_at = monotonic() + DEAD_S
+        self._alive_at = monotonic() + self.app.dead_s
 
     def _show(self) -> None:
         found = self._asked
@@ -188,33 +192,36 @@ class QuestionScreen(ModalScreen[str | None]):
     @property
     def choices(self) -> tuple[Choice, ...]:
         if self._is_gone or self._asked is None:
-            return (Choice("esc", "close", "later"),)
-        question, later = self.question, Choice("esc", "later", "later")
+            return (Choice("question.later", "close", "later"),)
+        question, later = self.question, Choice("question.later", "later", "later")
         if not question.is_yes_no:
             if not question.choices:
-                return (Choice("enter", "answer …", "write"), later)
-            named = (Choice(str(n), each, f"pick({n})") for n, each in enumerate(question.choices, 1))
+                return (Choice("question.take", "answer …", "write"), later)
+            named = (
+                Choice(f"question.choice_{n}", each, f"pick({n})")
+                for n, each in enumerate(question.choices, 1)
+            )
             return (later, *named)
         kind = question.subject.kind
         more = (
-            [Choice("Y", "yes to the next N…", "many")]
+            [Choice("question.many", "yes to the next N…", "many")]
             if kind == "call" and question.subject.destination
             else []
         )
-        edit = [Choice("e", "edit", "edit")] if kind in ("call", "plan") else []
+        edit = [Choice("question.edit", "edit", "edit")] if kind in ("call", "plan") else []
         return (
-            Choice("n", "no", "no"),
-            Choice("y", "yes, once" if kind == "call" else "yes", "yes"),
+            Choice("question.no", "no", "no"),
+            Choice("question.yes", "yes, once" if kind == "call" else "yes", "yes"),
             *more,
             *edit,
-            Choice("f", "no, because…", "because"),
+            Choice("question.because", "no, because…", "because"),
             later,
         )
 
     def _draw_answers(self) -> None:
         shown = []
         for number, choice in enumerate(self.choices):
-            said = f"{choice.key} {choice.said}"
+            said = f"{self.app.key_of(choice.key)} {choice.said}"
             shown.append(
                 Part(
                     f"▌{said}▐" if number == self._at else f" {said} ",
@@ -252,7 +259,7 @@ class QuestionScreen(ModalScreen[str | None]):
     def _is_dead(self) -> bool:
         """Whether a key comes too early; each such key puts the moment off."""
         if monotonic() < self._alive_at:
-            self._alive_at = max(self._alive_at, monotonic() + DEAD_S)
+            self._alive_at = max(self._alive_at, monotonic() + self.app.dead_s)
             return True
         return False
 

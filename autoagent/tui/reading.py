@@ -19,7 +19,7 @@ class ReadScreen(ModalScreen[None]):
     CSS = """
     ReadScreen > Lines { border: round $primary; background: $surface; }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "back")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,q,enter", "dismiss", "back", id="read.back")]
 
     def __init__(self, title: str, lines: Sequence[Line]) -> None:
         super().__init__()

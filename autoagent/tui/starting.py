@@ -43,8 +43,8 @@ class StartScreen(ModalScreen[str | None]):
     StartScreen #said { height: 1; color: $text-warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("ctrl+s", "start", "save and start", priority=True),
-        Binding("escape", "dismiss(None)", "back, nothing starts", priority=True),
+        Binding("ctrl+s", "start", "save and start", priority=True, id="start.start"),
+        Binding("escape", "dismiss(None)", "back, nothing starts", priority=True, id="start.back"),
     ]
 
     app: Cockpit

@@ -1,0 +1,101 @@
+"""Keys of one's own: `[keys]` in config.toml, by the names that the cockpit's actions have."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+
+from textual.binding import Binding
+from textual.keys import Keys
+
+from autoagent.errors import UsageError
+from autoagent.redact import one_line
+
+_EVERYWHERE = ("app", "lines")
+"""Actions that every screen has besides its own."""
+
+
+def known() -> dict[str, Binding]:
+    """Every action by its name, such as `runs.resume`, with its usual keys."""
+    from autoagent.tui.app import Cockpit
+    from autoagent.tui.extensions import PluginsScreen
+    from autoagent.tui.helping import HelpScreen
+    from autoagent.tui.lines import Lines
+    from autoagent.tui.memory import MemoryScreen
+    from autoagent.tui.past import PastScreen
+    from autoagent.tui.question import QuestionScreen
+    from autoagent.tui.reading import ReadScreen
+    from autoagent.tui.run import RunScreen
+    from autoagent.tui.runs import RunsScreen
+    from autoagent.tui.starting import StartScreen
+
+    screens = (RunsScreen, RunScreen, QuestionScreen, PastScreen, StartScreen, MemoryScreen)
+    found: dict[str, Binding] = {}
+    for place in (Cockpit, Lines, *screens, PluginsScreen, ReadScreen, HelpScreen):
+        for binding in place.BINDINGS:
+            assert isinstance(binding, Binding), f"{place.__name__} has a binding that can't be named"
+            assert binding.id is not None, f"{place.__name__} {binding.key!r} has no id"
+            found[binding.id] = binding
+    return found
+
+
+def keymap(own: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
+    """Name of an action -> its keys, as Textual wants them.
+
+    Raises `UsageError` for an action that isn't there, for a key that no keyboard has, and for one that two
+    actions of a screen would share.
+    """
+    actions = known()
+    made: dict[str, str] = {}
+    for place, keys in own.items():
+        for name, key in keys.items():
+            if (id := f"{place}.{name}") not in actions:
+                raise UsageError(
+                    f"[keys] has no action {one_line(id, 60)!r}; expected one of {', '.join(actions)}"
+                )
+            made[id] = ",".join(_checked(id, key))
+    _check_shared(actions, made)
+    return made
+
+
+def _checked(id: str, keys: str) -> Iterator[str]:
+    for key in (each.strip() for each in keys.split(",")):
+        if not _is_key(key):
+            expected = "expected a character, or a name such as f5, ctrl+r, space, slash; several with commas"
+            raise UsageError(f"[keys] {id} is {one_line(key, 40)!r}, which is no key; {expected}")
+        yield key
+
+
+def _is_key(key: str) -> bool:
+    *_, name = key.split("+") if len(key) > 1 else [key]
+    if len(name) <= 1 or name in {each.value for each in Keys}:
+        return bool(name) and name.isprintable()
+    try:
+        unicodedata.lookup(name.replace("_", " "))
+    except KeyError:
+        return False
+    return True
+
+
+def _check_shared(actions: Mapping[str, Binding], made: Mapping[str, str]) -> None:
+    for id, keys in made.items():
+        place = id.partition(".")[0]
+        for other, binding in actions.items():
+            beside = other.partition(".")[0]
+            is_beside = place == beside or place in _EVERYWHERE or beside in _EVERYWHERE
+            shared = {*_spelled(keys)} & {*_spelled(made.get(other, binding.key))}
+            if other != id and is_beside and shared and not _are_apart(id, other, actions):
+                key = sorted(shared)[0]
+                raise UsageError(f"[keys] {id} = {key!r} is the key of {other} too; give that another one")
+
+
+def _are_apart(one: str, other: str, actions: Mapping[str, Binding]) -> bool:
+    """Whether the two share a key as they come, so that doing so is meant."""
+    return bool({*_spelled(actions[one].key)} & {*_spelled(actions[other].key)})
+
+
+def _spelled(keys: str) -> Iterator[str]:
+    """Keys by one name each: `?` is `question_mark`."""
+    for key in (each.strip() for each in keys.split(",")):
+        is_sign = len(key) == 1 and not key.isalnum()
+        yield unicodedata.name(key).lower().replace(" ", "_") if is_sign else key
