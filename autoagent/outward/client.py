@@ -103,6 +103,7 @@ class GuardedHttp(Http):
         """What the server of one hop says. Raises `NotDone`, `ToolError`."""
         from autoagent.outward.wire import Sending, body_of, exchange
 
+        self._secrets.refuse_name(hop.url)
         place = await place_of(hop.url, self.reach, self._resolve, hop.before)
         self._secrets.refuse_leak(place, place.target.encode(), hop.content, repr(hop.headers).encode())
         attached = self._secrets.attached(place, dict(hop.headers), hop.before)

@@ -80,6 +80,16 @@ class Secrets:
     def _bound_ones(self) -> Strike:
         return Strike({secret.name: secret.value.get_secret_value() for secret in self.bound})
 
+    @cached_property
+    def _in_names(self) -> Strike:
+        return Strike({secret.name: secret.value.get_secret_value().lower() for secret in self.bound})
+
+    def refuse_name(self, url: str) -> None:
+        """No secret stands in a host's name: to ask for its address is to tell it. Raises `NotDone`."""
+        host = host_of(url)
+        for name in () if host is None else self._in_names.names_in(host[0].encode()):
+            raise NotDone(f"not sent: the name of its host holds the secret {name}")
+
     def at(self, place: Place, before: str | None = None) -> tuple[BoundSecret, ...]:
         """Those that are bound to the host; none where another host's redirect, `before`, leads there.
 

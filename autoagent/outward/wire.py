@@ -157,6 +157,7 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         """Raises `NotDone`, `ToolError`, which no library takes for a failure of the network."""
         url = _ascii(request.url)
         before = self._first
+        self._secrets.refuse_name(url)
         place = await place_of(url, self._reach, self._resolve, before)
         self._first = before or url
         headers = [(k, v) for k, v in request.headers.multi_items() if k not in _REWRITTEN]
