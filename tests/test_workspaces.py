@@ -17,6 +17,7 @@ from cli_runs import Cli, finished
 WORKSPACES = Path(__file__).parents[1] / "workspaces"
 SERVED = {"research"}
 """Needs a server beside it, and has tests of its own."""
+IGNORED = (WORKSPACES.parent / ".gitignore").read_text()
 RECORDED = sorted({path.parent.name for path in WORKSPACES.glob("*/recording.jsonl")} - SERVED)
 
 
@@ -29,8 +30,9 @@ def cli(tmp_path_factory: pytest.TempPathFactory) -> Cli:
     (made.home / "config.toml").write_text(
         '[sandbox]\nkind = "monty"\n[plugins.web]\nseconds_between_requests = 0\n'
     )
-    for name in RECORDED:
-        shutil.copytree(WORKSPACES / name, folder / name)
+    left = {line.rpartition("/")[2] for line in IGNORED.splitlines() if line.startswith("workspaces/")}
+    for name in RECORDED:  # a run in the clone itself leaves files that are no part of it
+        shutil.copytree(WORKSPACES / name, folder / name, ignore=shutil.ignore_patterns(*left))
     return made
 
 
