@@ -28,6 +28,7 @@ from autoagent_sql import plugin
 from autoagent_sql.engines import file_at
 from autoagent_sql.rows import Rows, as_csv
 from autoagent_sql.settings import SqlSettings
+from autoagent_sql.sqlite import Line, building, reading
 
 TOOLS = {tool.name: tool for tool in plugin.tools}
 ENDLESS = "WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT count(*) FROM t"
@@ -91,6 +92,28 @@ async def test_no_more_rows_are_held_than_memory_is_for(workspace: Workspace) ->
     said = await workspace.query(huge + "SELECT printf('%.*c', 5000000, 'x') FROM t")
 
     assert "(the first 2 rows, there are more:" in said
+
+
+def test_a_file_that_is_built_does_not_grow_without_end(tmp_path: Path) -> None:
+    """What it says can't raise the limit; the whole file is in memory before it is kept."""
+    with closing(building(tmp_path / "new.db", 10, 1 << 20).connection) as connection:
+        connection.execute("CREATE TABLE t (x)")
+        with pytest.raises(sqlite3.DatabaseError, match="not authorized"):
+            connection.execute("PRAGMA max_page_count=999999999")
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            connection.execute("INSERT INTO t VALUES (zeroblob(2000000))")
+
+
+def test_a_sort_that_fills_the_disk_is_stopped(tmp_path: Path) -> None:
+    """Large rows that are put in order go through temporary files."""
+    path = tmp_path / "new.db"
+    sqlite3.connect(path).close()
+    rows = "SELECT 1, randomblob(100000) UNION ALL SELECT n + 1, randomblob(100000) FROM t"
+    with closing(reading(path, 60).connection) as connection:
+        line = Line(connection, 60, 20 << 20)
+        with pytest.raises(sqlite3.OperationalError, match="interrupted"):
+            connection.execute(f"WITH RECURSIVE t(n, b) AS ({rows}) SELECT length(b) FROM t ORDER BY b")
+        line.stop()
 
 
 # --- asking -------------------------------------------------------------------------------------------------
@@ -230,7 +253,9 @@ def test_a_query_without_end_is_ended(tmp_path: Path) -> None:
     path = tmp_path / "shop.db"
     path.write_bytes(shop(tmp_path))
 
-    with pytest.raises(ToolError, match=r"interrupted\. It was stopped after 0\.05 s: narrow it"):
+    with pytest.raises(
+        ToolError, match=r"interrupted\. It was stopped after 0\.05 s, or before it filled the disk"
+    ):
         file_at(path, timeout_s=0.05).query(ENDLESS, most=1)
 
 

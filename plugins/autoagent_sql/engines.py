@@ -178,7 +178,8 @@ class Database:
     def _advice(self, error: DBAPIError, words: str) -> str:
         """What to do instead, behind the database's words."""
         if any(word in f"{getattr(error.orig, 'sqlstate', '')} {words}" for word in _ENDED):
-            return f". It was stopped after {self._timeout_s:g} s: narrow it, or aggregate less"
+            spills = ", or before it filled the disk" if self._is_sqlite else ""
+            return f". It was stopped after {self._timeout_s:g} s{spills}: narrow it, or aggregate less"
         if words == "not authorized":
             return ": the database was told to let nothing through but what the tool is for"
         try:

@@ -7,17 +7,24 @@ from any thread.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
+from shutil import disk_usage
 from urllib.parse import quote
 
 _STEPS = 20_000
 """Instructions of SQLite's machine between two looks at the clock: well below 10 ms."""
 _BUSY_S = 5.0
 _LONGEST_VALUE_BYTES = 64 << 20
+_LARGEST_BYTES = 2 << 30
+"""Of a file that is built: it is held in memory in the end."""
+_MOST_SPILLED_BYTES = 4 << 30
+"""Of temporary files, which a sort of a few large rows can make without end; at most half of what is free."""
 
 _READS = frozenset(
     {
@@ -52,10 +59,14 @@ _FUNCTIONS_NEVER = frozenset({"load_extension", "fts3_tokenizer", "writefile", "
 
 
 class Line:
-    """A connection with a deadline."""
+    """A connection with a deadline, and an end to what it may spill to disk."""
 
-    def __init__(self, connection: sqlite3.Connection, timeout_s: float) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, timeout_s: float, most_spilled: int = _MOST_SPILLED_BYTES
+    ) -> None:
         self.connection = connection
+        free = _free_bytes()
+        self._least_free = free - min(most_spilled, free // 2)
         self._deadline = time.monotonic() + timeout_s
         self._stopped = threading.Event()
         connection.set_progress_handler(self._is_over, _STEPS)
@@ -69,7 +80,8 @@ class Line:
             return
 
     def _is_over(self) -> bool:
-        return self._stopped.is_set() or time.monotonic() > self._deadline
+        is_late = self._stopped.is_set() or time.monotonic() > self._deadline
+        return is_late or _free_bytes() < self._least_free
 
 
 def reading(path: Path, timeout_s: float) -> Line:
@@ -88,12 +100,26 @@ def changing(path: Path, timeout_s: float) -> Line:
     return Line(connection, timeout_s)
 
 
-def building(path: Path, timeout_s: float) -> Line:
-    """A line on a file of one's own: everything in it may be changed, and no other file reached."""
+def building(path: Path, timeout_s: float, largest: int = _LARGEST_BYTES) -> Line:
+    """A line on a file of one's own: everything in it may be changed, and no other file reached.
+
+    It grows to `largest` bytes and no further.
+    """
     connection = _opened(path, "rwc")
+    (page_bytes,) = connection.execute("PRAGMA page_size").fetchone()
+    connection.execute(f"PRAGMA max_page_count={largest // page_bytes}").fetchone()
     connection.execute("PRAGMA journal_mode=DELETE")
     _guard(connection, None, _BUILDING)
     return Line(connection, timeout_s)
+
+
+def _free_bytes() -> int:
+    """Where SQLite puts its temporary files."""
+    named = (os.environ.get("SQLITE_TMPDIR", ""), os.environ.get("TMPDIR", ""), "/var/tmp", "/tmp")
+    for folder in filter(None, named):
+        with suppress(OSError):  # it isn't there: SQLite takes the next one
+            return disk_usage(folder).free
+    return disk_usage(".").free
 
 
 def _opened(path: Path, mode: str) -> sqlite3.Connection:
