@@ -454,8 +454,45 @@ async def test_what_was_answered_elsewhere_takes_no_key(tmp_path: Path) -> None:
         await seat.press("y")
 
         assert isinstance(seat.app.screen, QuestionScreen)
-        assert "answered" in seat.text("#said").lower()
+        assert seat.text("#said").startswith(
+            "Answered from elsewhere; the run takes it as soon as it goes on."
+        )
+        await seat.press("escape")
+        assert isinstance(seat.app.screen, RunsScreen)
     assert len(commands(waits.run)) == 1
+
+
+async def test_a_question_of_a_run_that_is_ended_takes_no_key(tmp_path: Path) -> None:
+    """It says so, and only closes."""
+    from autoagent.wiring import cancel
+
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.asked()
+        with opened() as journal:
+            cancel(journal, waits.run, "enough")
+        await seat.until(lambda: "esc closes" in seat.text("#said"))
+        await seat.press("y")
+
+        assert "has ended (cancelled). Nothing left to do here." in seat.text("#said")
+    assert not [sent for sent in commands(waits.run) if isinstance(sent, Approve)]
+
+
+async def test_a_title_is_no_markup(tmp_path: Path) -> None:
+    """Neither a path's nor a goal's."""
+    goal = 'goal: "[red]Write[/nothing]"\ndone_when: [{file: a.txt}]\nask: [finish]\nplugins: [files]\n'
+    done = await ran(tmp_path, goal, write("[/b] a.txt", "x"), write("a.txt", "x"), finish())
+
+    async with seated() as seat:
+        await seat.asked()
+        assert "[red]Write[/nothing]" in seat.screen()[0]
+        await seat.press("escape")
+        seat.app.open_run(done.run)
+        await seat.press("3")
+        await seat.until(lambda: "[/b] a.txt" in seat.text("#files"))
+        await seat.press("down", "enter")
+        assert "[/b] a.txt" in seat.screen()[0]
 
 
 async def test_a_text_is_written_and_sent(tmp_path: Path) -> None:

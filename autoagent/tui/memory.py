@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from autoagent.console.line import Line, Part, block, dotted, line
+from autoagent.console.line import Line, Part, block, dotted, line, short
 from autoagent.errors import AutoagentError
 from autoagent.ports import MemoryHit
 from autoagent.settings import load
@@ -79,7 +79,7 @@ class MemoryScreen(Screen[None]):
             return
         pane = self.query_one("#hits", Lines)
         pane.show(_rows(hits))
-        pane.border_title = f"Memory ({len(hits)} for {words!r})"
+        pane.border_title = drawn(line(f"Memory ({len(hits)} for ", short(repr(words)), ")"))
         self.tell("" if hits else "Nothing in memory fits.")
         if hits:
             pane.focus()

@@ -194,7 +194,7 @@ def preview(run: Seen | None, now: datetime) -> list[Line]:
         until = asked.question.expires_at
         since = dotted(
             f"asked {since_then(asked.asked_at, now)}",
-            f"expires in {_span(until - now)}, then asked anew" if until is not None else None,
+            f"expires in {span(until - now)}, then asked anew" if until is not None else None,
             "closing this screen loses nothing",
             line(Part("a", "accent"), " answers"),
         )
@@ -204,11 +204,13 @@ def preview(run: Seen | None, now: datetime) -> list[Line]:
 
 
 def since_then(then: datetime, now: datetime) -> str:
+    """`just now`, `4 min ago`."""
     said = age(then, now)
     return "just now" if said == "now" else f"{said} ago"
 
 
-def _span(left: timedelta) -> str:
+def span(left: timedelta) -> str:
+    """`23 h 56 min`, `5 min`; nothing below 0."""
     minutes = max(int(left.total_seconds()) // 60, 0)
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 

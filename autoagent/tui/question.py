@@ -22,7 +22,7 @@ from textual.widgets import Input, Static, TextArea
 
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.figures import several
-from autoagent.console.line import Line, Part, line
+from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.console.question import exactly, exactly_json, head, meanings, rest
 from autoagent.console.replying import Reply
 from autoagent.errors import AutoagentError
@@ -31,6 +31,7 @@ from autoagent.questions import Question
 from autoagent.state import QuestionState, RunState
 from autoagent.tui.drawing import drawn
 from autoagent.tui.lines import Lines
+from autoagent.tui.overview import since_then, span
 
 if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
@@ -38,6 +39,15 @@ if TYPE_CHECKING:
 DEAD_S = 0.5
 """Keys don't count until the question was seen so long, and none was typed so long."""
 _MOST_COVERED = 1000
+_VERDICTS = {"yes": "Allowed", "no": "Denied", "text": ""}
+_WHO = {
+    "terminal": "by you, at a terminal",
+    "command": "by a command",
+    "approver": "by the program that started the run",
+    "nobody": "as the goal says for when nobody answers",
+    "rule": "by an earlier yes to the next N",
+}
+"""How an answer came, in words."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +150,9 @@ class QuestionScreen(ModalScreen[str | None]):
             else 0
         )
         frame = self.query_one(Vertical)
-        frame.border_title = f"{place} of {len(waiting)} waiting" if place else "no longer waiting"
-        frame.border_subtitle = f"run {self.run_id} · digest {asked.question.digest[:12]}"
+        said = f"{place} of {len(waiting)} waiting" if place else "no longer waiting"
+        frame.border_title = drawn(dotted(said, self.run_id, short(state.goal.goal, 60)))
+        frame.border_subtitle = f"digest {asked.question.digest[:12]}"
         top = self.query_one("#head", Lines)
         top.show_lines(list(head(asked.question, state)))
         top.styles.height = min(max(len(top.rows), 2), 8)
@@ -169,14 +180,17 @@ class QuestionScreen(ModalScreen[str | None]):
         if found is None:
             self._leave_word("This question isn't there any more.")
             return
-        asked = found[1]
+        asked, run = found[1], self.app.seen[self.run_id]
         if asked.answer is not None:
-            at = "" if asked.answer.by == "terminal" else f" by {asked.answer.by}"
-            self._leave_word(
-                f"Answered{at}: {asked.answer.text or asked.answer.verdict}. Nothing left to do here."
-            )
+            what = _VERDICTS[asked.answer.verdict] or f"Answered {asked.answer.text!r}"
+            who = _WHO.get(asked.answer.by, f"by {asked.answer.by}")
+            self._leave_word(f"{what} {who}. Nothing left to do here.")
         elif asked.voided is not None:
             self._leave_word(f"It no longer stands: {asked.voided}. Where it still matters it is asked anew.")
+        elif run.state is not None and run.state.ended is not None:
+            self._leave_word(f"The run has ended ({run.name}). Nothing left to do here.")
+        elif self.question_id not in run.waiting:
+            self._leave_word("Answered from elsewhere; the run takes it as soon as it goes on.")
 
     def _leave_word(self, said: str) -> None:
         self._is_gone = True
@@ -234,9 +248,17 @@ class QuestionScreen(ModalScreen[str | None]):
             if unseen
             else Part("")
         )
-        self.query_one("#answers", Static).update(
-            drawn(line(*shown), line(Part("nothing happens until you answer", "dim"), more))
-        )
+        self.query_one("#answers", Static).update(drawn(line(*shown), line(Part(self._since(), "dim"), more)))
+
+    def _since(self) -> str:
+        found = self._asked
+        if found is None or self._is_gone:
+            return ""
+        asked, now = found[1], self.app.now()
+        until = asked.question.expires_at
+        left = f"expires in {span(until - now)}, then asked anew" if until is not None else ""
+        asked_at = f"asked {since_then(asked.asked_at, now)}"
+        return " · ".join(word for word in ("nothing happens until you answer", asked_at, left) if word)
 
     def action_step(self, by: int) -> None:
         if self._is_dead():

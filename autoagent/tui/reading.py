@@ -9,7 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import ModalScreen
 
-from autoagent.console.line import Line
+from autoagent.console.line import Line, line
+from autoagent.tui.drawing import drawn
 from autoagent.tui.lines import Lines
 
 
@@ -30,6 +31,6 @@ class ReadScreen(ModalScreen[None]):
 
     def on_mount(self) -> None:
         pane = self.query_one(Lines)
-        pane.border_title, pane.border_subtitle = self._title, "esc back"
+        pane.border_title, pane.border_subtitle = drawn(line(self._title)), "esc back"
         pane.show_lines(self._lines)
         pane.focus()

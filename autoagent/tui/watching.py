@@ -20,8 +20,8 @@ from autoagent.tui.overview import UNREAD, Seen
 from autoagent.tui.pace import Pace, paced
 from autoagent.tui.view import Row, activity
 
-_BATCH = 1_000
-"""Entries that are folded before a screen hears of them."""
+_FIRST, _BATCH = 1_000, 5_000
+"""Entries that are folded before a screen hears of them: few, then many, as each time costs a frame."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class _Read:
         """Fold what is next, if anything is, and add what it says to `rows`. Raises what the journal does."""
         seen = self.state.seq
         try:
-            for entry in journal.read(self.state.run_id, self.state.seq, self.state.seq + _BATCH):
+            for entry in journal.read(self.state.run_id, seen, seen + (_BATCH if seen else _FIRST)):
                 before, self.state = self.state, advance(self.state, entry)
                 self.paces = paced(self.paces, entry.event, self.state)
                 if rows is not None:
