@@ -14,6 +14,7 @@ from tempfile import mkdtemp
 import pytest
 from loops import finish, plan, write
 from states import AT
+from textual.containers import Vertical
 from textual.pilot import Pilot
 from textual.widgets import Input, Static, TextArea
 from worlds import World
@@ -372,6 +373,37 @@ async def test_head_and_answers_are_always_in_view(tmp_path: Path, size: tuple[i
             assert region.height >= 2
 
 
+async def test_why_it_is_asked_is_in_view_however_narrow(tmp_path: Path) -> None:
+    """All lines of a head that is broken at the screen's width, also of one that has become narrower."""
+    await ran(tmp_path, POST, call("post_send", to="https://example.org/" + "b" * 45, text="hi"))
+
+    async with seated((100, 24)) as seat:
+        await seat.asked()
+        head = seat.app.screen.query_one("#head", Lines)
+        assert (len(head.rows), head.unseen) == (4, 0)
+        await seat.pilot.resize_terminal(60, 24)
+
+        await seat.until(lambda: len(head.rows) > 4 and head.unseen == 0)
+
+
+async def test_every_question_is_reached_from_any_other(tmp_path: Path) -> None:
+    """Their order and number stay as one goes through those of several runs."""
+    for _ in range(3):
+        await parked(tmp_path)
+
+    async with seated() as seat:
+        screen = await seat.asked()
+        places: list[tuple[str, str]] = []
+        for _ in range(4):
+            title = str(screen.query_one(Vertical).border_title)
+            places.append((screen.run_id, title))
+            await seat.press("right_square_bracket")
+            await seat.pilot.pause(DEAD_S + 0.1)
+
+    assert [title for _, title in places] == [f"{n} of 3 waiting" for n in (1, 2, 3, 1)]
+    assert len({run for run, _ in places}) == 3
+
+
 async def test_leaving_is_no_answer(tmp_path: Path) -> None:
     """The question waits on."""
     waits = await parked(tmp_path)
@@ -708,12 +740,13 @@ async def test_a_goal_is_explained_as_it_is_typed(tmp_path: Path) -> None:
 
 
 async def test_help_lists_every_key_of_the_screen(tmp_path: Path) -> None:
-    """In words, with what they do."""
+    """In words, with what they do; the screen's own before those that move about in it."""
     async with seated() as seat:
         await seat.press("question_mark")
 
         said = seat.text("#keys")
         assert "answer" in said
+        assert said.index("Start a goal") < said.index("page up")
         assert "End it for good; asks" in said
         own = {id for id in seat.app.actions if id.startswith(("runs.", "app.", "lines."))}
         assert own <= set(said.split())

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
 
 
+_MEANING = (
+    "by name: a goal names it under 'plugins', or under 'allow: send'",
+    "allow.run, allow.web: it comes with that power",
+    "autoagent plugins new NAME writes one of your own",
+)
+
+
 def _lacking(plugin: Installed) -> str:
     return f"lacks {', '.join(plugin.lacks)}: {plugin.install}" if plugin.lacks else ""
 
@@ -47,5 +54,5 @@ class PluginsScreen(Screen[None]):
         ]
         pane = self.query_one(Lines)
         pane.border_title = f"Plugins ({len(rows)})"
-        pane.show_lines([*columns(rows), line(""), line("autoagent plugins new NAME writes one of your own")])
+        pane.show_lines([*columns(rows), line(""), *map(line, _MEANING)])
         pane.focus()

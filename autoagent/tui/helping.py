@@ -44,9 +44,10 @@ class HelpScreen(ModalScreen[None]):
             yield Lines(id="keys", has_cursor=False)
 
     def on_mount(self) -> None:
-        found = {
-            binding.id: binding for _, binding, _, _ in self._behind.active_bindings.values() if binding.id
-        }
+        self.query_one(Vertical).border_subtitle = "esc back"
+        places = {id(self._behind): 0, id(self.app): 1}  # the screen's own keys before those of its panes
+        active = sorted(self._behind.active_bindings.values(), key=lambda each: places.get(id(each[0]), 2))
+        found = {binding.id: binding for _, binding, _, _ in active if binding.id}
         rows = columns(
             (
                 Part(f"  {self.app.key_of(id)}", "accent"),

@@ -47,7 +47,7 @@ class MemoryScreen(Screen[None]):
         self._dropping = ""
 
     def compose(self) -> ComposeResult:
-        yield Input(placeholder="words that the outcome holds", id="words")
+        yield Input(placeholder="words of what earlier runs found, then enter", id="words")
         yield Lines(id="hits")
         yield Static("", id="news", classes="news", markup=False)
         yield Keys()

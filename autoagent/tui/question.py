@@ -99,6 +99,8 @@ class QuestionScreen(ModalScreen[str | None]):
     def __init__(self, run_id: str, question_id: str) -> None:
         super().__init__()
         self.run_id, self.question_id = run_id, question_id
+        self._first = run_id
+        """The run whose questions come first: the order stays as one goes through them."""
         self._alive_at = float("inf")
         self._at = 0
         self._edit: JsonValue = None
@@ -143,7 +145,7 @@ class QuestionScreen(ModalScreen[str | None]):
             self._leave_word("This question isn't there any more.")
             return
         state, asked = found
-        waiting = self.app.questions(self.run_id)
+        waiting = self.app.questions(self._first)
         place = (
             waiting.index((self.run_id, self.question_id)) + 1
             if asked.is_open and (self.run_id, self.question_id) in waiting
@@ -155,12 +157,20 @@ class QuestionScreen(ModalScreen[str | None]):
         frame.border_subtitle = f"digest {asked.question.digest[:12]}"
         top = self.query_one("#head", Lines)
         top.show_lines(list(head(asked.question, state)))
-        top.styles.height = min(max(len(top.rows), 2), 8)
+        self._fit_head()
+        self.call_after_refresh(self._fit_head)  # its lines are laid out anew once its width is known
         middle = self.query_one("#exactly", Lines)
         middle.border_title = "exactly this"
         middle.show_lines(list(self._body(asked.question, state)))
         middle.focus()
         self.call_after_refresh(self._draw_answers)  # how much is in view is known then
+
+    def _fit_head(self) -> None:
+        top = self.query_one("#head", Lines)
+        top.styles.height = min(max(len(top.rows), 2), 8)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._fit_head)
 
     def _body(self, question: Question, state: RunState) -> Iterator[Line]:
         if self._edit is not None:
@@ -404,7 +414,7 @@ class QuestionScreen(ModalScreen[str | None]):
     def action_other(self, by: int) -> None:
         if self._is_dead() or self._is_writing:
             return
-        waiting = self.app.questions(self.run_id)
+        waiting = self.app.questions(self._first)
         if not waiting:
             return
         here = (self.run_id, self.question_id)
