@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,7 +208,7 @@ def _method(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
         isinstance(d, ast.Name) and d.id in ("property", "cached_property") for d in function.decorator_list
     ):
         return f"{function.name}: {result.removeprefix(' -> ')}"
-    arguments = ast.unparse(function.args).removeprefix("self, ").removeprefix("self")
+    arguments = re.sub(r"^(self|cls)\b(, )?", "", ast.unparse(function.args))
     return f"{'await ' * isinstance(function, ast.AsyncFunctionDef)}{function.name}({arguments}){result}"
 
 

@@ -113,8 +113,8 @@ def _powers(goal: Goal) -> Iterator[str]:
     if allow.web:
         yield f"fetch  pages from {'any host' if '*' in allow.web else _listed(allow.web)}"
     for plugin, destinations in allow.send.items():
-        yield f"send   with {one_line(plugin)} to " + (
-            _listed(destinations) if destinations else "whom you allow"
+        yield f"send   with {one_line(plugin)}" + (
+            f" to {_listed(destinations)}" if destinations else ", each time after your yes"
         )
     for secret, host in allow.secrets.items():
         yield f"use    the secret {one_line(secret)}, at {one_line(host)} alone"
