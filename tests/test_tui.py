@@ -21,6 +21,7 @@ from worlds import World
 
 from autoagent.commands import Answer, Approve, Command, Deny, RaiseLimits, Tell
 from autoagent.console.finding import opened
+from autoagent.console.line import Part, columns_of, line
 from autoagent.errors import UsageError
 from autoagent.goal.file import understand
 from autoagent.ids import memory_id
@@ -40,6 +41,7 @@ from autoagent.tui.reading import ReadScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
 from autoagent.tui.starting import StartScreen
+from autoagent.tui.view import wrapped
 from autoagent.wiring import Parts, start
 
 POST = "goal: Tell bob\nallow: {send: {post: []}}\nplugins: [files, post]\ndone_when: [{file: a.txt}]\n"
@@ -509,6 +511,25 @@ async def test_a_question_of_a_run_that_is_ended_takes_no_key(tmp_path: Path) ->
 
         assert "has ended (cancelled). Nothing left to do here." in seat.text("#said")
     assert not [sent for sent in commands(waits.run) if isinstance(sent, Approve)]
+
+
+@pytest.mark.parametrize("text", ["漢字" * 200, "word " * 150, "x" * 700, "a\u0301" * 300])
+def test_a_wrapped_line_shows_every_character(text: str) -> None:
+    """However wide its letters are; and no further piece looks like the beginning of a line."""
+    pieces = wrapped(line(Part("body │ ", "dim"), text), 40)
+
+    assert all(columns_of(each) <= 40 for each in pieces)
+    assert all(str(each).startswith("     │ ") for each in pieces[1:])
+    assert "".join(str(each)[7:] for each in pieces) == text
+
+
+async def test_a_long_row_ends_in_an_ellipsis(tmp_path: Path) -> None:
+    """What is cut off can be unfolded."""
+    done = await ran(tmp_path, PROVED, write(f"{'folder/' * 30}a.txt", "x"), write("a.txt", "x"), finish())
+
+    async with seated((80, 24), run=done.run) as seat:
+        await seat.until(lambda: "proved" in seat.text("#activity"))
+        assert [row for row in seat.screen() if row.rstrip().endswith("…│")]
 
 
 async def test_a_title_is_no_markup(tmp_path: Path) -> None:

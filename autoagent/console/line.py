@@ -118,6 +118,16 @@ def _width(text: str) -> int:
     return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
 
 
+def having_room(text: str, room: int) -> int:
+    """How many characters from the start take at most `room` columns; at least one, if there is one."""
+    if text.isascii():
+        return max(min(len(text), room), min(len(text), 1))
+    for count, char in enumerate(text):
+        if (room := room - _width(char)) < 0:
+            return max(count, 1)
+    return len(text)
+
+
 def fitting(text: str, room: int) -> str:
     """What of a text has room in so many columns; a cut ends in an ellipsis."""
     if _width(text) <= room:

@@ -110,6 +110,11 @@ class Lines(ScrollView, can_focus=True):
         return self.rows[self.cursor].key if self.cursor < len(self.rows) else ""
 
     @property
+    def columns(self) -> int:
+        """Columns that a row has, beside the scroll bar."""
+        return self.scrollable_content_region.width
+
+    @property
     def unseen(self) -> int:
         """Rows below the last one in view."""
         return max(len(self.rows) - (self.scroll_offset.y + self.size.height), 0)
@@ -117,7 +122,7 @@ class Lines(ScrollView, can_focus=True):
     def _laid(self, rows: Sequence[Row]) -> list[Row]:
         if not self._is_wrapped or not self.size.width:
             return list(rows)
-        width = max(self.scrollable_content_region.width, 20)
+        width = max(self.columns, 20)
         return [Row(piece, row.key) for row in rows for piece in wrapped(row.line, width)]
 
     def _lay_out(self) -> None:
@@ -136,7 +141,7 @@ class Lines(ScrollView, can_focus=True):
     # --- drawing --------------------------------------------------------------------------------------------
 
     def render_line(self, y: int) -> Strip:
-        number, width = self.scroll_offset.y + y, self.size.width
+        number, width = self.scroll_offset.y + y, self.columns
         if number >= len(self.rows):
             return Strip.blank(width, self.rich_style)
         has_cursor = self._has_cursor and self.has_focus and number == self.cursor

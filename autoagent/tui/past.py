@@ -118,7 +118,7 @@ class PastScreen(Screen[None]):
         where = f"  entry {self.at} of {len(self._entries)}"
         self.query_one("#title", Static).update(drawn(line(Part("▌PAST▐ ", "attention"), head, where)))
         self.query_one("#plan", Lines).show_lines(
-            plan_lines(state, {}, self.query_one("#plan").size.width - 1) if state.started is not None else []
+            plan_lines(state, {}, self.query_one("#plan", Lines).columns) if state.started is not None else []
         )
         pane = self.query_one("#entry", Lines)
         pane.border_title = f"entry {self.at}"

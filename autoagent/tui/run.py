@@ -141,7 +141,7 @@ class RunScreen(Screen[None]):
             return
         plan = self.query_one("#plan", Lines)
         plan.border_title = plan_summary(run.state)
-        plan.show_lines(plan_lines(run.state, run.paces, plan.size.width - 1))
+        plan.show_lines(plan_lines(run.state, run.paces, plan.columns))
         self.query_one("#gauges", Static).update(drawn(gauges(run.state, run.state.seconds)))
         self._tell_what_waits(run)
         if self.query_one("#views", ContentSwitcher).current == "files":

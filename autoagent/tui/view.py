@@ -10,7 +10,18 @@ from autoagent import events as e
 from autoagent.console.arguments import arguments
 from autoagent.console.events import told
 from autoagent.console.figures import clock, local, money, several
-from autoagent.console.line import Line, Part, Tone, block, columns_of, dotted, fitting, line, short
+from autoagent.console.line import (
+    Line,
+    Part,
+    Tone,
+    block,
+    columns_of,
+    dotted,
+    fitting,
+    having_room,
+    line,
+    short,
+)
 from autoagent.console.verdicts import verdict_rows
 from autoagent.events import Entry
 from autoagent.goal import SubTask
@@ -179,7 +190,7 @@ def file_rows(changed: Sequence[tuple[str, str]]) -> list[Row]:
 
 
 def wrapped(found: Line, width: int) -> list[Line]:
-    """A line in pieces of at most `width` characters, so that nothing of it is off the screen.
+    """A line in pieces of at most `width` columns, so that nothing of it is off the screen.
 
     What follows is set off, so that no text can begin a line of its own: under the bar of a framed text.
     """
@@ -196,7 +207,7 @@ def wrapped(found: Line, width: int) -> list[Line]:
             taken = _piece(text, room, is_fresh=len(parts) <= 1)
             text = text[len(taken) :]
             parts.append(Part(taken, part.tone))
-            room = room - len(taken) if not text else 0
+            room = room - columns_of(line(taken)) if not text else 0
     return [*pieces, Line(tuple(parts))]
 
 
@@ -212,10 +223,11 @@ def _frame(found: Line) -> Part:
 
 def _piece(text: str, room: int, *, is_fresh: bool) -> str:
     """As much of a text as has room, whole words where one ends late enough; no character is lost."""
-    if len(text) <= room:
+    count = having_room(text, room)
+    if count == len(text):
         return text
-    end = text.rfind(" ", 0, room) + 1
-    return text[: end if end > room // 2 or (end and not is_fresh) else room]
+    end = text.rfind(" ", 0, count) + 1
+    return text[: end if end > count // 2 or (end and not is_fresh) else count]
 
 
 # --- the past -----------------------------------------------------------------------------------------------
