@@ -47,6 +47,12 @@ def with_entities(data: bytes) -> bytes:
     )
 
 
+def with_late_entities(data: bytes) -> bytes:
+    """The same, declared where a look at the beginning doesn't see it."""
+    comment = b"?><!--" + b"<a> " * 2_000 + b"-->"
+    return changed(with_entities(data), "word/document.xml", lambda xml: xml.replace(b"?>", comment, 1))
+
+
 def bomb() -> bytes:
     """An Excel file whose list says that one of its parts has 500 MB."""
     data = bytearray(papers.xlsx({"a": {"A1": "x"}}))
@@ -65,6 +71,7 @@ BROKEN = {
     "old.xlsx": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "encrypted, or of Office before 2007"),
     "other.pptx": (papers.docx("leave"), "no whole pptx file"),
     "entities.docx": (with_entities(papers.docx("text")), "declares entities"),
+    "late.docx": (with_late_entities(papers.docx("text")), "hides behind comments"),
     "zeros.txt": (b"leave\0leave", "zero bytes"),
 }
 

@@ -7,6 +7,7 @@ gets, and no part may declare entities: the format forbids it, and only an attac
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Iterable, Iterator
 
@@ -15,6 +16,9 @@ from autoagent_documents.pages import Page, Parsed, Unreadable, joined
 _MOST_UNPACKED_BYTES = 400_000_000
 _MOST_PARTS = 20_000
 _HEAD_BYTES = 4_096
+_COMMENT = re.compile(rb"<!--.*?(?:-->|\Z)", re.DOTALL)
+_FIRST_TAG = re.compile(rb"<[A-Za-z_]")
+"""Nothing can be declared after it."""
 _OLD = b"\xd0\xcf\x11\xe0"
 """How files of Office before 2007 begin, and encrypted ones of today."""
 _LONGEST_GAP = 1_000
@@ -57,6 +61,8 @@ def _refuse_entities(archive: zipfile.ZipFile, part: zipfile.ZipInfo) -> None:
         head = stream.read(_HEAD_BYTES).replace(b"\0", b"")  # UTF-16 too
     if b"<!DOCTYPE" in head or b"<!ENTITY" in head:
         raise Unreadable(f"its part {part.filename!r} declares entities, which no Office program writes")
+    if part.file_size > _HEAD_BYTES and not _FIRST_TAG.search(_COMMENT.sub(b"", head)):
+        raise Unreadable(f"its part {part.filename!r} hides behind comments how it begins")
 
 
 # --- Word: sections by their headings -----------------------------------------------------------------------
