@@ -35,7 +35,7 @@ async def test_a_question_is_asked_and_answered_at_the_terminal(cli: Cli) -> Non
     assert "ASKED  because you wanted to see the plan before anything starts" in shown
     assert f"[y] yes  [n]  [e] edit  or tell it what to do instead  {PROMPT}y" in shown
     assert any(re.search(r"answered by terminal │ yes$", text) for text in shown)
-    assert "✓ proved  a.txt exists  a.txt, 1 bytes" in shown
+    assert "✓ proved  a.txt exists  a.txt, 1 byte" in shown
 
 
 async def test_free_text_is_a_no_that_the_agent_reads(cli: Cli) -> None:

@@ -56,7 +56,7 @@ async def test_what_held_at_the_start_is_proved_as_unchanged(tmp_path: Path) -> 
 
     await prove(stage, "[{file: r.md}]", finish())
 
-    assert evidence(stage) == [("proved", "r.md, 1 bytes; unchanged by this run")]
+    assert evidence(stage) == [("proved", "r.md, 1 byte; unchanged by this run")]
 
 
 @pytest.mark.parametrize("path", ["../secret", "/etc/passwd"])

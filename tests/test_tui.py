@@ -398,11 +398,11 @@ async def test_every_question_is_reached_from_any_other(tmp_path: Path) -> None:
         places: list[tuple[str, str]] = []
         for _ in range(4):
             title = str(screen.query_one(Vertical).border_title)
-            places.append((screen.run_id, title))
+            places.append((screen.run_id, title.partition(" waiting")[0]))
             await seat.press("right_square_bracket")
             await seat.pilot.pause(DEAD_S + 0.1)
 
-    assert [title for _, title in places] == [f"{n} of 3 waiting" for n in (1, 2, 3, 1)]
+    assert [title for _, title in places] == [f"{n} of 3" for n in (1, 2, 3, 1)]
     assert len({run for run, _ in places}) == 3
 
 
@@ -758,6 +758,17 @@ async def test_a_goal_is_explained_as_it_is_typed(tmp_path: Path) -> None:
 
     assert seat.carrier.started == [tmp_path / "new"]
     assert (tmp_path / "new" / "goal.yaml").read_text().startswith("goal: Write a.txt")
+
+
+async def test_a_goal_that_lacks_a_plugin_is_not_started(tmp_path: Path) -> None:
+    """It is said here, where it can be mended, and not in a log."""
+    async with seated() as seat:
+        await seat.press("n", *str(tmp_path / "new"))
+        seat.app.screen.query_one("#goal", TextArea).text = "goal: Write a.txt\nplugins: [files, no_such]\n"
+        await seat.press("ctrl+s")
+
+        assert "the plugin 'no_such', which isn't installed" in seat.text("#said")
+    assert seat.carrier.started == []
 
 
 async def test_help_lists_every_key_of_the_screen(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from autoagent.console.line import Line, Part, line
 from autoagent.errors import AutoagentError, GoalError
 from autoagent.goal.english import explain
 from autoagent.goal.file import FILE_NAME, understand
+from autoagent.installed import missing
 from autoagent.tui.drawing import drawn
 from autoagent.tui.lines import Lines
 
@@ -107,7 +108,10 @@ class StartScreen(ModalScreen[str | None]):
             self._say("name a folder first")
             return
         try:
-            understand(text)
+            goal, _ = understand(text)
+            if lack := next(missing(goal.enabled_plugins), None):
+                self._say(lack)
+                return
             file = folder / FILE_NAME
             if not file.exists() or file.read_text(encoding="utf-8") != text:
                 folder.mkdir(parents=True, exist_ok=True)
