@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
@@ -657,6 +658,17 @@ async def test_leaving_says_how_to_come_back(tmp_path: Path) -> None:
         await seat.press("escape")
         assert isinstance(seat.app.screen, RunsScreen)
         assert seat.app.left_at == "1 waits for you · autoagent tui comes back"
+
+
+async def test_leaving_while_it_reads_ends_the_reading(tmp_path: Path) -> None:
+    """Nobody waits for the other: neither the screen for the watch, nor the watch for the screen."""
+    waits = await parked(tmp_path)
+    app = HeardCockpit(waits.run, Carried(), {}, 0)
+
+    async with app.run_test():
+        app._watch.look()
+
+    assert "autoagent-watch" not in [thread.name for thread in threading.enumerate()]
 
 
 # --- the past, memory, plugins ------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -72,6 +73,7 @@ class Cockpit(App[None]):
         """The questions that the person was told of."""
         self.has_looked = False
         """Whether all runs were read at least once."""
+        self._is_leaving = False
         self._first = run_id
         self._watch = Watch(
             home, self._here(self._hear_runs), self._here(self._hear_run), self._here(self.tell)
@@ -89,9 +91,10 @@ class Cockpit(App[None]):
             self.open_run(self._first)
         self._watch.start()
 
-    def on_unmount(self) -> None:
+    async def on_unmount(self) -> None:
         self.titled("")
-        self._watch.stop()
+        self._is_leaving = True
+        await asyncio.to_thread(self._watch.stop)  # it may be waiting for this very loop to hear it
         self.journal.close()
 
     def now(self) -> datetime:
@@ -102,9 +105,13 @@ class Cockpit(App[None]):
     def _here(self, hear: Callable[[T], None]) -> Callable[[T], None]:
         """`hear`, called on the screen's own loop."""
 
+        def heard(value: T) -> None:
+            if not self._is_leaving:
+                hear(value)
+
         def told(value: T) -> None:
             with contextlib.suppress(RuntimeError):  # the screen is closing: nobody needs it any more
-                self.call_from_thread(hear, value)
+                self.call_from_thread(heard, value)
 
         return told
 
