@@ -125,9 +125,14 @@ class Seat:
         """The question on screen, looked at long enough."""
         await self.press("a")
         await self.until(lambda: isinstance(self.app.screen, QuestionScreen))
-        await self.pilot.pause(self.app.dead_s + 0.02)
-        assert isinstance(self.app.screen, QuestionScreen)
-        return self.app.screen
+        return await self.looked_at()
+
+    async def looked_at(self) -> QuestionScreen:
+        """The question on screen, once it takes keys."""
+        screen = self.app.screen
+        assert isinstance(screen, QuestionScreen)
+        await self.until(lambda: screen.takes_keys)
+        return screen
 
     def text(self, of: str) -> str:
         """What stands in a pane, all of it."""
@@ -401,7 +406,7 @@ async def test_every_question_is_reached_from_any_other(tmp_path: Path) -> None:
             title = str(screen.query_one(Vertical).border_title)
             places.append((screen.run_id, title.partition(" waiting")[0]))
             await seat.press("right_square_bracket")
-            await seat.pilot.pause(DEAD_S + 0.1)
+            await seat.looked_at()
 
     assert [title for _, title in places] == [f"{n} of 3" for n in (1, 2, 3, 1)]
     assert len({run for run, _ in places}) == 3
@@ -466,7 +471,7 @@ async def test_edited_arguments_are_asked_about_again(tmp_path: Path) -> None:
         await seat.press("ctrl+s")
         assert commands(waits.run) == []
         assert "as you edited it" in seat.text("#exactly")
-        await seat.pilot.pause(seat.app.dead_s + 0.02)
+        await seat.looked_at()
         await seat.press("y")
         await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
 

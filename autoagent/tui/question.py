@@ -288,9 +288,14 @@ class QuestionScreen(ModalScreen[str | None]):
             return
         await self.run_action(self.choices[self._at].action)
 
+    @property
+    def takes_keys(self) -> bool:
+        """Whether it has been in view for long enough."""
+        return monotonic() >= self._alive_at
+
     def _is_dead(self) -> bool:
         """Whether a key comes too early; each such key puts the moment off."""
-        if monotonic() < self._alive_at:
+        if not self.takes_keys:
             self._alive_at = max(self._alive_at, monotonic() + self.app.dead_s)
             return True
         return False
