@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from autoagent.api import run, run_sync
     from autoagent.commands import Answer, Approve, Deny
-    from autoagent.errors import AutoagentError, NotDone, ToolError
-    from autoagent.goal import Goal
-    from autoagent.hooks import CallOutcome, HeardCall, HookContext, Hooks, Report
-    from autoagent.outcome import Outcome
-    from autoagent.questions import Question
-    from autoagent.tools import (
+    from autoagent.door.hooks import CallOutcome, HeardCall, HookContext, Hooks, Report
+    from autoagent.door.tools import (
         Observation,
         Plugin,
         PluginContext,
@@ -28,6 +24,10 @@ if TYPE_CHECKING:
         tool,
         tool_from_schema,
     )
+    from autoagent.errors import AutoagentError, NotDone, ToolError
+    from autoagent.goal import Goal
+    from autoagent.outcome import Outcome
+    from autoagent.questions import Question
 
 __version__ = "0.1.0"
 
@@ -65,10 +65,10 @@ _NAMES = {
     "commands": ("Answer", "Approve", "Deny"),
     "errors": ("AutoagentError", "NotDone", "ToolError"),
     "goal": ("Goal",),
-    "hooks": ("CallOutcome", "HeardCall", "HookContext", "Hooks", "Report"),
+    "door.hooks": ("CallOutcome", "HeardCall", "HookContext", "Hooks", "Report"),
     "outcome": ("Outcome",),
     "questions": ("Question",),
-    "tools": (
+    "door.tools": (
         "Observation",
         "Plugin",
         "PluginContext",

@@ -9,13 +9,13 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
 
+from autoagent.door.tools import Plugin
 from autoagent.goal import Goal
 from autoagent.goal.file import LoadedGoal, from_text
 from autoagent.loop.asking import Approver
 from autoagent.loop.context import Models
 from autoagent.outcome import Outcome
 from autoagent.ports import Model, OnEntry
-from autoagent.tools import Plugin
 from autoagent.wiring import Choices, Hooks, Parts, start
 
 P = ParamSpec("P")

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from autoagent import plugins
 from autoagent.clock import Clock, SystemClock
 from autoagent.commands import RaiseLimits
-from autoagent.contexts import FilesView
+from autoagent.door.contexts import FilesView
+from autoagent.door.tools import Plugin
 from autoagent.equipment import Equipment
 from autoagent.errors import ModelUnavailable, SandboxUnavailable, UsageError
 from autoagent.faults import NO_FAULTS, Faults
@@ -21,14 +21,14 @@ from autoagent.ids import fingerprint
 from autoagent.llm.recording import sha256_of
 from autoagent.loop.context import Models
 from autoagent.loop.learnt import roots_of
-from autoagent.opening import Opening
 from autoagent.outward.client import GuardedOutward
 from autoagent.outward.guard import Secrets
+from autoagent.plugin_host import loading as plugins
+from autoagent.plugin_host.opening import Opening
+from autoagent.plugin_host.providing import Providers
 from autoagent.ports import Journal, Memory, Outward, Passages, Sandbox
-from autoagent.providing import Providers
 from autoagent.secrecy import BoundSecret, Strike
 from autoagent.settings import Settings
-from autoagent.tools import Plugin
 from autoagent.trees import Tree, WorkingCopy, restrict
 
 RECORDING = "recording.jsonl"

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from autoagent.budget import over_limit
+from autoagent.door.tools import SEARCH as SEARCH
+from autoagent.door.tools import Power
 from autoagent.events import Effect
 from autoagent.goal import Goal
 from autoagent.hosts import allowed, host_of, named_exactly
@@ -21,8 +23,6 @@ from autoagent.paths import ROOT, is_beneath
 from autoagent.reach import Reach, reach_of_urls
 from autoagent.state import RunState
 from autoagent.taint import urls_of_goal, without_fragment
-from autoagent.tools import SEARCH as SEARCH
-from autoagent.tools import Power
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from autoagent.door.extras import needs
 from autoagent.errors import UsageError
-from autoagent.extras import needs
 from autoagent.secrecy import SHORTEST, BoundSecret
 from autoagent.settings import SecretSettings
 

@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoagent.installed import installed
-from autoagent.tools import Plugin, Tool
+from autoagent.door.tools import Plugin, Tool
+from autoagent.plugin_host.installed import installed
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "plugins-reference.md"
@@ -23,26 +23,26 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     (
         "A plugin and its tools",
         (
-            ("autoagent.tools", "Plugin"),
-            ("autoagent.tools", "tool"),
-            ("autoagent.tools", "tool_from_schema"),
-            ("autoagent.tools", "Tool"),
-            ("autoagent.tools", "SearchedAt"),
-            ("autoagent.parameters", "WorkspacePath"),
-            ("autoagent.parameters", "WorkspaceFile"),
-            ("autoagent.extras", "needs"),
+            ("autoagent.door.tools", "Plugin"),
+            ("autoagent.door.tools", "tool"),
+            ("autoagent.door.tools", "tool_from_schema"),
+            ("autoagent.door.tools", "Tool"),
+            ("autoagent.door.tools", "SearchedAt"),
+            ("autoagent.door.parameters", "WorkspacePath"),
+            ("autoagent.door.parameters", "WorkspaceFile"),
+            ("autoagent.door.extras", "needs"),
         ),
     ),
     (
         "What a tool is given and returns",
         (
-            ("autoagent.contexts", "ToolContext"),
-            ("autoagent.contexts", "FilesView"),
+            ("autoagent.door.contexts", "ToolContext"),
+            ("autoagent.door.contexts", "FilesView"),
             ("autoagent.trees.working", "WorkingCopy"),
-            ("autoagent.contexts", "Observation"),
+            ("autoagent.door.contexts", "Observation"),
             ("autoagent.ports.sandbox", "Job"),
             ("autoagent.ports.sandbox", "JobResult"),
-            ("autoagent.tools", "observation"),
+            ("autoagent.door.tools", "observation"),
         ),
     ),
     (
@@ -54,26 +54,26 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("autoagent.ports.http", "HttpReply"),
         ),
     ),
-    ("A plugin that is open while a run is carried", (("autoagent.contexts", "PluginContext"),)),
+    ("A plugin that is open while a run is carried", (("autoagent.door.contexts", "PluginContext"),)),
     (
         "Hooks",
         (
-            ("autoagent.hooks", "Hooks"),
-            ("autoagent.hooks", "HookContext"),
-            ("autoagent.hooks", "HeardCall"),
-            ("autoagent.hooks", "CallOutcome"),
-            ("autoagent.hooks", "Report"),
+            ("autoagent.door.hooks", "Hooks"),
+            ("autoagent.door.hooks", "HookContext"),
+            ("autoagent.door.hooks", "HeardCall"),
+            ("autoagent.door.hooks", "CallOutcome"),
+            ("autoagent.door.hooks", "Report"),
         ),
     ),
     (
         "Providers",
         (
-            ("autoagent.providers", "ProviderContext"),
-            ("autoagent.providers", "ModelSpec"),
+            ("autoagent.door.providers", "ProviderContext"),
+            ("autoagent.door.providers", "ModelSpec"),
             ("autoagent.ports.model", "Model"),
-            ("autoagent.providers", "Embedder"),
-            ("autoagent.providers", "Searcher"),
-            ("autoagent.providers", "SearchHit"),
+            ("autoagent.door.providers", "Embedder"),
+            ("autoagent.door.providers", "Searcher"),
+            ("autoagent.door.providers", "SearchHit"),
         ),
     ),
     (
@@ -163,7 +163,7 @@ def _entry(module: str, name: str) -> str:
 
 def _door(module: str, name: str) -> str:
     """The shortest place that the name is imported from."""
-    for place in ("autoagent", "autoagent.testing", "autoagent.tools", "autoagent.ports"):
+    for place in ("autoagent", "autoagent.testing", "autoagent.door.tools", "autoagent.ports"):
         if name in getattr(importlib.import_module(place), "__all__", ()):
             return place
     return "autoagent.trees" if module.startswith("autoagent.trees") else module
@@ -186,7 +186,7 @@ def _rows(node: ast.ClassDef) -> Iterator[_Row]:
                 continue
 
 
-_BASES = {"OfPlugin": "autoagent.contexts", "HttpOptions": "autoagent.ports.http"}
+_BASES = {"OfPlugin": "autoagent.door.contexts", "HttpOptions": "autoagent.ports.http"}
 
 
 def _base(base: ast.expr) -> ast.ClassDef | None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Literal
 
 from autoagent import wiring
+from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.goal.file import understand
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.memory import DictMemory
-from autoagent.tools import Plugin, ToolContext, tool
 from autoagent.wiring import Hooks, Launch, Parts
 
 GOAL = """

@@ -15,6 +15,7 @@ from typing import TypeVar
 from autoagent import wiring
 from autoagent.clock import Clock, SystemClock
 from autoagent.commands import Answer, Approve, Command, Deny
+from autoagent.door.tools import Plugin
 from autoagent.events import Entry, Event
 from autoagent.goal import Goal
 from autoagent.goal.file import understand
@@ -28,7 +29,6 @@ from autoagent.state import RunState, fold
 from autoagent.testing.journal import MemoryJournal
 from autoagent.testing.memory import DictMemory
 from autoagent.testing.model import Prompt, ScriptedModel, call
-from autoagent.tools import Plugin
 from autoagent.trees import load_tree
 from autoagent.wiring import Choices, Hooks, Parts
 

@@ -23,6 +23,7 @@ from pydantic import SecretStr
 from web_servers import Asked, Say, WebServer, reply, web_server
 
 from autoagent import wiring
+from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.ids import new_id
 from autoagent.loop.context import Models
 from autoagent.memory.edge import EdgeMemory
@@ -35,7 +36,6 @@ from autoagent.sandboxes.monty import MontySandbox
 from autoagent.secrecy import BoundSecret
 from autoagent.settings import SandboxSettings
 from autoagent.testing.model import ScriptedModel, call
-from autoagent.tools import Plugin, ToolContext, tool
 from autoagent.wiring import Hooks, Parts
 
 CANARY = f"CaNaRy/{new_id()}+tweet=tweet"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from autoagent.catalogue import Catalogue, Offer, signature, tools
+from autoagent.door.catalogue import Catalogue, Offer, signature, tools
+from autoagent.door.tools import Tool, ToolContext, WorkspaceFile, tool_from_schema
 from autoagent.errors import NotDone, ToolError
 from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import Tool, ToolContext, WorkspaceFile, tool_from_schema
 from autoagent.trees import WorkingCopy, make_tree
 
 SCHEMA: dict[str, Any] = {

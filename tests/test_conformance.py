@@ -11,7 +11,7 @@ import pytest
 from bad_plugin import BAD, BUSY_AT_IMPORT, SENDER
 
 from autoagent.cli.app import status_of
-from autoagent.installed import installed
+from autoagent.plugin_host.installed import installed
 from autoagent.testing import HttpWorld, Rehearsal
 from autoagent.testing.conformance.arguments import Maker
 from autoagent.testing.conformance.examining import examine

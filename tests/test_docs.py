@@ -28,15 +28,16 @@ from autoagent.cli.undoing import Shown as Undoing
 from autoagent.cli.undoing import effect_record
 from autoagent.cli.verifying import Verified
 from autoagent.console.listing import ListedRun
+from autoagent.door.tools import ToolContext
 from autoagent.errors import AutoagentError, GoalError
 from autoagent.events import Ending, Entry
 from autoagent.goal import Allow, Goal, Limits, RoleModels, SubTask
 from autoagent.goal.file import understand
-from autoagent.installed import Installed
 from autoagent.outcome import EXIT_CODES, CriterionResult, EndingName, Outcome
 from autoagent.past.replay import Replayed
 from autoagent.past.replay_findings import LaneReplayed
 from autoagent.past.step import Step, StepKind
+from autoagent.plugin_host.installed import Installed
 from autoagent.ports import MemoryPoint, Verification
 from autoagent.questions import QuestionKind
 from autoagent.sandboxes.monty_hints import MODULES
@@ -50,7 +51,6 @@ from autoagent.settings import (
     SecretSettings,
 )
 from autoagent.testing.conformance.findings import Finding
-from autoagent.tools import ToolContext
 from autoagent.wiring import Launch
 
 # --- goal files and plugins ---------------------------------------------------------------------------------

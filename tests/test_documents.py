@@ -12,6 +12,7 @@ import papers
 import pytest
 from loops import Stage, finish, plan, write
 
+from autoagent.door.tools import Observation, ToolContext
 from autoagent.errors import ToolError
 from autoagent.events import CallEnded
 from autoagent.memory.edge import EdgePassages
@@ -20,7 +21,6 @@ from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.memory import DictPassages
 from autoagent.testing.model import ScriptedModel, call, script
 from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import Observation, ToolContext
 from autoagent.trees import WorkingCopy, make_tree
 from autoagent_documents.index import Index, documents_in
 from autoagent_documents.tools import DocumentsSettings, documents_read, documents_search

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from autoagent.cli.app import status_of
+from autoagent.door.extras import install_line, lacking, needs
 from autoagent.errors import NotDone, UsageError
-from autoagent.extras import install_line, lacking, needs
 from autoagent.goal import Goal
-from autoagent.installed import installed, missing
-from autoagent.plugins import load
+from autoagent.plugin_host.installed import installed, missing
+from autoagent.plugin_host.loading import load
 
 Lay = Callable[..., None]
 WEATHER = (

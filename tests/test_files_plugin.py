@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from autoagent.door.tools import FilesView, Observation, ToolContext
 from autoagent.errors import ToolError
 from autoagent.paths import from_raw
 from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import FilesView, Observation, ToolContext
 from autoagent.trees import EMPTY, WorkingCopy
 from autoagent_files import plugin, search
 from autoagent_files import text as text_module

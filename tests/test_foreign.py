@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from autoagent.door.foreign import ForeignSchema, described_by
+from autoagent.door.tools import Tool, ToolContext, tool_from_schema
 from autoagent.errors import ToolError
-from autoagent.foreign import ForeignSchema, described_by
-from autoagent.tools import Tool, ToolContext, tool_from_schema
 
 
 def of(**properties: Any) -> dict[str, Any]:

@@ -10,12 +10,12 @@ from loops import Stage, finish, goal, plan, worker_prompts, write, yes
 from states import running
 from web_servers import Answer, Asked, Say, WebServer, reply, web_server
 
+from autoagent.door.replies import body, described
 from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted, QuestionAnswered, QuestionAsked
 from autoagent.messages import Reply
 from autoagent.policy import Allow, Ask, Deny, ProposedCall, decide
 from autoagent.ports import HttpReply
-from autoagent.replies import body, described
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.model import ScriptedModel, call, script
 from autoagent_http import http_download, http_request

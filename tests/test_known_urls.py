@@ -10,9 +10,9 @@ import pytest
 from loops import Stage, finish, plan, write
 from worlds import World
 
+from autoagent.door.tools import Plugin, ToolContext, WorkspacePath, tool
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.model import ScriptedModel, call
-from autoagent.tools import Plugin, ToolContext, WorkspacePath, tool
 
 GOAL = """
 goal: g

@@ -30,7 +30,7 @@ MAY_OPEN = {
     "autoagent/memory/": "autoagent's own home",
     "autoagent/settings.py": "autoagent's own home: config.toml",
     "autoagent/vault.py": "autoagent's own home: secrets.toml",
-    "autoagent/plugins.py": "the code of plugins, to hash it",
+    "autoagent/plugin_host/loading.py": "the code of plugins, to hash it",
     "autoagent/loop/prompt.py": "the texts beside it",
     "autoagent/goal/file.py": "the goal, before there is a run",
     "autoagent/api.py": "a new empty folder, before there is a run",

@@ -15,7 +15,8 @@ import pytest
 from loops import Stage, finish, interrupt, no, plan, worker_prompts, write, yes
 from test_replay import assert_same, replayed
 
-from autoagent.contexts import FilesView, PluginContext
+from autoagent.door.contexts import FilesView, PluginContext
+from autoagent.door.tools import Observation, Tool
 from autoagent.errors import ToolError, Unavailable, UsageError
 from autoagent.events import CallDecided, CallEnded, CallStarted, QuestionAsked, ToolsOpened
 from autoagent.goal.file import understand
@@ -25,7 +26,6 @@ from autoagent.outward.client import GuardedOutward
 from autoagent.reach import reach_of_urls
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import Observation, Tool
 from autoagent.trees import EMPTY, WorkingCopy
 from autoagent_mcp import opened
 from autoagent_mcp.settings import McpSettings

@@ -13,10 +13,10 @@ from loops import Stage
 from sites import Answer, goal, serving, told, visiting
 
 from autoagent import Plugin
+from autoagent.door.providers import ProviderContext, SearchHit
 from autoagent.errors import UsageError
 from autoagent.events import CallDecided
 from autoagent.ports import Http
-from autoagent.providers import ProviderContext, SearchHit
 from autoagent.testing.model import call
 from autoagent_web.tools import plugin as web
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 import pytest
 
+from autoagent.door.tools import Observation, ToolContext
 from autoagent.errors import ToolError
 from autoagent.events import Label
 from autoagent.ids import memory_id
@@ -13,7 +14,6 @@ from autoagent.ports import Memory
 from autoagent.testing.contracts.memory import point
 from autoagent.testing.memory import DictMemory
 from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import Observation, ToolContext
 from autoagent.trees import WorkingCopy, make_tree
 from autoagent_memory import memory_recall, memory_remember, plugin
 

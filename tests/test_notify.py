@@ -17,8 +17,8 @@ from states import AT
 
 import autoagent_notify
 from autoagent.commands import RaiseLimits
+from autoagent.door.hooks import Report
 from autoagent.events import HookFailed
-from autoagent.hooks import Report
 from autoagent.questions import Question, Subject
 from autoagent.testing.model import ScriptedModel
 from autoagent.wiring import Choices

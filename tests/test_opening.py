@@ -16,14 +16,14 @@ from loops import Stage, finish, no, plan, worker_prompts, write, yes
 from pydantic import JsonValue
 from test_replay import assert_same, replayed
 
-from autoagent import plugins
+from autoagent.door.tools import NotDone, Plugin, PluginContext, Tool, ToolContext, tool, tool_from_schema
 from autoagent.errors import Unavailable, UsageError
 from autoagent.events import CallDecided, CallEnded, QuestionAsked, QuestionVoided, ToolsOpened
 from autoagent.goal import Goal
 from autoagent.messages import Reply
-from autoagent.opened import changes, records_of
+from autoagent.plugin_host import loading as plugins
+from autoagent.plugin_host.opened import changes, records_of
 from autoagent.testing.model import ScriptedModel, call
-from autoagent.tools import NotDone, Plugin, PluginContext, Tool, ToolContext, tool, tool_from_schema
 
 GOAL = "goal: g\nplugins: [files]\nallow: {send: {far: [x]}}\ndone_when: [{file: done.txt}]\n"
 DONE = [write("done.txt", "x"), finish()]
@@ -225,7 +225,7 @@ async def test_a_plugin_that_will_not_close_is_left_behind_and_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run's outcome stands."""
-    monkeypatch.setattr("autoagent.opening._CLOSING_S", 0.05)
+    monkeypatch.setattr("autoagent.plugin_host.opening._CLOSING_S", 0.05)
     over = threading.Event()
 
     @asynccontextmanager

@@ -8,12 +8,12 @@ import pytest
 from loops import Stage, finish, plan
 from web_servers import WebServer, reply, web_server
 
+from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.errors import ToolError, UsageError
 from autoagent.events import CallDecided, CallEnded
 from autoagent.messages import Reply
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.model import ScriptedModel, call, script
-from autoagent.tools import Plugin, ToolContext, tool
 
 
 @tool(effect="read", destination="url")

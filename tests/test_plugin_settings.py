@@ -9,12 +9,12 @@ from cli_runs import Cli
 from loops import Stage, finish, plan, worker_prompts, write
 from pydantic import BaseModel, Field
 
+from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.errors import UsageError
 from autoagent.goal import Goal
-from autoagent.plugins import load
+from autoagent.plugin_host.loading import load
 from autoagent.settings import load as load_settings
 from autoagent.testing.model import ScriptedModel, call
-from autoagent.tools import Plugin, ToolContext, tool
 
 GOAL = "goal: g\nplugins: [files]\ndone_when: [{file: done.txt}]\n"
 DONE = [write("done.txt", "x"), finish()]

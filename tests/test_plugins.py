@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 import autoagent
+from autoagent.door.tools import Plugin, Tool, ToolContext, tool
 from autoagent.errors import UsageError
 from autoagent.goal import Allow, Goal
-from autoagent.installed import installed
-from autoagent.plugins import load, misspelt
-from autoagent.tools import Plugin, Tool, ToolContext, tool
+from autoagent.plugin_host.installed import installed
+from autoagent.plugin_host.loading import load, misspelt
 
 PING = '''
 from autoagent import Observation, Plugin, ToolContext, ToolError, WorkspaceFile, WorkspacePath, tool

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from states import goal, running, started
 
+from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.events import QuestionAnswered, QuestionAsked
 from autoagent.goal import Absence, Goal, Limits, SubTask
 from autoagent.growing import Seen
@@ -21,7 +22,6 @@ from autoagent.state import RunState
 from autoagent.testing import ScriptedModel, call
 from autoagent.testing.journal import MemoryJournal
 from autoagent.testing.memory import DictMemory
-from autoagent.tools import Plugin, ToolContext, tool
 from autoagent.wiring import Parts, start
 
 BITS = list(product((False, True), repeat=2))

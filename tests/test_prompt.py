@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from states import folded, goal, lane
 
 import autoagent.loop.prompt
+from autoagent.door.tools import Tool, ToolContext, WorkspacePath, tool, tool_from_schema
 from autoagent.events import (
     CallDecided,
     CallEnded,
@@ -32,7 +33,6 @@ from autoagent.loop.prompt import describe, fill, offered, say, sub_task_of, wor
 from autoagent.messages import Message, Reply, RequestedCall, Usage
 from autoagent.ports import Abilities
 from autoagent.state import RunState
-from autoagent.tools import Tool, ToolContext, WorkspacePath, tool, tool_from_schema
 
 DOCKER = Abilities(
     "docker", "full", shell=True, packages=("numpy", "pandas"), notes="Python 3.12 and a shell."

@@ -17,11 +17,11 @@ from loops import finish, plan, write
 from pages import blocks
 
 from autoagent import Plugin, run, run_sync
+from autoagent.door.providers import ModelSpec, ProviderContext
 from autoagent.errors import UsageError
 from autoagent.memory.edge import EdgeMemory
 from autoagent.memory.meaning import MeaningMemory
 from autoagent.ports import Memory, Model, Price
-from autoagent.providers import ModelSpec, ProviderContext
 from autoagent.testing.contracts.memory import MemoryContract, point
 from autoagent.testing.memory import DictMemory
 from autoagent.testing.model import ScriptedModel, call

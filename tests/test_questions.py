@@ -10,6 +10,7 @@ from loops import Stage, Together, finish, no, plan, worker_prompts, write, yes
 from worlds import World
 
 from autoagent.commands import Answer, Approve, Deny
+from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.events import (
     CommandRefused,
     Entry,
@@ -24,7 +25,6 @@ from autoagent.questions import Question
 from autoagent.state import RunState
 from autoagent.testing.clock import FakeClock
 from autoagent.testing.model import ScriptedModel, call, calls
-from autoagent.tools import Plugin, ToolContext, tool
 
 POST = """
 goal: send letters

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from loops import Stage, finish, plan, write
 
+from autoagent.door.tools import Observation, Plugin, ToolContext, WorkspacePath, tool
 from autoagent.events import CallDecided, CallEnded
 from autoagent.past.replay import replay
 from autoagent.ports import Source
 from autoagent.testing.contracts.passages import source
 from autoagent.testing.model import ScriptedModel, call
-from autoagent.tools import Observation, Plugin, ToolContext, WorkspacePath, tool
 
 GOAL = """
 goal: g

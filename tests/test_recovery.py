@@ -14,6 +14,7 @@ import pytest
 from loops import STRIDE, Stage, finish, plan, worker_prompts, write
 from worlds import World
 
+from autoagent.door.tools import Plugin, Probe, ToolContext, tool
 from autoagent.errors import SandboxUnavailable, StoreUnavailable
 from autoagent.events import (
     CallDecided,
@@ -28,7 +29,6 @@ from autoagent.events import (
 )
 from autoagent.outcome import Outcome
 from autoagent.testing.model import ScriptedModel, call, calls
-from autoagent.tools import Plugin, Probe, ToolContext, tool
 
 POST = """
 goal: send letters

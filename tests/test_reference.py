@@ -9,11 +9,11 @@ from types import ModuleType
 import pytest
 from pages import ROOT, read
 
+import autoagent.door.tools
 import autoagent.testing
-import autoagent.tools
 
 OTHERS = {"SEARCH"}
-"""Names of `autoagent.tools` that need no entry of their own: `SearchedAt` says what they are for."""
+"""Names of `autoagent.door.tools` that need no entry of their own: `SearchedAt` says what they are for."""
 
 
 @pytest.fixture
@@ -34,9 +34,9 @@ def test_the_reference_is_up_to_date(reference: ModuleType) -> None:
 
 
 def test_every_name_of_the_door_has_an_entry() -> None:
-    """What `autoagent.tools` and `autoagent.testing` offer."""
+    """What `autoagent.door.tools` and `autoagent.testing` offer."""
     page = read("docs/plugins-reference.md")
-    names = {*autoagent.tools.__all__, *autoagent.testing.__all__} - OTHERS
+    names = {*autoagent.door.tools.__all__, *autoagent.testing.__all__} - OTHERS
     scripting = {"Prompt", "ScriptExhausted", "script"}  # the page on Python tells of these
 
     assert [name for name in sorted(names - scripting) if f"### {name}\n" not in page] == []

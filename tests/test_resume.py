@@ -10,6 +10,7 @@ from loops import Stage, Together, finish, plan, write
 
 from autoagent import wiring
 from autoagent.commands import Cancel
+from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.errors import JournalConflict, RunOwned, StoreUnavailable, UsageError
 from autoagent.events import (
     CallDecided,
@@ -26,7 +27,6 @@ from autoagent.ports import ModelRequest
 from autoagent.testing.clock import FakeClock
 from autoagent.testing.journal import MemoryJournal
 from autoagent.testing.model import ScriptedModel, call
-from autoagent.tools import Plugin, ToolContext, tool
 
 GOAL = "goal: g\nplugins: [files]\ndone_when: [{file: a.txt}]\n"
 DONE = [write("a.txt", "x"), finish()]

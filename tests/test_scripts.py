@@ -9,6 +9,7 @@ import pytest
 from loops import Stage, finish, no, plan, worker_prompts, yes
 from worlds import World
 
+from autoagent.door.tools import Observation, Plugin, ToolContext, WorkspacePath, tool
 from autoagent.events import (
     CallDecided,
     CallEnded,
@@ -21,7 +22,6 @@ from autoagent.ports import Job, MemoryPoint
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.clock import START
 from autoagent.testing.model import ScriptedModel, call, script
-from autoagent.tools import Observation, Plugin, ToolContext, WorkspacePath, tool
 from autoagent.trees import WorkingCopy
 
 GOAL = """

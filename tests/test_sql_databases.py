@@ -16,7 +16,7 @@ from autoagent.errors import Unavailable, UsageError
 from autoagent.events import CallEnded, QuestionAsked
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
-from autoagent.plugins import configured
+from autoagent.plugin_host.loading import configured
 from autoagent.questions import Question
 from autoagent.settings import load
 from autoagent.testing.model import ScriptedModel, call

@@ -18,11 +18,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from loops import Stage, finish, plan, worker_prompts
 
+from autoagent.door.tools import Observation, ToolContext
 from autoagent.errors import ToolError
 from autoagent.events import CallEnded
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import Observation, ToolContext
 from autoagent.trees import EMPTY, WorkingCopy
 from autoagent_sql import plugin
 from autoagent_sql.engines import file_at

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from autoagent.door.tools import Observation, Tool, ToolContext, ToolError, tool
 from autoagent.errors import StoreUnavailable
 from autoagent.loop.toolbox import ToolOutcome, ToolThread, hop
 from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import Observation, Tool, ToolContext, ToolError, tool
 from autoagent.trees import EMPTY, WorkingCopy
 
 CONTEXT = ToolContext("r", "c1", "main", "key", "read", WorkingCopy(EMPTY, MemoryObjects()))

@@ -16,9 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field, JsonValue
 
-from autoagent.ports import JobResult
-from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import (
+from autoagent.door.tools import (
     SEARCH,
     Observation,
     Tool,
@@ -29,6 +27,8 @@ from autoagent.tools import (
     observation,
     tool,
 )
+from autoagent.ports import JobResult
+from autoagent.testing.objects import MemoryObjects
 from autoagent.trees import EMPTY, WorkingCopy
 
 Function = Callable[..., Awaitable[str | Observation]]

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from autoagent.door.tools import Plugin, ToolContext, WorkspaceFile, tool
 from autoagent.errors import ToolError
-from autoagent.tools import Plugin, ToolContext, WorkspaceFile, tool
 
 
 @dataclass

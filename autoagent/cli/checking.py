@@ -9,8 +9,8 @@ from dataclasses import replace
 from autoagent.cli.output import note
 from autoagent.console.line import Line, Part, columns, line
 from autoagent.errors import UsageError
-from autoagent.installed import installed, missing
 from autoagent.journal.home import home
+from autoagent.plugin_host.installed import installed, missing
 from autoagent.settings import load
 from autoagent.testing.conformance.examining import examine
 from autoagent.testing.conformance.findings import CHECKS, CheckName, Finding, Report

@@ -137,8 +137,8 @@ def model_answers(settings: Settings, model: ModelSettings) -> Check:
 def _of_plugin(settings: Settings, model: ModelSettings, plugin: str) -> Check:
     """Whether a plugin makes the model; it isn't asked anything."""
     from autoagent.outward.client import GuardedOutward
+    from autoagent.plugin_host.providing import Providers
     from autoagent.ports import Price
-    from autoagent.providing import Providers
 
     try:
         Providers(default_home(), settings, os.environ, GuardedOutward()).model(model, Price())
@@ -215,7 +215,7 @@ async def memory_answers(home: Path, settings: Settings) -> Check:
 
 def plugins_installed() -> Check:
     """What goals can enable."""
-    from autoagent.installed import installed
+    from autoagent.plugin_host.installed import installed
 
     names = ", ".join(dict.fromkeys(plugin.name for plugin in installed()))
     return Check("plugins", bool(names), names or "none: reinstall autoagent, which brings some")
@@ -223,7 +223,7 @@ def plugins_installed() -> Check:
 
 def plugins_incomplete() -> Iterator[Check]:
     """A row for each plugin that lacks a package."""
-    from autoagent.installed import installed
+    from autoagent.plugin_host.installed import installed
 
     for plugin in installed():
         if plugin.lacks:
@@ -233,7 +233,7 @@ def plugins_incomplete() -> Iterator[Check]:
 
 def plugins_of_every_run(settings: Settings) -> Iterator[Check]:
     """A row for each plugin that every run should have and that can't be had: none begins then."""
-    from autoagent.installed import missing
+    from autoagent.plugin_host.installed import missing
 
     for problem in missing(settings.every_run.plugins, f"{settings.path}: [every_run] names"):
         yield Check("plugins", False, problem)
@@ -241,7 +241,7 @@ def plugins_of_every_run(settings: Settings) -> Iterator[Check]:
 
 def plugins_configured(settings: Settings) -> Iterator[Check]:
     """A row for each plugin that config.toml has a table for."""
-    from autoagent.plugins import configured
+    from autoagent.plugin_host.loading import configured
 
     for name, problem in configured(settings, os.environ):
         said = problem or f"configured in [plugins.{name}] of {settings.path}"

@@ -7,8 +7,8 @@ import sys
 
 from autoagent.cli.output import note, out
 from autoagent.console.finding import find_run, opened
+from autoagent.door.extras import needs
 from autoagent.errors import UsageError
-from autoagent.extras import needs
 from autoagent.journal.home import home
 from autoagent.settings import load
 

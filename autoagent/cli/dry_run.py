@@ -6,15 +6,15 @@ import asyncio
 import os
 from collections.abc import Iterator
 
-from autoagent import plugins
 from autoagent.cli.checks import Check, as_lines, model_is_set, sandbox_would_be
 from autoagent.cli.output import note, out
 from autoagent.cli.starting import Request
 from autoagent.cli.target import Work, understand
 from autoagent.goal import RunCriterion
 from autoagent.goal.english import explain
-from autoagent.installed import installed
 from autoagent.journal.home import home
+from autoagent.plugin_host import loading as plugins
+from autoagent.plugin_host.installed import installed
 from autoagent.sandboxes.docker import probe
 from autoagent.settings import Settings, load
 from autoagent.wiring import RECORDING

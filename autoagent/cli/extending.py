@@ -11,7 +11,7 @@ from autoagent.cli import options
 
 if TYPE_CHECKING:
     from autoagent.console.line import Part
-    from autoagent.installed import Installed
+    from autoagent.plugin_host.installed import Installed
 
 plugins = typer.Typer(
     help="Tools that goals can enable.",
@@ -30,7 +30,7 @@ def list_plugins(as_json: options.AsJson = False) -> None:
 
     from autoagent.cli.output import out, out_json
     from autoagent.console.line import Part, columns
-    from autoagent.installed import installed
+    from autoagent.plugin_host.installed import installed
 
     found = installed()
     if as_json:

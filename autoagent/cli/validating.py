@@ -10,8 +10,8 @@ from autoagent.cli.output import note, out
 from autoagent.errors import UsageError
 from autoagent.goal.english import explain
 from autoagent.goal.file import load
-from autoagent.installed import missing
 from autoagent.journal.home import home
+from autoagent.plugin_host.installed import missing
 from autoagent.settings import load as load_settings
 
 

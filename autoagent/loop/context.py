@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, MutableMapp
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from autoagent.door.hooks import CallOutcome, HeardCall
+from autoagent.door.tools import Tool
 from autoagent.equipment import Equipment, ModelEquipment, SandboxEquipment
 from autoagent.events import CallDecided, Entry
-from autoagent.hooks import CallOutcome, HeardCall
 from autoagent.loop.asking import Asking
 from autoagent.loop.history import History
 from autoagent.loop.meter import Meter
@@ -16,7 +17,6 @@ from autoagent.loop.toolbox import ToolOutcome
 from autoagent.loop.workspace import Workspace
 from autoagent.ports import Memory, Model, ModelRole, Outward, Passages, Sandbox
 from autoagent.secrecy import BoundSecret
-from autoagent.tools import Tool
 from autoagent.trees import WorkingCopy
 
 
@@ -48,7 +48,7 @@ class Execution(Protocol):
 
 
 class Hearers(Protocol):
-    """The plugins that hear of calls (`autoagent.hooks`)."""
+    """The plugins that hear of calls (`autoagent.door.hooks`)."""
 
     async def refusal(self, decided: CallDecided, tool: Tool | None) -> str | None:
         """Why a call must not start, for the model; `None` where no plugin minds."""

@@ -9,11 +9,12 @@ from dataclasses import replace
 from pydantic import SecretStr
 
 from autoagent import policy
+from autoagent.door.offline import NO_HTTP
+from autoagent.door.tools import SEARCH, Tool, ToolContext
 from autoagent.events import CallDecided, Label
 from autoagent.hosts import host_of, names
 from autoagent.loop.context import RunContext
 from autoagent.loop.toolbox import ToolOutcome, ToolThread, hop
-from autoagent.offline import NO_HTTP
 from autoagent.ports import (
     Http,
     Job,
@@ -27,7 +28,6 @@ from autoagent.ports import (
     Source,
     Uses,
 )
-from autoagent.tools import SEARCH, Tool, ToolContext
 from autoagent.trees import WorkingCopy
 
 

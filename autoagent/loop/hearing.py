@@ -12,15 +12,15 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from autoagent.door.hooks import CallOutcome, HeardCall, HookContext, Hooks
+from autoagent.door.tools import Tool
 from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted, Entry, HookFailed
-from autoagent.hooks import CallOutcome, HeardCall, HookContext, Hooks
 from autoagent.loop.context import RunContext
 from autoagent.loop.history import History
 from autoagent.loop.toolbox import ToolThread, message_of
 from autoagent.redact import cut
 from autoagent.state import CallState
-from autoagent.tools import Tool
 from autoagent.turns import SCRIPT
 
 TIMEOUT_S = 10.0

@@ -10,6 +10,7 @@ import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from autoagent.door.tools import Tool
 from autoagent.events import (
     CallDecided,
     CallEnded,
@@ -37,7 +38,6 @@ from autoagent.ports import Model
 from autoagent.questions import Subject
 from autoagent.redact import cut
 from autoagent.state import LaneState, RunState
-from autoagent.tools import Tool
 from autoagent.trees import diff
 from autoagent.turns import SCRIPT, Transcript
 

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from html import unescape
 from urllib.parse import unquote, unquote_plus
 
+from autoagent.door.parameters import each_text
+from autoagent.door.tools import SEARCH, Tool
 from autoagent.events import CallDecided, Label
 from autoagent.goal import Goal
 from autoagent.hosts import host_of
 from autoagent.loop.context import RunContext
 from autoagent.loop.toolbox import ToolOutcome
-from autoagent.parameters import each_text
 from autoagent.ports import Objects
 from autoagent.state import LaneState, RunState
 from autoagent.taint import labels_of_paths, labels_of_tree, urls_in, urls_of_files
-from autoagent.tools import SEARCH, Tool
 from autoagent.trees import Tree, WorkingCopy
 
 _LOOKED_THROUGH_BYTES = 32 << 20

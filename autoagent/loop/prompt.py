@@ -13,13 +13,13 @@ from functools import lru_cache
 from pathlib import Path
 from string import Template
 
+from autoagent.door.tools import Tool
 from autoagent.goal import Criterion, FileCriterion, Goal, HumanCriterion, RunCriterion, SubTask
 from autoagent.loop.controls import ALWAYS, ASK_HUMAN, GIVE_UP, READ_AGAIN
 from autoagent.messages import Message, system, user
 from autoagent.ports import Abilities, ToolSchema
 from autoagent.redact import one_line
 from autoagent.state import LaneState, RunState
-from autoagent.tools import Tool
 from autoagent.turns import Style, Transcript
 
 _FOLDER = Path(__file__).parent / "prompts"

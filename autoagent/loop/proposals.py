@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 from pydantic import JsonValue
 
+from autoagent.door.tools import Tool
 from autoagent.errors import ToolError
 from autoagent.ids import digest
 from autoagent.loop.context import RunContext
 from autoagent.loop.controls import CONTROLS
 from autoagent.policy import ProposedCall
 from autoagent.state import LaneState
-from autoagent.tools import Tool
 from autoagent.trees import TreeEntry
 
 Stat = Callable[[str], TreeEntry | None]

@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from autoagent.door.tools import Tool, ToolContext
 from autoagent.events import CallDecided, CallStarted, Entry
 from autoagent.loop.context import Execution, RunContext
 from autoagent.questions import Explained, Subject
 from autoagent.redact import one_line
-from autoagent.tools import Tool, ToolContext
 from autoagent.trees import WorkingCopy
 
 DONE, AGAIN, SKIP = "done", "run again", "skip"

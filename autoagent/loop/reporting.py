@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
+from autoagent.door.hooks import Report, ReportKind
 from autoagent.events import Entry, HookFailed, OwnerChanged, QuestionAnswered, Reported
-from autoagent.hooks import Report, ReportKind
 from autoagent.loop.hearing import Hooked, Voice
 from autoagent.loop.history import History
 from autoagent.outcome import Outcome, following

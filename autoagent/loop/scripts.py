@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from autoagent import policy
+from autoagent.door.tools import observation
 from autoagent.errors import ToolError
 from autoagent.events import CallDecided, CallEnded, CallStarted, Label
 from autoagent.ids import digest
@@ -23,7 +24,6 @@ from autoagent.messages import RequestedCall
 from autoagent.policy import ProposedCall
 from autoagent.ports import Job, JobResult, ScriptFunction, StopScript
 from autoagent.state import CallState, RunState
-from autoagent.tools import observation
 from autoagent.trees import WorkingCopy
 from autoagent.turns import SCRIPT
 

@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from pydantic import JsonValue
 
+from autoagent.door.tools import Observation, Tool, ToolContext
 from autoagent.errors import AutoagentError, NotDone, ToolError
 from autoagent.events import Label
 from autoagent.redact import cut
-from autoagent.tools import Observation, Tool, ToolContext
 
 T = TypeVar("T")
 _GRACE_S = 2.0

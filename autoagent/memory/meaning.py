@@ -12,11 +12,11 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from autoagent.door.providers import Embedder
 from autoagent.errors import StoreUnavailable
 from autoagent.ids import fingerprint
 from autoagent.memory.edge import EdgeVectors
 from autoagent.ports import Memory, MemoryHit, MemoryPoint
-from autoagent.providers import Embedder
 from autoagent.redact import one_line
 
 _TIMEOUT_S = 30.0

@@ -14,8 +14,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from autoagent import __version__, plugins
+from autoagent import __version__
 from autoagent import events as e
+from autoagent.door.tools import Plugin
 from autoagent.equipment import Equipment, ModelEquipment, SandboxEquipment
 from autoagent.errors import AutoagentError, StoreUnavailable, UsageError
 from autoagent.events import Entry
@@ -25,7 +26,6 @@ from autoagent.loop.meter import Meter
 from autoagent.loop.requests import STOPPED
 from autoagent.loop.runtime import Runtime
 from autoagent.messages import Frozen
-from autoagent.opened import hash_of
 from autoagent.past.replay_findings import Findings, LaneReplayed
 from autoagent.past.replay_hearing import HearingFromRecord
 from autoagent.past.replay_ports import (
@@ -41,10 +41,11 @@ from autoagent.past.replay_ports import (
 from autoagent.past.replay_record import PLAN, Leg, Noted, legs, noted
 from autoagent.past.replay_tools import Following, ToolsOfRecord
 from autoagent.past.replay_turns import HistoryInTurn, Turns
+from autoagent.plugin_host import loading as plugins
+from autoagent.plugin_host.opened import hash_of
 from autoagent.ports import Lease, Model, Objects
 from autoagent.settings import Settings
 from autoagent.state import fold
-from autoagent.tools import Plugin
 
 _FOR_EVER_S = 1e9
 _NO_LIMIT = 10**15

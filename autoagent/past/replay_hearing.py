@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from autoagent.door.hooks import CallOutcome, HeardCall
+from autoagent.door.tools import Tool
 from autoagent.events import CallDecided, CallEnded, CallStarted, Entry
-from autoagent.hooks import CallOutcome, HeardCall
 from autoagent.loop.hearing import is_refusal
 from autoagent.past.replay_turns import Turns
-from autoagent.tools import Tool
 
 
 class HearingFromRecord:

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import BinaryIO, Literal
 
 from autoagent import events as e
+from autoagent.door.tools import Tool
 from autoagent.equipment import ModelEquipment, SandboxEquipment
 from autoagent.errors import StoreUnavailable, ToolError
 from autoagent.events import CallDecided, CallEnded, Entry
@@ -43,7 +44,6 @@ from autoagent.ports import (
     StopScript,
 )
 from autoagent.questions import Subject
-from autoagent.tools import Tool
 from autoagent.trees import Tree, WorkingCopy, diff, load_tree
 from autoagent.turns import SCRIPT
 

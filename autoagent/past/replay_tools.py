@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 from pydantic import JsonValue
 
 from autoagent import events as e
+from autoagent.door.foreign import ForeignSchema
+from autoagent.door.tools import SEARCH, Arguments, Power, Tool, ToolContext
 from autoagent.errors import ToolError
-from autoagent.foreign import ForeignSchema
 from autoagent.hosts import host_of
 from autoagent.ids import digest
-from autoagent.opened import BY_ARGUMENTS
+from autoagent.plugin_host.opened import BY_ARGUMENTS
 from autoagent.ports import Objects
 from autoagent.state import RunState
-from autoagent.tools import SEARCH, Arguments, Power, Tool, ToolContext
 
 V = TypeVar("V")
 

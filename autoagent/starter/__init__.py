@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from autoagent.errors import UsageError
-from autoagent.installed import installed
+from autoagent.plugin_host.installed import installed
 
 Shown = Literal["read", "write", "external"]
 

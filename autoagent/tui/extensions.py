@@ -9,7 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from autoagent.console.line import Part, columns, line
-from autoagent.installed import Installed, installed
+from autoagent.plugin_host.installed import Installed, installed
 from autoagent.tui.footer import Keys
 from autoagent.tui.lines import Lines
 

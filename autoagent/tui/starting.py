@@ -16,7 +16,7 @@ from autoagent.console.line import Line, Part, line
 from autoagent.errors import AutoagentError, GoalError
 from autoagent.goal.english import explain
 from autoagent.goal.file import FILE_NAME, understand
-from autoagent.installed import missing
+from autoagent.plugin_host.installed import missing
 from autoagent.tui.drawing import drawn
 from autoagent.tui.lines import Lines
 

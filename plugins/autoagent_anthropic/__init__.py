@@ -10,12 +10,12 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from autoagent.door.providers import ModelSpec, ProviderContext
+from autoagent.door.tools import Plugin, ToolError
 from autoagent.errors import ModelUnavailable
 from autoagent.messages import Reply
 from autoagent.ports import HttpReply, ModelRequest, Price
-from autoagent.providers import ModelSpec, ProviderContext
 from autoagent.redact import one_line
-from autoagent.tools import Plugin, ToolError
 from autoagent_anthropic.wire import Said, body_of, reply_of
 
 _VERSION = "2023-06-01"

@@ -9,9 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field, JsonValue
 
+from autoagent.door.providers import ModelSpec
 from autoagent.messages import Message, Reply, RequestedCall, Usage
 from autoagent.ports import ModelRequest, Price
-from autoagent.providers import ModelSpec
 
 Block = dict[str, object]
 _CACHED: Block = {"cache_control": {"type": "ephemeral"}}

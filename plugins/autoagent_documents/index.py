@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 from pydantic import Field
 
-from autoagent.extras import said
+from autoagent.door.extras import said
+from autoagent.door.tools import FilesView
 from autoagent.messages import Frozen
 from autoagent.paths import spelled
 from autoagent.ports import Passages, Source
 from autoagent.redact import one_line
-from autoagent.tools import FilesView
 from autoagent_documents.cutting import passages as passages_of
 from autoagent_documents.cutting import stitched
 from autoagent_documents.pages import kind_of

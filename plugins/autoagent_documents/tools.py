@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from autoagent.door.tools import Observation, Plugin, ToolContext, ToolError, WorkspacePath, tool
 from autoagent.errors import StoreUnavailable
 from autoagent.paths import spelled, workspace_path
 from autoagent.ports import PassageHit, Passages
 from autoagent.redact import one_line
-from autoagent.tools import Observation, Plugin, ToolContext, ToolError, WorkspacePath, tool
 from autoagent_documents.index import PART_PAGES, File, Index, Shelf, documents_in
 from autoagent_documents.pages import KINDS, PAGE_NOUN
 

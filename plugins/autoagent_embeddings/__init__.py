@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from autoagent.providers import ProviderContext
+from autoagent.door.providers import ProviderContext
+from autoagent.door.tools import Plugin, ToolError
 from autoagent.redact import one_line
-from autoagent.tools import Plugin, ToolError
 
 
 class EmbeddingSettings(BaseModel):

@@ -6,8 +6,8 @@ copied back: no line numbers in a file's content, paths relative to the workspac
 
 from __future__ import annotations
 
+from autoagent.door.tools import FilesView, Plugin, ToolContext, ToolError, WorkspacePath, tool
 from autoagent.paths import spelled, workspace_path
-from autoagent.tools import FilesView, Plugin, ToolContext, ToolError, WorkspacePath, tool
 from autoagent.trees import listing
 from autoagent_files import edit, search, text
 

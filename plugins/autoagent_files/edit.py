@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from difflib import get_close_matches
 
+from autoagent.door.tools import ToolError
 from autoagent.paths import spelled
-from autoagent.tools import ToolError
 from autoagent_files.text import check_is_text, encoded
 
 _NAMED_LINES = 10

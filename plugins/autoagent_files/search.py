@@ -14,9 +14,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autoagent.door.tools import FilesView, ToolError
 from autoagent.messages import Frozen
 from autoagent.paths import spelled
-from autoagent.tools import FilesView, ToolError
 from autoagent_files.text import binary_kind, counted
 
 TIMEOUT_S = 10.0

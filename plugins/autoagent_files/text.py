@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from autoagent.door.tools import FilesView, ToolError
 from autoagent.paths import spelled
-from autoagent.tools import FilesView, ToolError
 
 PAGE_LINES = 500
 PAGE_CHARS = 14_000

@@ -12,10 +12,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, JsonValue
 
-from autoagent.hosts import host_of, named_exactly
-from autoagent.paths import spelled, workspace_path
-from autoagent.replies import described, meaning, status_line
-from autoagent.tools import (
+from autoagent.door.replies import described, meaning, status_line
+from autoagent.door.tools import (
     NotDone,
     Observation,
     Plugin,
@@ -25,6 +23,8 @@ from autoagent.tools import (
     WorkspacePath,
     tool,
 )
+from autoagent.hosts import host_of, named_exactly
+from autoagent.paths import spelled, workspace_path
 from autoagent_http.headers import allowed, tell_nothing
 from autoagent_http.settings import HttpSettings
 

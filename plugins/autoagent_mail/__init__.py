@@ -15,8 +15,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from autoagent.hooks import Hooks
-from autoagent.tools import NotDone, Plugin, ToolContext, WorkspaceFile, tool
+from autoagent.door.hooks import Hooks
+from autoagent.door.tools import NotDone, Plugin, ToolContext, WorkspaceFile, tool
 from autoagent_mail.allowance import count, within_limit
 from autoagent_mail.delivery import Delivery
 from autoagent_mail.message import Letter, addresses, message_id, one_line_only, sendable

@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from autoagent.hooks import CallOutcome, HeardCall, HookContext
+from autoagent.door.hooks import CallOutcome, HeardCall, HookContext
 from autoagent_mail.settings import MailSettings
 
 FILE = "sent.db"

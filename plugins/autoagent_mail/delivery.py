@@ -13,8 +13,8 @@ import socket
 import ssl
 from collections.abc import Iterator
 
+from autoagent.door.tools import NotDone, ToolError
 from autoagent.redact import one_line
-from autoagent.tools import NotDone, ToolError
 from autoagent_mail.message import Letter
 from autoagent_mail.settings import MailSettings
 

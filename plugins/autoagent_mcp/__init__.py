@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from autoagent.contexts import PluginContext
+from autoagent.door.contexts import PluginContext
+from autoagent.door.extras import needs
+from autoagent.door.tools import Plugin, Tool
 from autoagent.errors import Unavailable, UsageError
-from autoagent.extras import needs
-from autoagent.tools import Plugin, Tool
 from autoagent_mcp.settings import McpSettings
 
 

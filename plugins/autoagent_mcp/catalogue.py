@@ -13,13 +13,13 @@ from hashlib import sha256
 
 from pydantic import JsonValue
 
-from autoagent.catalogue import Catalogue, tools
-from autoagent.catalogue import Offer as Behind
+from autoagent.door.catalogue import Catalogue, tools
+from autoagent.door.catalogue import Offer as Behind
+from autoagent.door.foreign import described_by
+from autoagent.door.tools import Observation, Tool, ToolContext, tool_from_schema
 from autoagent.errors import Unavailable
 from autoagent.events import Effect
-from autoagent.foreign import described_by
 from autoagent.redact import one_line, visible
-from autoagent.tools import Observation, Tool, ToolContext, tool_from_schema
 from autoagent_mcp.server import CALL_S, Server
 from autoagent_mcp.wire import Listed
 

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from autoagent.contexts import PluginContext
+from autoagent.door.contexts import PluginContext
+from autoagent.door.tools import NotDone, Observation, ToolContext, ToolError
 from autoagent.errors import Unavailable, UsageError
 from autoagent.redact import one_line
-from autoagent.tools import NotDone, Observation, ToolContext, ToolError
 from autoagent_mcp.results import as_text
 from autoagent_mcp.settings import ServerSettings
 from autoagent_mcp.stdio import started

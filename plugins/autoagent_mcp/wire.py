@@ -35,8 +35,8 @@ from mcp_types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from autoagent.door.tools import NotDone, ToolError
 from autoagent.ports import Http
-from autoagent.tools import NotDone, ToolError
 from autoagent_mcp.stdio import LONGEST_LINE, Program, TooLong
 
 _MOST_TOOLS = 20_000

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from autoagent import __version__
+from autoagent.door.providers import ProviderContext, SearchHit
+from autoagent.door.tools import Plugin, ToolError
 from autoagent.hosts import host_of
 from autoagent.ports import Http
-from autoagent.providers import ProviderContext, SearchHit
 from autoagent.redact import one_line
-from autoagent.tools import Plugin, ToolError
 
 _API = "/api.php"
 
@@ -53,7 +53,7 @@ class _Reply(BaseModel):
 
 @dataclass(frozen=True)
 class WikiSearcher:
-    """Implements `autoagent.providers.Searcher`."""
+    """Implements `autoagent.door.providers.Searcher`."""
 
     url: str
 

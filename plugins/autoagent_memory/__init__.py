@@ -10,12 +10,12 @@ import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from autoagent.door.tools import Observation, Plugin, ToolContext, ToolError, tool
 from autoagent.errors import StoreUnavailable
 from autoagent.events import Label
 from autoagent.ids import memory_id
 from autoagent.ports import Memory, MemoryHit, MemoryPoint
 from autoagent.redact import cut
-from autoagent.tools import Observation, Plugin, ToolContext, ToolError, tool
 
 _HITS = 6
 _QUOTED_CHARACTERS = 1_500

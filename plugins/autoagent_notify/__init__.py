@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import platform
 
-from autoagent.extras import needs
-from autoagent.hooks import HookContext, Hooks, Report
-from autoagent.tools import NotDone, Plugin, ToolError
+from autoagent.door.extras import needs
+from autoagent.door.hooks import HookContext, Hooks, Report
+from autoagent.door.tools import NotDone, Plugin, ToolError
 from autoagent_notify.settings import NotifySettings
 from autoagent_notify.text import body_of, title_of
 

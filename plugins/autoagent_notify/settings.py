@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from autoagent.hooks import ReportKind
+from autoagent.door.hooks import ReportKind
 
 
 class NotifySettings(BaseModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from autoagent.hooks import Report
+from autoagent.door.hooks import Report
 from autoagent.questions import Question
 from autoagent.redact import one_line
 

@@ -6,7 +6,7 @@ agent may do. FastMCP reads it; requests go out by the guarded client alone.
 
 from __future__ import annotations
 
-from autoagent.tools import Plugin
+from autoagent.door.tools import Plugin
 from autoagent_openapi.opening import opened
 from autoagent_openapi.settings import OpenApiSettings
 

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from autoagent.contexts import PluginContext
+from autoagent.door.contexts import PluginContext
+from autoagent.door.extras import needs
+from autoagent.door.tools import Tool
 from autoagent.errors import UsageError
-from autoagent.extras import needs
 from autoagent.goal import Goal
 from autoagent.hosts import allowed, host_of
 from autoagent.redact import one_line
-from autoagent.tools import Tool
 from autoagent_openapi.settings import OpenApiSettings, Service
 
 _MOST_NOTES = 5

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from autoagent import catalogue
-from autoagent.catalogue import Catalogue, Offer
+from autoagent.door import catalogue
+from autoagent.door.catalogue import Catalogue, Offer
+from autoagent.door.replies import described, meaning
+from autoagent.door.tools import Observation, Tool, ToolContext, WorkspaceFile, tool_from_schema
 from autoagent.errors import NotDone
-from autoagent.replies import described, meaning
-from autoagent.tools import Observation, Tool, ToolContext, WorkspaceFile, tool_from_schema
 from autoagent_openapi.operations import Operation
 
 _SHOWN = 15_000

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from autoagent.door.tools import Plugin, ToolContext, ToolError, observation, tool
 from autoagent.ports import Job, JobResult
-from autoagent.tools import Plugin, ToolContext, ToolError, observation, tool
 
 _TIMEOUT_S = 120.0
 

@@ -7,7 +7,7 @@ other; a change in a database of the settings is `external`.
 
 from __future__ import annotations
 
-from autoagent.tools import Plugin, ToolContext, WorkspacePath, tool
+from autoagent.door.tools import Plugin, ToolContext, WorkspacePath, tool
 from autoagent_sql.calls import FileCall
 from autoagent_sql.databases import opened
 from autoagent_sql.settings import SqlSettings

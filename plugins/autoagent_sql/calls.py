@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from autoagent.door.extras import needs
+from autoagent.door.tools import FilesView, ToolError
 from autoagent.events import Label
-from autoagent.extras import needs
 from autoagent.paths import spelled
 from autoagent.redact import one_line
-from autoagent.tools import FilesView, ToolError
 from autoagent.trees import WorkingCopy
 from autoagent_sql import sqlite
 from autoagent_sql.copies import content, empty_copy, private_copy

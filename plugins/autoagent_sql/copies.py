@@ -12,8 +12,8 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from autoagent.door.tools import FilesView, ToolError
 from autoagent.paths import spelled
-from autoagent.tools import FilesView, ToolError
 
 _MAGIC = b"SQLite format 3\0"
 _PIECE_BYTES = 8 << 20

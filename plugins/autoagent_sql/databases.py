@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
-from autoagent.contexts import Observation, PluginContext, ToolContext
+from autoagent.door.contexts import Observation, PluginContext, ToolContext
+from autoagent.door.tools import Tool, tool_from_schema
 from autoagent.errors import ToolError, Unavailable, UsageError
 from autoagent.events import Label
 from autoagent.goal import Goal
-from autoagent.tools import Tool, tool_from_schema
 from autoagent_sql import calls
 from autoagent_sql.schema import Schema, as_text
 from autoagent_sql.settings import DatabaseSettings, SqlSettings

@@ -19,9 +19,9 @@ from sqlalchemy.engine.reflection import ObjectKind
 from sqlalchemy.exc import CompileError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
-from autoagent.extras import needs
+from autoagent.door.extras import needs
+from autoagent.door.tools import NotDone, ToolError
 from autoagent.redact import one_line
-from autoagent.tools import NotDone, ToolError
 from autoagent_sql import sqlite
 from autoagent_sql.rows import Rows
 from autoagent_sql.schema import Column, Schema, Table, hint

@@ -14,8 +14,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from autoagent.door.tools import NotDone, ToolError
 from autoagent.redact import one_line
-from autoagent.tools import NotDone, ToolError
 from autoagent_sql.grammar import CHANGE_NODES, CHANGES, FUNCTIONS, NAMED, NODES, QUERIES
 
 _LONGEST = 20_000

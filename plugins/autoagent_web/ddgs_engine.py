@@ -17,9 +17,9 @@ from urllib.parse import urlencode
 from ddgs.base import BaseSearchEngine
 from ddgs.engines import ENGINES
 
+from autoagent.door.tools import ToolError
 from autoagent.ports import Http, HttpReply
 from autoagent.redact import one_line
-from autoagent.tools import ToolError
 from autoagent_web.found import Found
 from autoagent_web.settings import WebSettings
 from autoagent_web.visit import rest_of

@@ -12,10 +12,10 @@ from typing import Protocol, TypeVar, assert_never, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from autoagent.door.providers import Searcher
+from autoagent.door.tools import ToolError
 from autoagent.ports import Http, HttpReply
-from autoagent.providers import Searcher
 from autoagent.redact import one_line
-from autoagent.tools import ToolError
 from autoagent_web.found import Found
 from autoagent_web.settings import ENGINES, OwnProvider, WebSettings
 from autoagent_web.visit import rest_of

@@ -7,9 +7,9 @@ import re
 import sys
 from collections.abc import Sequence
 
+from autoagent.door.tools import ToolError
 from autoagent.ports import HttpReply
 from autoagent.redact import one_line
-from autoagent.tools import ToolError
 from autoagent_web.reader import Document, Limits, Reading
 from autoagent_web.text import kind_of
 

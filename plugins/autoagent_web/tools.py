@@ -11,9 +11,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from autoagent.extras import needs
-from autoagent.providers import Searcher
-from autoagent.tools import Plugin, SearchedAt, ToolContext, ToolError, tool
+from autoagent.door.extras import needs
+from autoagent.door.providers import Searcher
+from autoagent.door.tools import Plugin, SearchedAt, ToolContext, ToolError, tool
 from autoagent_web.found import Found, cleaned, listed
 from autoagent_web.settings import WebSettings
 

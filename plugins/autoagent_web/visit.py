@@ -14,10 +14,10 @@ from time import time
 from typing import Protocol
 from urllib.parse import urldefrag, urljoin, urlsplit
 
+from autoagent.door.tools import NotDone, ToolError
 from autoagent.hosts import host_of
 from autoagent.ports import Http, HttpReply
 from autoagent.redact import one_line
-from autoagent.tools import NotDone, ToolError
 from autoagent_web.rates import Busy, Rates
 from autoagent_web.robots import word
 from autoagent_web.settings import WebSettings

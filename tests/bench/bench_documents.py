@@ -17,9 +17,9 @@ import tempfile
 import time
 from pathlib import Path
 
+from autoagent.door.tools import Observation, ToolContext
 from autoagent.memory.edge import EdgePassages
 from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import Observation, ToolContext
 from autoagent.trees import WorkingCopy, make_tree
 from autoagent_documents.tools import DocumentsSettings, documents_search
 

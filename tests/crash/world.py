@@ -19,7 +19,7 @@ from typing import Any, Literal, cast
 
 from aiosmtpd.smtp import SMTP
 
-from autoagent.tools import Plugin, ToolContext, tool
+from autoagent.door.tools import Plugin, ToolContext, tool
 
 
 @dataclass

@@ -22,14 +22,15 @@ from typing import Any, TextIO, cast, get_args
 
 from pydantic import JsonValue, TypeAdapter
 
-from autoagent.contexts import FilesView
+from autoagent.door.contexts import FilesView
+from autoagent.door.tools import SEARCH, Plugin, Tool, ToolContext
 from autoagent.errors import AutoagentError, ToolError
 from autoagent.events import Effect
 from autoagent.goal import Allow, Goal
 from autoagent.loop.toolbox import ToolThread
-from autoagent.opening import Opening
 from autoagent.outward.client import GuardedOutward
-from autoagent.plugins import Loaded, load
+from autoagent.plugin_host.loading import Loaded, load
+from autoagent.plugin_host.opening import Opening
 from autoagent.ports import Job, JobResult
 from autoagent.reach import Reach, reach_of_urls
 from autoagent.settings import Settings
@@ -37,7 +38,6 @@ from autoagent.testing.conformance.script import Called, Calling, DeedSeen, Open
 from autoagent.testing.conformance.watching import Deed, Printed, Watch
 from autoagent.testing.memory import DictMemory, DictPassages
 from autoagent.testing.objects import MemoryObjects
-from autoagent.tools import SEARCH, Plugin, Tool, ToolContext
 from autoagent.trees import Tree, WorkingCopy, diff
 
 GRACE_S = 2.0

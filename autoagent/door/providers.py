@@ -14,8 +14,8 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, SecretStr
 
-from autoagent.contexts import OfPlugin
-from autoagent.offline import NO_HTTP
+from autoagent.door.contexts import OfPlugin
+from autoagent.door.offline import NO_HTTP
 from autoagent.ports import Http, Price
 
 

@@ -19,10 +19,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, create_model
 
+from autoagent.door.tools import Arguments, Observation, Power, Tool, ToolContext
 from autoagent.errors import NotDone, ToolError
 from autoagent.events import Effect
 from autoagent.redact import cut, one_line, visible
-from autoagent.tools import Arguments, Observation, Power, Tool, ToolContext
 
 _FOUND = 8
 _WHOLE_SCHEMA = 8_000

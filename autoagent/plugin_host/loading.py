@@ -1,4 +1,4 @@
-"""Plugins that a goal enables, imported from where `autoagent.installed` finds them, and no others.
+"""Plugins that a goal enables, imported from where `plugin_host.installed` finds them, and no others.
 
 A plugin's hash covers the files of its package and its settings: when they change, questions about its calls
 are asked anew.
@@ -20,18 +20,18 @@ from typing import TypeVar
 
 from pydantic import BaseModel, SecretStr
 
+from autoagent.door.extras import GROUP, lacking, said
+from autoagent.door.hooks import HookContext, Hooks
+from autoagent.door.providers import ProviderContext, Searcher
+from autoagent.door.tools import Plugin, SearchedAt, Tool
 from autoagent.errors import AutoagentError, UsageError
-from autoagent.extras import GROUP, lacking, said
 from autoagent.goal import Goal
-from autoagent.hooks import HookContext, Hooks
 from autoagent.hosts import host_of
 from autoagent.ids import digest
-from autoagent.installed import missing
 from autoagent.loop.controls import CONTROLS
 from autoagent.loop.hearing import Hooked
-from autoagent.providers import ProviderContext, Searcher
+from autoagent.plugin_host.installed import missing
 from autoagent.settings import PluginSettings, Settings
-from autoagent.tools import Plugin, SearchedAt, Tool
 from autoagent.turns import SCRIPT
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ class Loaded:
     """The enabled plugins of a run."""
 
     tools: dict[str, Tool]
-    """By name; those that are opened come in when they are, behind the others (`autoagent.opening`)."""
+    """By name; those that are opened come in when they are, behind the others (`plugin_host.opening`)."""
     hashes: dict[str, str]
     openable: tuple[Enabled, ...] = ()
     fixed: Mapping[str, Tool] = field(default_factory=dict)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import Literal
 
-from autoagent import extras
+from autoagent.door import extras
 from autoagent.goal import Allow, Goal
 
 Enabled = Literal["always", "allow.run", "allow.web", "by name"]

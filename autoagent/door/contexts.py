@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pydantic import BaseModel, SecretStr
 
+from autoagent.door.offline import NO_HTTP
+from autoagent.door.parameters import WorkspaceFile
 from autoagent.errors import NotDone, ToolError
 from autoagent.events import Effect, Label
 from autoagent.goal import Goal
 from autoagent.messages import Frozen
-from autoagent.offline import NO_HTTP
-from autoagent.parameters import WorkspaceFile
 from autoagent.ports import Http, Job, JobResult, Memory, Passages
 from autoagent.trees import Tree, TreeEntry, WorkingCopy
 
 if TYPE_CHECKING:
-    from autoagent.providers import Searcher
-    from autoagent.tools import Tool
+    from autoagent.door.providers import Searcher
+    from autoagent.door.tools import Tool
 
 
 class Observation(Frozen):

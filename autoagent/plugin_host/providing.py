@@ -8,16 +8,16 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from autoagent import plugins
+from autoagent.door.providers import Embedder, ModelSpec, ProviderContext
+from autoagent.door.tools import Plugin
 from autoagent.errors import AutoagentError, ModelUnavailable, UsageError
 from autoagent.messages import Reply
-from autoagent.opening import reach_of_settings
+from autoagent.plugin_host import loading as plugins
+from autoagent.plugin_host.opening import reach_of_settings
 from autoagent.ports import Model, ModelRequest, Outward, Price
-from autoagent.providers import Embedder, ModelSpec, ProviderContext
 from autoagent.reach import reach_of_urls
 from autoagent.redact import one_line
 from autoagent.settings import ModelSettings, Settings
-from autoagent.tools import Plugin
 
 
 @dataclass(frozen=True)

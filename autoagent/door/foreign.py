@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from pydantic import JsonValue
 
-from autoagent.parameters import slim
+from autoagent.door.parameters import slim
 from autoagent.redact import one_line, visible
 
 _DEEPEST = 24

@@ -21,12 +21,10 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, JsonValue, SecretStr, ValidationError
 
-from autoagent.contexts import FilesView, Observation, PluginContext, ToolContext
-from autoagent.errors import NotDone, ToolError
-from autoagent.events import Effect
-from autoagent.foreign import ForeignSchema, described_by
-from autoagent.hooks import Hooks
-from autoagent.parameters import (
+from autoagent.door.contexts import FilesView, Observation, PluginContext, ToolContext
+from autoagent.door.foreign import ForeignSchema, described_by
+from autoagent.door.hooks import Hooks
+from autoagent.door.parameters import (
     WorkspaceFile,
     WorkspacePath,
     described,
@@ -35,9 +33,11 @@ from autoagent.parameters import (
     parameters_of,
     slim,
 )
+from autoagent.door.providers import Embedder, ModelSpec, ProviderContext, Searcher
+from autoagent.errors import NotDone, ToolError
+from autoagent.events import Effect
 from autoagent.paths import workspace_path
 from autoagent.ports import JobResult, Model, ToolSchema
-from autoagent.providers import Embedder, ModelSpec, ProviderContext, Searcher
 from autoagent.redact import cut, one_line
 
 __all__ = [

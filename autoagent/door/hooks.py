@@ -17,7 +17,7 @@ from typing import Literal
 
 from pydantic import BaseModel, JsonValue, SecretStr
 
-from autoagent.contexts import OfPlugin
+from autoagent.door.contexts import OfPlugin
 from autoagent.events import Effect
 from autoagent.questions import Question
 

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import takewhile
 from typing import Any
 
+from autoagent.door.foreign import ForeignSchema
+from autoagent.door.tools import SearchedAt, Tool
 from autoagent.events import Label
-from autoagent.foreign import ForeignSchema
 from autoagent.ids import digest
 from autoagent.redact import one_line
-from autoagent.tools import SearchedAt, Tool
 
 _SHOWN = 160
 _MOST_NAMES = 12

@@ -18,19 +18,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from autoagent import plugins
-from autoagent.contexts import FilesView, PluginContext
+from autoagent.door.contexts import FilesView, PluginContext
+from autoagent.door.tools import Tool
 from autoagent.errors import AutoagentError, JournalConflict, Unavailable, UsageError
 from autoagent.events import ToolsOpened
 from autoagent.goal import Goal
 from autoagent.loop.history import History
 from autoagent.loop.toolbox import serve
-from autoagent.opened import as_record, changes, hash_of, labels_of, records_of
-from autoagent.plugins import Enabled
+from autoagent.plugin_host import loading as plugins
+from autoagent.plugin_host.loading import Enabled
+from autoagent.plugin_host.opened import as_record, changes, hash_of, labels_of, records_of
 from autoagent.ports import Http, Objects, Outward
 from autoagent.reach import Reach, reach_of_urls
 from autoagent.redact import one_line
-from autoagent.tools import Tool
 
 _CLOSING_S = 5.0
 """How long a plugin may take to close before it is stopped, and again before its thread is left behind."""
