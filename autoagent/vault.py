@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from autoagent.door.extras import needs
 from autoagent.errors import UsageError
+from autoagent.redact import one_line
 from autoagent.secrecy import SHORTEST, BoundSecret
 from autoagent.settings import SecretSettings
 
@@ -107,4 +108,7 @@ def _in_keyring(key: str) -> str:
     try:
         return keyring.get_password(SERVICE, key) or ""
     except KeyringError as error:
-        raise UsageError(f"the keyring can't be asked for {key}: {error}") from error
+        instead = 'take it from a variable or a file instead: source = "env" or "file"'
+        raise UsageError(
+            f"the keyring can't be asked for {key} ({one_line(str(error), 200)}); {instead}"
+        ) from error

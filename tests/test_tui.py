@@ -33,6 +33,7 @@ from autoagent.outcome import Outcome
 from autoagent.ports import MemoryPoint
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.tui.app import Cockpit
+from autoagent.tui.background import Background
 from autoagent.tui.keys import keymap
 from autoagent.tui.lines import Lines
 from autoagent.tui.overview import UNREAD
@@ -65,6 +66,12 @@ class Carried:
     def start(self, target: Path) -> Path:
         self.started.append(target)
         return Path("a.log")
+
+    failed: list[str] = field(default_factory=list)
+
+    def failures(self) -> Sequence[str]:
+        failed, self.failed = self.failed, []
+        return failed
 
     def console(self, arguments: Sequence[str]) -> None:
         self.typed.append(arguments)
@@ -786,6 +793,33 @@ async def test_a_goal_that_lacks_a_plugin_is_not_started(tmp_path: Path) -> None
 
         assert "the plugin 'no_such', which isn't installed" in seat.text("#said")
     assert seat.carrier.started == []
+
+
+async def test_what_could_not_be_carried_is_told(tmp_path: Path) -> None:
+    """A run that was started from here, and that no model is there for."""
+    waits = await parked(tmp_path)
+
+    async with seated(run=waits.run) as seat:
+        seat.carrier.failed.append("no model is set")
+        await seat.until(lambda: "no model is set" in seat.text("#news"))
+
+
+async def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
+    """Its last words, and the log that has the others."""
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "goal.yaml").write_text("goal: x\n")
+    background = Background(home())
+
+    log = background.start(work)
+    found: list[str] = []
+    async with asyncio.timeout(60):
+        while not found:
+            await asyncio.sleep(0.05)
+            found += background.failures()
+
+    assert "no model is set" in found[0]
+    assert found[0].endswith(f" · {log}")
 
 
 async def test_help_lists_every_key_of_the_screen(tmp_path: Path) -> None:

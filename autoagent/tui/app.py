@@ -90,6 +90,7 @@ class Cockpit(App[None]):
         if self._first is not None:
             self.open_run(self._first)
         self._watch.start()
+        self.set_interval(1.0, self._tell_failures)
 
     async def on_unmount(self) -> None:
         self.titled("")
@@ -204,6 +205,10 @@ class Cockpit(App[None]):
             return str(error)
         self._watch.look()
         return "sent" if self.journal.holder(run_id) is not None else "kept; r goes on with the run"
+
+    def _tell_failures(self) -> None:
+        for said in self.carrier.failures():
+            self.tell(said)
 
     def on_console(self, *arguments: str) -> None:
         """A command at the terminal itself, which shows and asks; the screen comes back after it."""
