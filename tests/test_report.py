@@ -150,7 +150,9 @@ async def test_a_denied_call_left_nothing(tmp_path: Path) -> None:
 
     assert found.sent == ()
     assert [step.mark for step in found.steps if step.what.startswith("post_send")] == ["denied"]
-    assert [asked.answer for asked in found.questions] == ["no: no!"]
+    (asked,) = found.questions
+    assert asked.answer == "no: no!"
+    assert asked.lines[0].startswith("SEND · post_send · it can't be undone")
 
 
 async def test_a_parked_run_opens_with_its_question(tmp_path: Path) -> None:

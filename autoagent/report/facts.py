@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -18,7 +18,7 @@ from autoagent.past.ledger import At, Ledger
 from autoagent.past.patch import Patch, patch
 from autoagent.ports import Verification
 from autoagent.report.steps import Step, steps_of
-from autoagent.state import RunState
+from autoagent.state import CallState, RunState
 from autoagent.trees import ObjectSource, load_tree
 
 _ORDER = {"refuted": 0, "unchecked": 1, "proved": 2}
@@ -145,7 +145,7 @@ def gathered(
         reads=tuple(_reads(ledger)),
         files=found,
         more_files=more,
-        questions=tuple(_questions(ledger, state, objects))[:_MOST_QUESTIONS],
+        questions=tuple(_questions(ledger, _with_calls(state, ledger), objects))[:_MOST_QUESTIONS],
         steps=steps_of(ledger),
         mishaps=tuple(_mishaps(entries)),
         plans=tuple((x, x.event) for x in entries if isinstance(x.event, e.PlanMade)),
@@ -291,6 +291,12 @@ def _as_json(value: object) -> str:
 
 
 # --- people -------------------------------------------------------------------------------------------------
+
+
+def _with_calls(state: RunState, ledger: Ledger) -> RunState:
+    """With the calls that have ended, too: a question names what its call would have done."""
+    ended = {id: CallState(at.decision) for id, at in ledger.calls.items()}
+    return replace(state, calls={**ended, **state.calls})
 
 
 def _questions(ledger: Ledger, state: RunState, objects: ObjectSource) -> Iterator[Asked]:
