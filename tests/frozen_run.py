@@ -34,26 +34,33 @@ STALE_AFTER_S = 0.5
 
 
 class Freezer:
-    """Stops this process, every thread of it, once."""
+    """Stops this process, every thread of it, once; not in the middle of a write to the journal.
+
+    A process that is stopped there holds the database's lock: nobody takes its runs over before it is ended.
+    """
 
     def __init__(self, at: str) -> None:
         self._at = at
+        self.journal: SqliteJournal | None = None
 
     def reached(self, point: FaultPoint) -> None:
-        if point == self._at:
+        if point == self._at and self.journal is not None:
             self._at = ""
+            self.journal._writer.barrier().result()
             os.kill(os.getpid(), signal.SIGSTOP)
 
 
 async def main(home: Path, folder: Path, point: str, run: str | None) -> int:
     sandbox, journal = MontySandbox(), SqliteJournal(home, stale_after_s=STALE_AFTER_S)
+    freezer = Freezer(point)
+    freezer.journal = journal
     parts = Parts(
         home=home,
         journal=journal,
         memory=DictMemory(),
         sandbox=sandbox,
         plugins=[post(home / "outbox")],
-        faults=Freezer(point),
+        faults=freezer,
     )
     hooks = Hooks(on_launch=say)
     try:
