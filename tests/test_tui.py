@@ -38,7 +38,7 @@ from autoagent.tui.keys import keymap
 from autoagent.tui.lines import Lines
 from autoagent.tui.overview import UNREAD
 from autoagent.tui.past import PastScreen
-from autoagent.tui.question import DEAD_S, QuestionScreen
+from autoagent.tui.question import QuestionScreen
 from autoagent.tui.reading import ReadScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
@@ -336,7 +336,7 @@ async def test_a_burst_of_keys_answers_nothing(tmp_path: Path) -> None:
     """Whatever is typed before the question was seen for a while, and without a pause, isn't an answer."""
     waits = await parked(tmp_path)
 
-    async with seated(dead_s=DEAD_S) as seat:
+    async with seated(dead_s=60) as seat:  # however slowly the keys come in
         await seat.press("a", *(["y", "enter"] * 20))
         assert isinstance(seat.app.screen, QuestionScreen)
 
