@@ -9,6 +9,7 @@ import asyncio
 import gc
 import ipaddress
 import os
+import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
@@ -139,3 +140,15 @@ def _docker_tests(reporter: pytest.TerminalReporter) -> tuple[int, int]:
 
     ran = count_of("passed", "failed", when="call")
     return ran, count_of("skipped", when="setup")
+
+
+@pytest.fixture
+def writers() -> Iterator[list[subprocess.Popen[str]]]:
+    """Started processes, ended with the test."""
+    started: list[subprocess.Popen[str]] = []
+    yield started
+    for process in started:
+        process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()

@@ -5,7 +5,6 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,18 +40,6 @@ class TestEdgeMemory(MemoryContract):
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "state" / "memory"
-
-
-@pytest.fixture
-def writers() -> Iterator[list[subprocess.Popen[str]]]:
-    """Started processes, ended with the test."""
-    started: list[subprocess.Popen[str]] = []
-    yield started
-    for process in started:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def writer(path: Path, run: str, count: int) -> subprocess.Popen[str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -53,18 +53,6 @@ class TestServerPassagesInProcess(PassagesContract):
         passages = ServerPassages(IN_PROCESS)
         yield passages
         await passages.close()
-
-
-@pytest.fixture
-def writers() -> Iterator[list[subprocess.Popen[str]]]:
-    """Started processes, ended with the test."""
-    started: list[subprocess.Popen[str]] = []
-    yield started
-    for process in started:
-        process.kill()
-        process.wait()
-        assert process.stdout is not None
-        process.stdout.close()
 
 
 def writer(path: Path, name: str, count: int) -> subprocess.Popen[str]:
