@@ -6,9 +6,7 @@ was typed for a moment. Leaving is never an answer.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,20 +16,21 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input, Static, TextArea
+from textual.widgets import Static
 
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.figures import several
 from autoagent.console.line import Line, Part, dotted, line, short
-from autoagent.console.question import exactly, exactly_json, head, meanings, rest
+from autoagent.console.question import exactly, head, meanings, rest
 from autoagent.console.replying import Reply
 from autoagent.errors import AutoagentError
 from autoagent.loop.answers import unusable
 from autoagent.questions import Question
 from autoagent.state import QuestionState, RunState
+from autoagent.tui.choices import CLOSE, Choice, choice_row, offered, over, waits
 from autoagent.tui.drawing import drawn
 from autoagent.tui.lines import Lines
-from autoagent.tui.overview import since_then, span
+from autoagent.tui.writing import Editor, Field
 
 if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
@@ -39,25 +38,6 @@ if TYPE_CHECKING:
 DEAD_S = 0.5
 """Keys don't count until the question was seen so long, and none was typed so long."""
 _MOST_COVERED = 1000
-_VERDICTS = {"yes": "Allowed", "no": "Denied", "text": ""}
-_WHO = {
-    "terminal": "by you, at a terminal",
-    "command": "by a command",
-    "approver": "by the program that started the run",
-    "nobody": "as the goal says for when nobody answers",
-    "rule": "by an earlier yes to the next N",
-}
-"""How an answer came, in words."""
-
-
-@dataclass(frozen=True)
-class Choice:
-    """One answer that is offered."""
-
-    key: str
-    """Name of its key."""
-    said: str
-    action: str
 
 
 class QuestionScreen(ModalScreen[str | None]):
@@ -70,8 +50,6 @@ class QuestionScreen(ModalScreen[str | None]):
     QuestionScreen > Vertical { border: round $warning; background: $surface; }
     QuestionScreen #head { height: auto; max-height: 8; }
     QuestionScreen #exactly { height: 1fr; min-height: 3; border-top: solid $quiet; }
-    QuestionScreen #editor { display: none; height: 1fr; }
-    QuestionScreen #field { display: none; height: 1; }
     QuestionScreen #answers { height: auto; max-height: 3; border-top: solid $quiet; }
     QuestionScreen #said { height: 1; color: $quiet; }
     """
@@ -104,8 +82,6 @@ class QuestionScreen(ModalScreen[str | None]):
         self._alive_at = float("inf")
         self._at = 0
         self._edit: JsonValue = None
-        self._submitted: Callable[[str], Reply | str] | None = None
-        """What the one-line field is for; a text says what is wrong with what was typed."""
         self._is_gone = False
 
     # --- what is shown --------------------------------------------------------------------------------------
@@ -123,13 +99,21 @@ class QuestionScreen(ModalScreen[str | None]):
         assert found is not None
         return found[1].question
 
+    @property
+    def _field(self) -> Field:
+        return self.query_one(Field)
+
+    @property
+    def _editor(self) -> Editor:
+        return self.query_one(Editor)
+
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Lines(id="head", has_cursor=False, is_wrapped=True)
             yield Lines(id="exactly", has_cursor=False, is_wrapped=True)
-            yield TextArea(id="editor", language="json", soft_wrap=True)
+            yield Editor(id="editor")
             yield Static(id="answers", markup=False)
-            yield Input(id="field", compact=True)
+            yield Field(id="field")
             yield Static(id="said", markup=False)
 
     def on_mount(self) -> None:
@@ -190,20 +174,11 @@ class QuestionScreen(ModalScreen[str | None]):
         if found is None:
             self._leave_word("This question isn't there any more.")
             return
-        asked, run = found[1], self.app.seen[self.run_id]
-        if asked.answer is not None:
-            what = _VERDICTS[asked.answer.verdict] or f"Answered {asked.answer.text!r}"
-            who = _WHO.get(asked.answer.by, f"by {asked.answer.by}")
-            self._leave_word(f"{what} {who}. Nothing left to do here.")
-        elif asked.voided is not None:
-            self._leave_word(f"It no longer stands: {asked.voided}. Where it still matters it is asked anew.")
-        elif run.state is not None and run.state.ended is not None:
-            self._leave_word(f"The run has ended ({run.name}). Nothing left to do here.")
-        elif self.question_id not in run.waiting:
-            self._leave_word("Answered from elsewhere; the run takes it as soon as it goes on.")
+        if said := over(self.app.seen[self.run_id], found[1]):
+            self._leave_word(said)
 
     def _leave_word(self, said: str) -> None:
-        self._is_gone = True
+        self._is_gone, self._at = True, 0
         self.query_one(Vertical).styles.opacity = 0.6
         self._say(f"{said} esc closes.")
         self._draw_answers()
@@ -215,60 +190,18 @@ class QuestionScreen(ModalScreen[str | None]):
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        if self._is_gone or self._asked is None:
-            return (Choice("question.later", "close", "later"),)
-        question, later = self.question, Choice("question.later", "later", "later")
-        if not question.is_yes_no:
-            if not question.choices:
-                return (Choice("question.take", "answer …", "write"), later)
-            named = (
-                Choice(f"question.choice_{n}", each, f"pick({n})")
-                for n, each in enumerate(question.choices, 1)
-            )
-            return (later, *named)
-        kind = question.subject.kind
-        more = (
-            [Choice("question.many", "yes to the next N…", "many")]
-            if kind == "call" and question.subject.destination
-            else []
-        )
-        edit = [Choice("question.edit", "edit", "edit")] if kind in ("call", "plan") else []
-        return (
-            Choice("question.no", "no", "no"),
-            Choice("question.yes", "yes, once" if kind == "call" else "yes", "yes"),
-            *more,
-            *edit,
-            Choice("question.because", "no, because…", "because"),
-            later,
-        )
+        return (CLOSE,) if self._is_gone or self._asked is None else offered(self.question)
 
     def _draw_answers(self) -> None:
-        shown = []
-        for number, choice in enumerate(self.choices):
-            said = f"{self.app.key_of(choice.key)} {choice.said}"
-            shown.append(
-                Part(
-                    f"▌{said}▐" if number == self._at else f" {said} ",
-                    "accent" if number == self._at else "plain",
-                )
-            )
         unseen = self.query_one("#exactly", Lines).unseen
-        more = (
-            Part(f"   {several(unseen, 'line')} below, not seen yet · pgdn", "attention")
-            if unseen
-            else Part("")
-        )
-        self.query_one("#answers", Static).update(drawn(line(*shown), line(Part(self._since(), "dim"), more)))
+        more = f"   {several(unseen, 'line')} below, not seen yet · pgdn" if unseen else ""
+        row = choice_row(self.choices, self._at, self.app.key_of)
+        below = line(Part(self._waits(), "dim"), Part(more, "attention"))
+        self.query_one("#answers", Static).update(drawn(row, below))
 
-    def _since(self) -> str:
+    def _waits(self) -> str:
         found = self._asked
-        if found is None or self._is_gone:
-            return ""
-        asked, now = found[1], self.app.now()
-        until = asked.question.expires_at
-        left = f"expires in {span(until - now)}, then asked anew" if until is not None else ""
-        asked_at = f"asked {since_then(asked.asked_at, now)}"
-        return " · ".join(word for word in ("nothing happens until you answer", asked_at, left) if word)
+        return "" if found is None or self._is_gone else waits(found[1], self.app.now())
 
     def action_step(self, by: int) -> None:
         if self._is_dead():
@@ -280,13 +213,12 @@ class QuestionScreen(ModalScreen[str | None]):
         """Enter: in the field it submits, else it is the answer under the cursor."""
         if self._is_dead():
             return
-        if self._submitted is not None:
+        if self._field.is_open:
             self._submit()
-            return
-        if self.query_one("#editor").display:
-            self.query_one("#editor", TextArea).insert("\n")
-            return
-        await self.run_action(self.choices[self._at].action)
+        elif self._editor.is_open:
+            self._editor.insert("\n")
+        else:
+            await self.run_action(self.choices[self._at].action)
 
     @property
     def takes_keys(self) -> bool:
@@ -305,7 +237,7 @@ class QuestionScreen(ModalScreen[str | None]):
 
     @property
     def _is_writing(self) -> bool:
-        return self._submitted is not None or bool(self.query_one("#editor").display)
+        return self._field.is_open or self._editor.is_open
 
     def action_no(self) -> None:
         if self._may_answer() and self.question.is_yes_no:
@@ -329,11 +261,11 @@ class QuestionScreen(ModalScreen[str | None]):
 
     def action_write(self) -> None:
         if self._may_answer():
-            self._write("your answer", self._text)
+            self._field.open("your answer", self._text)
 
     def action_because(self) -> None:
         if self._may_answer() and self.question.is_yes_no:
-            self._write("why not; the agent reads it", self._denied)
+            self._field.open("why not; the agent reads it", self._denied)
 
     def action_many(self) -> None:
         if self._may_answer() and any(choice.action == "many" for choice in self.choices):
@@ -341,7 +273,7 @@ class QuestionScreen(ModalScreen[str | None]):
             self._say(
                 f"covers the next N questions of {subject.tool} to {subject.destination}; texts may differ"
             )
-            self._write("how many, this one included", self._many)
+            self._field.open("how many, this one included", self._many)
 
     def _text(self, text: str) -> Reply | str:
         return Answer(question=self.question.id, digest=self.question.digest, text=text)
@@ -356,35 +288,27 @@ class QuestionScreen(ModalScreen[str | None]):
 
     # --- writing --------------------------------------------------------------------------------------------
 
-    def _write(self, what: str, made: Callable[[str], Reply | str]) -> None:
-        field = self.query_one("#field", Input)
-        self._submitted, field.placeholder, field.value, field.display = made, what, "", True
-        field.focus()
-
     def _submit(self) -> None:
-        assert self._submitted is not None
-        made = self._submitted(self.query_one("#field", Input).value)
+        made = self._field.made()
         if isinstance(made, str):
             self._say(made)
-            return
-        self._send(made)
+        else:
+            self._send(made)
 
     def action_edit(self) -> None:
         if not self._may_answer() or not any(choice.action == "edit" for choice in self.choices):
             return
-        editor = self.query_one("#editor", TextArea)
-        editor.text = exactly_json(self.question) if self._edit is None else json.dumps(self._edit, indent=2)
-        editor.display, self.query_one("#exactly").display = True, False
-        editor.focus()
+        self.query_one("#exactly").display = False
+        self._editor.open(self.question.subject.args if self._edit is None else self._edit)
         self._say("ctrl+s takes your edit and asks again · esc drops it")
 
     def action_save(self) -> None:
         """What was edited takes the place of what was asked; nothing is answered by that."""
-        editor, found = self.query_one("#editor", TextArea), self._asked
-        if not editor.display or found is None:
+        found = self._asked
+        if not self._editor.is_open or found is None:
             return
         try:
-            edit: JsonValue = json.loads(editor.text)
+            edit = self._editor.read()
         except (ValueError, RecursionError) as error:
             self._say(f"that is no JSON: {error}")
             return
@@ -399,16 +323,16 @@ class QuestionScreen(ModalScreen[str | None]):
         self._wake()
 
     def _close_editor(self) -> None:
-        self.query_one("#editor").display, self.query_one("#exactly").display = False, True
+        self._editor.close()
+        self.query_one("#exactly").display = True
 
     # --- leaving --------------------------------------------------------------------------------------------
 
     def action_later(self) -> None:
         """One level back: out of the field, out of the editor, out of the question."""
-        if self._submitted is not None:
-            self._submitted = None
-            self.query_one("#field").display = False
-        elif self.query_one("#editor").display:
+        if self._field.is_open:
+            self._field.close()
+        elif self._editor.is_open:
             self._close_editor()
         else:
             self.dismiss(None)

@@ -1,0 +1,64 @@
+"""Where a person writes in a question: one line for words, and arguments as JSON. Closed until opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from pydantic import JsonValue
+from textual.widgets import Input, TextArea
+
+from autoagent.console.arguments import as_json
+from autoagent.console.replying import Reply
+
+
+class Field(Input):
+    """One line, for what an answer needs in words."""
+
+    DEFAULT_CSS = "Field { display: none; height: 1; }"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, compact=True)
+        self._made: Callable[[str], Reply | str] | None = None
+
+    @property
+    def is_open(self) -> bool:
+        return self._made is not None
+
+    def open(self, what: str, made: Callable[[str], Reply | str]) -> None:
+        """Ask for `what`. `made`: the answer that a text is, or what is wrong with the text."""
+        self._made, self.placeholder, self.value, self.display = made, what, "", True
+        self.focus()
+
+    def close(self) -> None:
+        self._made, self.display = None, False
+
+    def made(self) -> Reply | str:
+        """The answer that stands in it, or what is wrong with it."""
+        assert self._made is not None
+        return self._made(self.value)
+
+
+class Editor(TextArea):
+    """A value as JSON, to be edited."""
+
+    DEFAULT_CSS = "Editor { display: none; height: 1fr; }"
+
+    def __init__(self, *, id: str) -> None:
+        super().__init__(id=id, language="json", soft_wrap=True)
+
+    @property
+    def is_open(self) -> bool:
+        return bool(self.display)
+
+    def open(self, value: JsonValue) -> None:
+        self.text, self.display = as_json(value), True
+        self.focus()
+
+    def close(self) -> None:
+        self.display = False
+
+    def read(self) -> JsonValue:
+        """What stands in it. Raises `ValueError` or `RecursionError` where that is no JSON."""
+        value: JsonValue = json.loads(self.text)
+        return value
