@@ -34,7 +34,10 @@ def bound_secrets(
     found: list[BoundSecret] = []
     for name, host in bound.items():
         table = tables.get(name, SecretSettings())
-        value = _value(name, host, table, environment, home / FILE_NAME)
+        value = _value(name, table, environment, home / FILE_NAME)
+        if not value:
+            remedy = _remedy(name, table, home / FILE_NAME)
+            raise UsageError(f"the goal binds the secret {name} to {host}, and it isn't set; {remedy}")
         if len(value) < SHORTEST:
             raise UsageError(
                 f"the secret {name} has less than {SHORTEST} characters: it could not be told from other "
@@ -56,8 +59,14 @@ def _refuse_rivals(found: list[BoundSecret]) -> None:
             )
 
 
-def _value(name: str, host: str, table: SecretSettings, environment: Mapping[str, str], file: Path) -> str:
-    """Raises `UsageError`."""
+def how_to_set(name: str, table: SecretSettings, environment: Mapping[str, str], home: Path) -> str | None:
+    """What to do so that a secret can be had; `None` where it can. Raises `UsageError` as `bound_secrets`."""
+    file = home / FILE_NAME
+    return None if _value(name, table, environment, file) else _remedy(name, table, file)
+
+
+def _value(name: str, table: SecretSettings, environment: Mapping[str, str], file: Path) -> str:
+    """Empty where it isn't set. Raises `UsageError` for a source that can't be read."""
     key = table.key or name
     sources: dict[str, Callable[[], str]] = {
         "env": lambda: environment.get(key, ""),
@@ -67,13 +76,17 @@ def _value(name: str, host: str, table: SecretSettings, environment: Mapping[str
     for source in ("env", "file") if table.source is None else (table.source,):
         if value := sources[source]().strip():
             return value
+    return ""
+
+
+def _remedy(name: str, table: SecretSettings, file: Path) -> str:
+    key = table.key or name
     where = {
         "env": f"set the variable {key}",
         "file": f"put a line '{key} = \"...\"' into {file} (chmod 600)",
         "keyring": f"run: keyring set {SERVICE} {key}",
     }
-    remedy = where[table.source] if table.source else f"{where['env']}, or {where['file']}"
-    raise UsageError(f"the goal binds the secret {name} to {host}, and it isn't set; {remedy}")
+    return where[table.source] if table.source else f"{where['env']}, or {where['file']}"
 
 
 def _in_file(path: Path, key: str) -> str:

@@ -389,7 +389,8 @@ def test_memory_is_noted_found_shown_and_forgotten(desk: Desk) -> None:
 def test_plugins_are_listed_without_being_imported(desk: Desk) -> None:
     """Name, package, version, target."""
     assert {"files", "memory", "python"} <= {plugin["name"] for plugin in desk.json("plugins", "list")}
-    assert re.search(r"^files +autoagent ", desk("plugins", "list"), re.MULTILINE)
+    assert re.match(r"plugin +package +enabled +code", shown := desk("plugins", "list"))
+    assert re.search(r"^files +autoagent ", shown, re.MULTILINE)
 
 
 def test_doctor_without_a_model_names_the_recorded_way(desk: Desk) -> None:
@@ -414,6 +415,20 @@ def test_doctor_looks_at_the_rest_where_the_settings_are_broken(desk: Desk) -> N
     assert status == 1
     assert re.search(r"^missing +config +.*unknown table \[modles\]", out, re.MULTILINE)
     assert re.search(r"^ok +memory ", out, re.MULTILINE)
+
+
+def test_doctor_says_which_secrets_are_set(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A row a table, without the secret; where it isn't set, how to set it."""
+    home().mkdir(exist_ok=True)
+    (home() / "config.toml").write_text('[secrets.HELD]\nsource = "env"\n[secrets.LOST]\n')
+    monkeypatch.setenv("HELD", "as long as a secret")
+
+    status_of(["doctor"])
+
+    out = desk.capture.readouterr().out
+    assert re.search(r"^ok +secret HELD +it is set$", out, re.MULTILINE)
+    assert re.search(r"^missing +secret LOST +it isn't set: set the variable LOST, or put", out, re.MULTILINE)
+    assert "as long as" not in out
 
 
 def test_an_answer_that_no_run_has_taken_yet_is_shown(desk: Desk) -> None:

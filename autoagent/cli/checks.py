@@ -65,6 +65,7 @@ async def all_checks(home: Path, settings: Settings) -> list[Check]:
         *plugins_incomplete(),
         *plugins_of_every_run(settings),
         *plugins_configured(settings),
+        *secrets_kept(home, settings),
         disk_has_room(home),
     ]
 
@@ -246,6 +247,19 @@ def plugins_configured(settings: Settings) -> Iterator[Check]:
     for name, problem in configured(settings, os.environ):
         said = problem or f"configured in [plugins.{name}] of {settings.path}"
         yield Check(f"plugin {name}", not problem, said, is_needed=False)
+
+
+def secrets_kept(home: Path, settings: Settings) -> Iterator[Check]:
+    """A row for each secret that config.toml has a table for; others are named by goals only."""
+    from autoagent.vault import how_to_set
+
+    for name, table in settings.secrets.items():
+        try:
+            remedy = how_to_set(name, table, os.environ, home)
+        except UsageError as error:
+            remedy = str(error)
+        said = f"it isn't set: {remedy}" if remedy else "it is set"
+        yield Check(f"secret {name}", not remedy, said, is_needed=False)
 
 
 def build_image(settings: Settings) -> str:

@@ -36,7 +36,11 @@ def list_plugins(as_json: options.AsJson = False) -> None:
     if as_json:
         out_json([asdict(plugin) for plugin in found])
     else:
-        out(*columns((Part(p.name), Part(f"{p.package} {p.version}"), *_state(p)) for p in found))
+        heading = tuple(
+            Part(word, "dim") for word in ("plugin", "package", "enabled", "code or what it lacks")
+        )
+        rows = ((Part(p.name), Part(f"{p.package} {p.version}"), *_state(p)) for p in found)
+        out(*columns([heading, *rows]))
 
 
 def _state(plugin: Installed) -> tuple[Part, Part]:
@@ -45,7 +49,7 @@ def _state(plugin: Installed) -> tuple[Part, Part]:
 
     if plugin.lacks:
         return Part("incomplete", "attention"), Part(f"needs {', '.join(plugin.lacks)}: {plugin.install}")
-    how = {"always": "enabled", "by name": "by name"}.get(plugin.enabled, f"with {plugin.enabled}")
+    how = {"always": "always", "by name": "by name"}.get(plugin.enabled, f"with {plugin.enabled}")
     return Part(how), Part(plugin.target, "dim")
 
 
