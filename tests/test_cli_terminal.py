@@ -116,7 +116,7 @@ async def test_an_edited_plan_is_compared_and_needs_its_own_yes(cli: Cli) -> Non
         terminal.type("y\n")
         assert await terminal.end() == 0
 
-    assert '+    "title": "Mine"' in terminal.lines
+    assert '│ +    "title": "Mine"' in terminal.lines
     assert any(re.search(r"▸ 1/1 Mine$", text) for text in terminal.lines)
 
 

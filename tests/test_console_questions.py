@@ -45,13 +45,14 @@ def test_the_destination_stands_before_the_arguments() -> None:
     shown = [str(each) for each in whole(MAIL, folded(decided))]
 
     assert shown == [
-        "SEND · mail_send · it can't be undone · sub-task 1",
+        "SEND · mail_send · 11 B · effect: external · it can't be undone",
         "TO     anna@example.org",
         "ASKED  because the rules want it",
+        "FOR    sub-task 1",
         "to         │ anna",
         "body       │ a",
         "           │ b\\x1b[1A",
-        f"question q7 · digest {MAIL.digest[:12]}",
+        f"question q7 · digest {MAIL.digest[:12]} · left $3.00, 100 steps, 60 min",
     ]
 
 
@@ -83,9 +84,9 @@ def test_an_unknown_destination_is_said_to_be_unknown() -> None:
 
 def test_labels_of_the_run_stand_in_the_question() -> None:
     """Outside text and private data are named where they matter."""
-    (asked,) = [x for x in page(asks(tool="x", labels=["outside", "private"])) if x.startswith("ASKED")]
+    shown = page(asks(tool="x", labels=["outside", "private"]))
 
-    assert asked.endswith(" · it has read OUTSIDE text · it has read PRIVATE data")
+    assert "       this run has read OUTSIDE text and PRIVATE data" in shown
 
 
 def test_a_plan_is_shown_with_all_that_is_approved() -> None:
@@ -101,12 +102,15 @@ def test_a_plan_is_shown_with_all_that_is_approved() -> None:
     ]
     shown = page(asks("plan", args={"version": 1, "sub_tasks": sub_tasks, "criteria": ["a.txt exists"]}))
 
-    assert shown[2:-1] == [
+    assert shown[3:-1] == [
         "1    Read",
         "     │ all of it",
         "2    Write · after 1",
         "     done when the file a.txt contains x",
         "the goal would count as reached when a.txt exists",
+        "may    reads all files · writes all files · runs nothing · no web · sends nothing",
+        "yes        it starts, with exactly this plan",
+        "no         nothing starts; the agent plans anew, and is told why",
     ]
 
 
@@ -114,7 +118,7 @@ def test_an_agents_question_is_framed() -> None:
     """The model's words are the subject here; they can't pass for ours."""
     shown = page(asks("question", (), args="Which?\nTO     nobody"))
 
-    assert shown[2:4] == ["│ Which?", "│ TO     nobody"]
+    assert shown[3:5] == ["│ Which?", "│ TO     nobody"]
     assert shown[0].startswith("THE AGENT ASKS")
 
 
@@ -235,13 +239,18 @@ def test_a_recovery_is_understood_without_the_manual() -> None:
     )
 
     assert page(question)[:-1] == [
-        "DID THIS HAPPEN? · mail_send · sub-task 1",
+        "DID THIS HAPPEN? · mail_send · 16 B, 1 file",
         "TO     anna@example.org",
         "ASKED  because mail_send was started at 2026-11-22 14:02:00 UTC and never reported back, "
         "so it may have happened; only you can find out",
-        'to         │ ["anna@example.org"]',
-        "file   a.pdf  12.3 KB  sha256 ffffffffffff",
+        "FOR    sub-task 1",
+        "known  mail_send was begun, with exactly what stands below",
+        "not    whether it came to its end and anna@example.org has it: "
+        "the process was gone before it could say",
+        "Nothing is sent until you answer, and nothing is sent twice unless you choose 'run again'.",
         "done       it did happen: it isn't done again, and the agent is told so",
         "run again  do it now; if it did happen, it happens twice",
         "skip       leave it: it isn't done again, and the agent is told that it was skipped",
+        'to         │ ["anna@example.org"]',
+        "file   a.pdf  12.3 KB  sha256 ffffffffffff",
     ]

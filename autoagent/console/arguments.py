@@ -16,7 +16,13 @@ _WIDEST = 20
 
 
 def arguments(args: Mapping[str, JsonValue], most: int | None = None) -> Iterator[Line]:
-    """`name │ value` for each, further lines of the value beneath it; at most `most` lines of one value."""
+    """`name │ value` for each, further lines of the value beneath it; at most `most` lines of one value.
+
+    What holds nothing is left out; an empty text says so, since it can empty a file.
+    """
+    args = {name: value for name, value in args.items() if value not in (None, [], {})}
+    if not args:
+        yield line(Part("(no arguments)", "dim"))
     longest = max((len(Part(name).shown) for name in args), default=0)
     columns = min(max(longest, _COLUMNS), _WIDEST)
     for name, value in args.items():
@@ -30,6 +36,9 @@ def as_json(value: JsonValue) -> str:
 
 def _argument(name: str, value: JsonValue, columns: int, most: int | None) -> Iterator[Line]:
     text = value if isinstance(value, str) else _briefly(value)
+    if not text:
+        yield line(Part(f"{Part(name).shown:<{columns}} ", "dim"), Part("│ (empty)", "dim"))
+        return
     lines = text.expandtabs(4).split("\n")
     shown = lines if most is None or len(lines) <= most else lines[: most - 1]
     frame = Part("│ ", "dim")

@@ -19,6 +19,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from autoagent.commands import Answer, Approve, Deny
+from autoagent.console.beside import edited
 from autoagent.console.keyboard import forget_typed, read_line
 from autoagent.console.line import Line, Part, line
 from autoagent.console.question import exactly_json, whole
@@ -174,10 +175,5 @@ def _prompt(question: Question) -> Line:
 
 
 def _compared(question: Question, edit: JsonValue) -> Iterator[Line]:
-    import difflib
-
-    asked = exactly_json(question).split("\n")
-    edited = json.dumps(edit, ensure_ascii=False, indent=2).split("\n")
-    for row in difflib.unified_diff(asked, edited, "asked", "edited", lineterm=""):
-        yield line(row)
+    yield from edited(question.subject.args, edit)
     yield line("y allows what was edited")

@@ -1,4 +1,4 @@
-"""A question as a person sees it, drawn from the record alone: destination first, then exactly what is asked.
+"""A question as a person sees it, drawn from the record alone: whom it reaches, then exactly what is asked.
 
 The model's words are shown only where they are the subject, and framed.
 """
@@ -6,26 +6,21 @@ The model's words are shown only where they are the subject, and framed.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from decimal import Decimal
 from textwrap import wrap
 
 from pydantic import JsonValue
 
-from autoagent.console.arguments import arguments, as_json
-from autoagent.console.figures import several, size
+from autoagent.console.arguments import as_json
+from autoagent.console.asked import Page, in_full
+from autoagent.console.figures import money, several, size
 from autoagent.console.line import Line, Part, block, dotted, line, short
-from autoagent.console.verdicts import verdict_rows
-from autoagent.errors import StoreUnavailable
-from autoagent.goal import SubTask, described
-from autoagent.outcome import results
-from autoagent.past.changes import PathChange, changes
-from autoagent.paths import spelled
-from autoagent.questions import Question, Subject, answering
+from autoagent.events import Label
+from autoagent.questions import Question, answering
 from autoagent.state import RunState
-from autoagent.trees import ObjectSource, TreeEntry, load_tree
+from autoagent.trees import ObjectSource
 
-_LONGEST_LINE = 300
-"""Characters of one line of a file."""
 _SUBJECTS = {
     "plan": "THE PLAN, before anything starts",
     "task": "START A SUB-TASK",
@@ -37,20 +32,13 @@ _SUBJECTS = {
     "folder": "YOUR FILES AND THE AGENT'S DIFFER",
 }
 _EFFECTS = {"read": "FETCH", "write": "CHANGE FILES", "external": "SEND"}
-_MEANINGS = {
-    ("recovery", "done"): "it did happen: it isn't done again, and the agent is told so",
-    ("recovery", "run again"): "do it now; if it did happen, it happens twice",
-    ("recovery", "skip"): "leave it: it isn't done again, and the agent is told that it was skipped",
-    ("folder", "mine"): "yours stays; the agent's version is dropped",
-    ("folder", "theirs"): "the agent's version takes its place; yours is dropped",
-    ("folder", "both"): "yours stays, and the agent's is put beside it under a name of its own",
+_EFFECTS_SAID = {
+    "read": "effect: read",
+    "write": "effect: write · undo takes it back",
+    "external": "effect: external · it can't be undone",
 }
-"""(kind, choice) -> what it brings about."""
+_READ: tuple[tuple[Label, str], ...] = (("outside", "OUTSIDE text"), ("private", "PRIVATE data"))
 _SHORT_WHY, _WRAPPED = 300, 100
-_CHANGED_PATHS = 20
-_DIFFERING_LINES = 20
-"""Shown of one path."""
-_NAME_COLUMNS = 10
 _OTHER_LETTERS = 4
 """Named, of one destination."""
 _LONGEST_DESTINATION = 120
@@ -81,81 +69,53 @@ def answers(question: Question) -> str:
 
 
 def head(question: Question, state: RunState) -> Iterator[Line]:
-    """What is asked, who is reached, and why."""
+    """What is asked with its effect, who is reached, and why."""
     subject = question.subject
     tool = line(short(subject.tool, 60)) if subject.tool is not None else None
-    sub_task = f"sub-task {question.sub_task}" if question.sub_task is not None else None
-    yield dotted(line(Part(_what(question, state), "attention")), tool, _undo(question, state), sub_task)
+    what = line(Part(_what(question, state), "attention"))
+    yield dotted(what, tool, _amount(question), _effect(question, state))
     if _reaches(question):
-        yield _field("TO", _to(question))
+        named = Part("  named in your goal" if _is_named(question, state) else "", "dim")
+        yield _field("TO", _to(question), named)
         yield from (_field("", Part(said, "bad")) for said in _other_letters(subject.destination or ""))
-    yield _field("ASKED", "because ", short(question.why, _SHORT_WHY), *_labels(question))
+    yield _field("ASKED", "because ", short(question.why, _SHORT_WHY))
     if len(question.why) > _SHORT_WHY:  # how a tool has changed: all of that is allowed by a yes
         yield from block("\n".join(wrap(question.why, _WRAPPED)))
+    if read := [*_read(question, state)]:
+        yield _field("", *read)
 
 
-def exactly(question: Question, objects: ObjectSource | None = None) -> Iterator[Line]:
-    """The exact arguments, all of them: what an answer authorises. With `objects`, what in them differs."""
-    subject = question.subject
-    if subject.kind == "folder":
-        yield from _versions(subject, objects)
-    elif subject.kind in ("plan", "task"):
-        yield from _sub_tasks(subject.args)
-    elif isinstance(subject.args, Mapping):
-        yield from arguments(subject.args)
-    elif subject.args is not None:
-        yield from block(subject.args if isinstance(subject.args, str) else as_json(subject.args))
-    for path, sha256 in subject.files.items():
-        length = question.explained.sizes.get(path)
-        amount = f"  {size(length)}" if length is not None else ""
-        yield _field("file", path, amount, Part(f"  sha256 {sha256[:12]}", "dim"))
+def whole(question: Question, state: RunState, objects: ObjectSource | None = None) -> Iterator[Line]:
+    """Everything that stands before the answers: head, who asks, what exactly, what is left, the digest."""
+    yield from head(question, state)
+    if (asking := asks(question, state)) is not None:
+        yield _field("FOR", "sub-task ", asking)
+    yield from in_full(question, state, Page(objects))
+    if question.expires_at is not None:
+        yield line(f"can be answered until {question.expires_at.astimezone():%Y-%m-%d %H:%M}")
+    yield line(Part(f"question {question.id} · digest {question.digest[:12]} · {left(state)}", "dim"))
+
+
+def asks(question: Question, state: RunState) -> str | None:
+    """The sub-task that asks, with its title, and the step; `None` where the whole run asks."""
+    if question.sub_task is None:
+        return None
+    asked, lane = state.questions.get(question.id), state.lanes.get(question.lane or "")
+    title = f" {lane.task.title}" if lane is not None else ""
+    return f"{question.sub_task}{title}" + (f" · step {asked.step}" if asked is not None else "")
+
+
+def left(state: RunState) -> str:
+    """What there still is of the limits."""
+    limits = state.limits
+    usd, steps = max(limits.usd - state.usd, Decimal(0)), max(limits.steps - state.steps, 0)
+    minutes = max(float(limits.minutes) - state.seconds / 60, 0)
+    return f"left {money(usd)}, {several(steps, 'step')}, {minutes:.0f} min"
 
 
 def exactly_json(question: Question) -> str:
     """The arguments as JSON, to be edited."""
     return as_json(question.subject.args)
-
-
-def whole(question: Question, state: RunState, objects: ObjectSource | None = None) -> Iterator[Line]:
-    """Head, arguments, what each choice means, and digest: everything that stands before the answers."""
-    yield from head(question, state)
-    yield from exactly(question, objects)
-    yield from rest(question, state, objects)
-    yield from meanings(question)
-    yield line(Part(f"question {question.id} · digest {question.digest[:12]}", "dim"))
-
-
-def rest(question: Question, state: RunState, objects: ObjectSource | None = None) -> Iterator[Line]:
-    """What else a person needs to answer: before the end, the verdicts and what has changed."""
-    if question.subject.kind == "finish":
-        yield from verdict_rows(results(state))
-        yield from _work_done(question.subject, state, objects)
-
-
-def meanings(question: Question) -> Iterator[Line]:
-    """What each choice brings about, and until when it can be made."""
-    for choice in question.choices:
-        if meaning := _MEANINGS.get((question.subject.kind, choice)):
-            yield line(Part(f"{choice:<{_NAME_COLUMNS}} ", "accent"), meaning)
-    if question.expires_at is not None:
-        yield line(f"can be answered until {question.expires_at.astimezone():%Y-%m-%d %H:%M}")
-
-
-def _work_done(subject: Subject, state: RunState, objects: ObjectSource | None) -> Iterator[Line]:
-    """What the run has changed so far, in the tree that would be the last."""
-    if objects is None:
-        return
-    try:
-        start, now = load_tree(state.start_tree, objects), load_tree(subject.tree or "", objects)
-    except StoreUnavailable as error:
-        yield line(f"what has changed can't be read: {error}")
-        return
-    found = changes(start, now)
-    for each in found[:_CHANGED_PATHS]:
-        yield _field(each.change, spelled(each.path))
-    if (left := len(found) - _CHANGED_PATHS) > 0:
-        yield line(Part(f"… {several(left, 'more path')}", "dim"))
-    yield line(Part(f"autoagent diff {state.run_id} shows the lines", "dim"))
 
 
 def _what(question: Question, state: RunState) -> str:
@@ -165,9 +125,27 @@ def _what(question: Question, state: RunState) -> str:
     return _EFFECTS[call.decided.effect] if call is not None else "CALL"
 
 
-def _undo(question: Question, state: RunState) -> str | None:
-    call = state.calls.get(question.subject.call or "")
-    return "it can't be undone" if call is not None and call.decided.effect == "external" else None
+def _effect(question: Question, state: RunState) -> str | None:
+    call = state.calls.get(question.subject.call or "") if question.subject.tool is not None else None
+    return _EFFECTS_SAID[call.decided.effect] if call is not None else None
+
+
+def _amount(question: Question) -> str | None:
+    """How much would be sent: the texts of the arguments, and the files."""
+    subject = question.subject
+    if subject.destination is None or subject.tool is None:
+        return None
+    files = f", {several(len(subject.files), 'file')}" if subject.files else ""
+    return f"{size(_bytes(subject.args))}{files}"
+
+
+def _bytes(value: JsonValue) -> int:
+    """Of all texts in a value."""
+    if isinstance(value, str):
+        return len(value.encode("utf-8", "replace"))
+    if isinstance(value, list):
+        return sum(_bytes(each) for each in value)
+    return sum(_bytes(each) for each in value.values()) if isinstance(value, dict) else 0
 
 
 def _reaches(question: Question) -> bool:
@@ -182,6 +160,12 @@ def _to(question: Question) -> Part:
     return Part(destination) if destination else Part("somebody unknown", "bad")
 
 
+def _is_named(question: Question, state: RunState) -> bool:
+    """Whether the goal names this very receiver; never where policy says that it doesn't."""
+    named = {one for each in state.goal.allow.send.values() for one in each} if state.started else set()
+    return question.subject.destination in named and "not named in your goal" not in question.why
+
+
 def _other_letters(destination: str) -> Iterator[str]:
     """Letters beyond ASCII by their names: some look like others, and lead to somebody else."""
     letters = [char for char in dict.fromkeys(destination) if not char.isascii()]
@@ -191,63 +175,17 @@ def _other_letters(destination: str) -> Iterator[str]:
         yield f"and {len(letters) - _OTHER_LETTERS} more letters beyond ASCII"
 
 
-def _labels(question: Question) -> tuple[Part, ...]:
-    said = {"outside": " · it has read OUTSIDE text", "private": " · it has read PRIVATE data"}
-    return tuple(Part(said[label], "outside") for label in question.subject.labels if label in said)
+def _read(question: Question, state: RunState) -> Iterator[Part]:
+    """What the run has read that makes a difference, and what brought it in first."""
+    found = [(label, said) for label, said in _READ if label in question.subject.labels]
+    for number, (label, said) in enumerate(found):
+        origin = state.origins.get(label)
+        yield Part(f"{' and ' if number else 'this run has read '}{said}", "outside")
+        if origin is not None:
+            yield Part(f" (step {origin.step}, ")
+            yield short(origin.what, 60)
+            yield Part(")")
 
 
 def _field(name: str, *parts: str | Part) -> Line:
     return line(Part(f"{name:<7}", "dim"), *parts)
-
-
-def _versions(subject: Subject, objects: ObjectSource | None) -> Iterator[Line]:
-    """Each path that both changed: how large the two are, and the lines that differ."""
-    args = subject.args if isinstance(subject.args, Mapping) else {}
-    found = args.get("paths")
-    paths = [str(path) for path in found] if isinstance(found, list) else []
-    if objects is None:
-        yield from (_field("path", path) for path in paths)
-        return
-    try:
-        yours, agents = load_tree(str(args.get("yours")), objects), load_tree(subject.tree or "", objects)
-        for path in paths:
-            yield from _compared(PathChange(path, yours.entries.get(path), agents.entries.get(path)), objects)
-    except StoreUnavailable as error:
-        yield line(f"the two versions can't be read: {error}")
-    else:
-        yield line(Part("lines with - are yours, lines with + the agent's", "dim"))
-
-
-def _compared(change: PathChange, objects: ObjectSource) -> Iterator[Line]:
-    from autoagent.past.patch import patch  # 4 ms, and most questions compare nothing
-
-    sizes = f" · yours {_held(change.was)} · the agent's {_held(change.now)}"
-    yield _field("path", change.path, Part(sizes, "dim"))
-    lines = patch(change, objects).lines
-    for text in lines[:_DIFFERING_LINES]:
-        yield line(Part("│ ", "dim"), text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…")
-    if (left := len(lines) - _DIFFERING_LINES) > 0:
-        yield line(Part(f"│ … {several(left, 'more line')}", "dim"))
-
-
-def _held(entry: TreeEntry | None) -> str:
-    if entry is None:
-        return "is not there"
-    return size(entry.size) if entry.kind == "file" else f"is a {entry.kind}"
-
-
-def _sub_tasks(args: JsonValue) -> Iterator[Line]:
-    """A plan, or one sub-task, with all that its approval covers."""
-    shown = args if isinstance(args, dict) else {}
-    rows = shown.get("sub_tasks", [args])
-    for row in rows if isinstance(rows, list) else ():
-        sub_task = SubTask.model_validate(row)
-        after = f"after {', '.join(sub_task.depends_on)}" if sub_task.depends_on else None
-        yield dotted(line(Part(f"{Part(sub_task.id).shown:<4} ", "accent"), sub_task.title), after)
-        if sub_task.instructions:
-            yield from block(sub_task.instructions, before="     │ ")
-        for criterion in sub_task.done_when:
-            yield line(Part("     done when ", "dim"), described(criterion))
-    proposed = shown.get("criteria")
-    for text in proposed if isinstance(proposed, list) else ():
-        yield line(Part("the goal would count as reached when ", "dim"), str(text))

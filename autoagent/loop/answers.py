@@ -103,6 +103,17 @@ def is_former(asked: QuestionState, subject: Subject) -> bool:
     return asked.voided is None and is_unused and _is_about(asked.question, subject)
 
 
+def replaced(state: RunState, question: Question) -> QuestionState | None:
+    """The question that this one was asked in the place of, which became void; `None` where there is none."""
+    found = None
+    for asked in state.questions.values():
+        if asked.question.id == question.id:
+            break
+        if asked.voided is not None and _is_about(asked.question, question.subject):
+            found = asked
+    return found
+
+
 def _is_about(question: Question, subject: Subject) -> bool:
     """Whether an open question is about the same thing as `subject`, in another version."""
     known = question.subject

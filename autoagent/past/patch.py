@@ -37,8 +37,11 @@ def patch(change: PathChange, objects: ObjectSource) -> Patch:
     if not change.is_content:
         return Patch("none")
     was, now = _content(change.was, objects), _content(change.now, objects)
-    if was is None or now is None:
-        return Patch("large")
+    return Patch("large") if was is None or now is None else patch_of(was, now)
+
+
+def patch_of(was: bytes, now: bytes) -> Patch:
+    """The difference of two contents."""
     old, new = _lines_of(was), _lines_of(now)
     if old is None or new is None:
         return Patch("binary")

@@ -88,7 +88,7 @@ def apply(state: RunState, event: e.Event) -> RunState:
 def _question(state: RunState, event: e.QuestionAsked | e.QuestionAnswered | e.QuestionVoided) -> RunState:
     match event:
         case e.QuestionAsked():
-            asked = QuestionState(event.question, event.asked_at)
+            asked = QuestionState(event.question, event.asked_at, state.steps)
             return replace(state, questions=put(state.questions, event.question.id, asked), parked=None)
         case e.QuestionVoided():
             voided = replace(state.questions[event.question], voided=event.why)
@@ -138,7 +138,9 @@ _PlanEvent = e.MemoryRecalled | e.PlanMade | e.PlanRefused | e.PlanApproved | e.
 def _plan(state: RunState, event: _PlanEvent) -> RunState:
     match event:
         case e.MemoryRecalled():
-            return replace(labelled(state, event.labels), recalled=event.texts)
+            return replace(
+                labelled(state, event.labels, "what earlier runs remembered"), recalled=event.texts
+            )
         case e.PlanMade():
             plan = Plan(event.version, event.source, event.sub_tasks)
             replans = state.replans + event.is_replan
@@ -203,7 +205,8 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
             return replace(state, ended=ended, reported=told)
         case e.ToolsOpened():
             opened = put(state.opened, event.plugin, event)
-            return replace(labelled(state, event.labels), opened=opened, changed=_changed(state, event))
+            state = labelled(state, event.labels, f"the tools of {event.plugin}")
+            return replace(state, opened=opened, changed=_changed(state, event))
         case e.LimitsRaised():
             return replace(state, limits=event.limits)
         case e.PersonSaid(text=text):

@@ -9,7 +9,7 @@ from autoagent import events as e
 from autoagent.goal import SubTask
 from autoagent.growing import Log
 from autoagent.ids import fingerprint
-from autoagent.state.values import CallState, Held, LaneState, RunState, drop, put, replace
+from autoagent.state.values import CallState, Held, LaneState, Origin, RunState, drop, put, replace
 from autoagent.turns import Turn, requested_calls
 
 _RECENT = 8
@@ -81,7 +81,9 @@ def after_call(state: RunState, event: e.CallDecided | e.CallStarted | e.CallEnd
 def _call_ended(state: RunState, event: e.CallEnded) -> RunState:
     call = state.calls[event.call]
     state = replace(
-        labelled(state, event.labels), urls=state.urls.plus(event.urls), usd=state.usd + event.cost_usd
+        labelled(state, event.labels, _read_by(call.decided)),
+        urls=state.urls.plus(event.urls),
+        usd=state.usd + event.cost_usd,
     )
     if call.decided.script is not None:  # kept until its script ends: a second try reads it
         return replace(state, calls=put(state.calls, event.call, replace(call, ended=event)))
@@ -124,12 +126,19 @@ def _observed_call(state: RunState, lane: LaneState, decided: e.CallDecided, eve
     return put_lane(state, lane)
 
 
-def labelled(state: RunState, labels: tuple[e.Label, ...]) -> RunState:
-    """What was read stays read."""
-    if not labels:
+def labelled(state: RunState, labels: tuple[e.Label, ...], what: str) -> RunState:
+    """What was read stays read; `what` it was is kept of the first."""
+    fresh = {label: Origin(state.steps, what) for label in labels if label not in state.origins}
+    if not fresh:
         return state
-    outside, private = state.outside or "outside" in labels, state.private or "private" in labels
-    return replace(state, outside=outside, private=private)
+    origins = {**state.origins, **fresh}
+    return replace(state, outside="outside" in origins, private="private" in origins, origins=origins)
+
+
+def _read_by(decided: e.CallDecided) -> str:
+    """What a call reads: whom it asks, else which path, else the tool alone."""
+    path = decided.args.get("path")
+    return decided.destination or (path if isinstance(path, str) else "") or decided.tool
 
 
 def move_main(state: RunState, tree: str) -> RunState:
@@ -156,7 +165,9 @@ _LaneEvent = (
 def after_lane(state: RunState, event: _LaneEvent) -> RunState:
     match event:
         case e.SubTaskStarted():
-            return put_lane(labelled(state, event.labels), _new_lane(state, event))
+            return put_lane(
+                labelled(state, event.labels, "the names and sizes of its files"), _new_lane(state, event)
+            )
         case e.SubTaskEnded() if event.lane not in state.lanes:  # skipped before it began
             return put_lane(state, _unborn(state, event))
         case _:

@@ -86,11 +86,23 @@ class LaneState:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """What first gave a run one of its labels."""
+
+    step: int
+    """How many replies there were."""
+    what: str
+    """The page, file or tool; may hold names from outside."""
+
+
+@dataclass(frozen=True)
 class QuestionState:
     """A question and what became of it."""
 
     question: Question
     asked_at: datetime
+    step: int = 0
+    """How many replies there were."""
     answer: e.QuestionAnswered | None = None
     voided: str | None = None
 
@@ -172,6 +184,8 @@ class RunState:
     paused: bool = False
     outside: bool = False
     private: bool = False
+    origins: Mapping[e.Label, Origin] = field(default_factory=dict)
+    """Of each label that the run has: what it read first."""
     urls: Seen[str] = field(default_factory=Seen)
     """URLs that stand verbatim in what was read."""
     verdicts: Mapping[int, e.CriterionChecked] = field(default_factory=dict)

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 
+from autoagent.console.asked import Page, in_full
 from autoagent.console.figures import age, money
 from autoagent.console.line import Line, Part, Tone, columns, dotted, line, short
-from autoagent.console.question import exactly
 from autoagent.console.question import head as question_head
 from autoagent.console.verdicts import verdict_rows
 from autoagent.outcome import results
@@ -198,7 +198,7 @@ def preview(run: Seen | None, now: datetime) -> list[Line]:
             "closing this screen loses nothing",
             line(Part("a", "accent"), " answers"),
         )
-        shown = islice(exactly(asked.question), _FIRST_LINES)
+        shown = islice(in_full(asked.question, run.state, Page()), _FIRST_LINES)
         return [*question_head(asked.question, run.state), *shown, since]
     return [*_how_it_stands(run, run.state, now), *verdict_rows(results(run.state))]
 

@@ -19,9 +19,11 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from autoagent.commands import Answer, Approve, Deny
+from autoagent.console.asked import Page, exactly, in_full
+from autoagent.console.beside import edited as differing_values
 from autoagent.console.figures import several
 from autoagent.console.line import Line, Part, dotted, line, short
-from autoagent.console.question import exactly, head, meanings, rest
+from autoagent.console.question import asks, head, left
 from autoagent.console.replying import Reply
 from autoagent.errors import AutoagentError
 from autoagent.loop.answers import unusable
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
 DEAD_S = 0.5
 """Keys don't count until the question was seen so long, and none was typed so long."""
 _MOST_COVERED = 1000
+_FRAME = 5
+"""Columns of the frame and the scroll bar."""
+_DIFFERING_LINES = 400
+"""Shown of a path that two have changed."""
 
 
 class QuestionScreen(ModalScreen[str | None]):
@@ -137,8 +143,9 @@ class QuestionScreen(ModalScreen[str | None]):
         )
         frame = self.query_one(Vertical)
         said = f"{place} of {len(waiting)} waiting" if place else "no longer waiting"
-        frame.border_title = drawn(dotted(said, self.run_id, short(state.goal.goal, 60)))
-        frame.border_subtitle = f"digest {asked.question.digest[:12]}"
+        of = asks(asked.question, state) or state.goal.goal
+        frame.border_title = drawn(dotted(said, self.run_id, short(of, max(self.size.width - 30, 20))))
+        frame.border_subtitle = drawn(dotted(left(state), f"digest {asked.question.digest[:12]}"))
         top = self.query_one("#head", Lines)
         top.show_lines(list(head(asked.question, state)))
         self._fit_head()
@@ -157,16 +164,17 @@ class QuestionScreen(ModalScreen[str | None]):
         self.call_after_refresh(self._fit_head)
 
     def _body(self, question: Question, state: RunState) -> Iterator[Line]:
+        page = Page(self.app.journal.objects, self.size.width - _FRAME, _DIFFERING_LINES)
         if self._edit is not None:
             yield line(Part("as you edited it; y allows this", "accent"))
             edited = question.model_copy(
                 update={"subject": question.subject.model_copy(update={"args": self._edit})}
             )
-            yield from exactly(edited, self.app.journal.objects)
-            yield line(Part("it was", "dim"))
-        yield from exactly(question, self.app.journal.objects)
-        yield from rest(question, state, self.app.journal.objects)
-        yield from meanings(question)
+            yield from exactly(edited, state, page)
+            yield line(Part("what you changed", "dim"))
+            yield from differing_values(question.subject.args, self._edit, page.columns)
+            return
+        yield from in_full(question, state, page)
 
     def hear(self) -> None:
         """The runs are other than they were: answered elsewhere, expired, asked anew?"""

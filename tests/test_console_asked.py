@@ -1,0 +1,170 @@
+"""What a question asks about, in full: each kind over a record; and two versions side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from loops import Stage, finish, plan, write
+from states import AT, folded
+from worlds import World
+
+from autoagent.console.asked import Page, in_full
+from autoagent.console.beside import differing
+from autoagent.console.line import columns_of
+from autoagent.console.question import whole
+from autoagent.events import QuestionAsked, QuestionVoided
+from autoagent.questions import Question, Subject
+from autoagent.testing.model import ScriptedModel, call
+
+POST = "goal: Tell bob\nallow: {send: {post: []}}\nplugins: [files, post]\ndone_when: [{file: a.txt}]\n"
+
+
+def asked(stage: Stage) -> list[str]:
+    return [str(x) for x in whole(stage.question(), stage.state, stage.journal.objects)]
+
+
+async def test_what_was_read_is_named_with_its_step(tmp_path: Path) -> None:
+    """And the sub-task that asks with its title, and what is left of the limits."""
+    stage = Stage.at(tmp_path, plugins=[World().plugin()])
+    stage.write("notes.txt", "from somebody")
+    worker = [call("files_read", path="notes.txt"), call("post_send", to="bob", text="hi")]
+
+    await stage.start(POST, ScriptedModel(planner=[plan("tell")], worker=worker))
+
+    shown = asked(stage)
+    assert shown[:5] == [
+        "SEND · post_send · 5 B · effect: external · it can't be undone",
+        "TO     bob",
+        "ASKED  because bob is not named in your goal",
+        "       this run has read OUTSIDE text (step 1, notes.txt)",
+        "FOR    sub-task tell do tell · step 2",
+    ]
+    assert shown[-1].endswith("left $3.00, 98 steps, 60 min")
+
+
+async def test_a_named_receiver_is_said_to_be_named(tmp_path: Path) -> None:
+    """Where the goal asks about every sending."""
+    stage = Stage.at(tmp_path, plugins=[World().plugin()])
+    goal = POST.replace("post: []", "post: [bob]") + "ask: [send]\n"
+
+    await stage.start(
+        goal, ScriptedModel(planner=[plan("tell")], worker=[call("post_send", to="bob", text="hi")])
+    )
+
+    assert asked(stage)[1] == "TO     bob  named in your goal"
+
+
+async def test_what_was_spent_stands_before_more_is(tmp_path: Path) -> None:
+    """Against the limits, with what is done and what each answer brings about."""
+    stage = Stage.at(tmp_path)
+    goal = "goal: g\ndone_when: [{file: a.txt}]\nplugins: [files]\nask: [every:1]\n"
+
+    await stage.start(goal, ScriptedModel(planner=[plan("1", "2")], worker=[write("b.txt", "x")]))
+
+    shown = asked(stage)
+    assert "steps  1 of 100" in shown
+    assert "plan   0 of 2 sub-tasks done" in shown
+    assert "no         the run ends here; what it has made stays" in shown
+
+
+async def test_a_criterion_is_judged_over_what_has_changed(tmp_path: Path) -> None:
+    """The words to judge, and the paths that differ from the start."""
+    stage = Stage.at(tmp_path)
+    goal = "goal: g\ndone_when: [{human: It reads well.}]\nplugins: [files]\n"
+
+    await stage.start(
+        goal, ScriptedModel(planner=[plan("1")], worker=[write("report.md", "words"), finish()])
+    )
+
+    shown = asked(stage)
+    assert shown[2:4] == ["│ It reads well.", "added  report.md"]
+    assert "yes        it counts as proved, on your word" in shown
+
+
+async def test_an_end_is_asked_about_with_its_proof(tmp_path: Path) -> None:
+    """Each criterion with its evidence, and what was changed."""
+    stage = Stage.at(tmp_path)
+    goal = "goal: g\ndone_when: [{file: a.txt}]\nplugins: [files]\nask: [finish]\n"
+
+    await stage.start(goal, ScriptedModel(planner=[plan("1")], worker=[write("a.txt", "x"), finish()]))
+
+    shown = asked(stage)
+    assert shown[2].startswith("✓ proved  a.txt exists")
+    assert shown[3] == "added  a.txt"
+    assert "yes        the run ends, with this proof" in shown
+
+
+def anew(old: Subject, new: Subject, why: str) -> list[str]:
+    """The second of two questions, which was put in the place of the first."""
+    first, second = (Question(id=id, subject=of, why="w") for id, of in (("q1", old), ("q2", new)))
+    events = [
+        QuestionAsked(question=first, asked_at=AT),
+        QuestionVoided(question="q1", why=why),
+        QuestionAsked(question=second, asked_at=AT),
+    ]
+    return [str(x) for x in in_full(second, folded(*events), Page())]
+
+
+def test_what_was_asked_anew_shows_what_changed() -> None:
+    """Arguments in both versions, hashes in words; then what is asked now."""
+    old = Subject(run="r", kind="call", call="c", tool="x", args={"to": "bob", "text": "hi"}, tree="t1")
+    new = old.model_copy(update={"args": {"to": "bob", "text": "ho\nho"}, "tree": "t2"})
+
+    assert anew(old, new, "other") == [
+        "Asked anew: q1 stands no longer, no answer to it counts.",
+        "changed: text",
+        "│ @@ -1 +1,2 @@",
+        "│ -hi",
+        "│ +ho",
+        "│ +ho",
+        "changed: the workspace's files",
+        "to         │ bob",
+        "text       │ ho",
+        "           │ ho",
+    ]
+
+
+def test_what_expired_is_asked_anew_as_it_was() -> None:
+    """It says that nothing in it is other."""
+    of = Subject(run="r", kind="call", call="c", tool="x", args={"to": "bob", "headers": {}, "text": ""})
+
+    assert anew(of, of, "question q1 expired")[1:] == [
+        "question q1 expired; nothing in it has changed",
+        "to         │ bob",
+        "text       │ (empty)",
+    ]
+
+
+DIFF = ["@@ -1,3 +1,3 @@", " same", "-old", "-gone", "+new", "\\ No newline at end of file"]
+
+
+def test_lines_that_differ_stand_beneath_each_other_on_a_narrow_screen() -> None:
+    """As a unified diff, framed."""
+    assert [str(x) for x in differing(DIFF, 80)] == [f"│ {text}" for text in DIFF]
+
+
+def test_lines_that_differ_stand_side_by_side_on_a_wide_one() -> None:
+    """What went beside what came in its place, signs kept: colour carries no meaning alone."""
+    shown = [" ".join(str(x).split()) for x in differing(DIFF, 120)]
+
+    assert shown == [
+        "│ @@ -1,3 +1,3 @@",
+        "│ same │ same",
+        "│ -old │ +new",
+        "│ -gone │",
+        "│ \\ No newline at end of file",
+    ]
+
+
+@pytest.mark.parametrize("columns", [110, 200])
+def test_no_character_is_lost_side_by_side(columns: int) -> None:
+    """Long lines go on beneath, wide letters have their room, no line is wider than the screen."""
+    old, new = "-" + "漢字 " * 60, "+" + "x" * 500
+
+    rows = [*differing([old, new], columns)]
+
+    sides = [str(x).removeprefix("│ ").split(" │ ") for x in rows]
+    assert "".join(left.strip() for left, _ in sides).replace(" ", "") == old.replace(" ", "")
+    assert "".join(right.strip() for _, right in sides) == new
+    assert all(columns_of(x) <= columns for x in rows)
