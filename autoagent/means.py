@@ -18,7 +18,7 @@ from autoagent.faults import NO_FAULTS, Faults
 from autoagent.goal import Goal, RunCriterion
 from autoagent.goal.command import files_named
 from autoagent.ids import fingerprint
-from autoagent.llm.recording import sha256_of
+from autoagent.llm.recording import FILE_NAME, sha256_of
 from autoagent.loop.context import Models
 from autoagent.loop.learnt import roots_of
 from autoagent.outward.client import GuardedOutward
@@ -28,10 +28,10 @@ from autoagent.plugin_host.opening import Opening
 from autoagent.plugin_host.providing import Providers
 from autoagent.ports import Journal, Memory, Outward, Passages, Sandbox
 from autoagent.secrecy import BoundSecret, Strike
-from autoagent.settings import Settings
+from autoagent.settings import SET_ONE, Settings
 from autoagent.trees import Tree, WorkingCopy, restrict
 
-RECORDING = "recording.jsonl"
+RECORDING = FILE_NAME
 """A workspace's own recording: played where no model is configured."""
 
 OnNote = Callable[[str], None]
@@ -178,10 +178,7 @@ class Picker:
             return recorded_models(recording, goal, inputs, self.journal, on_note, strict=choices.strict)
         models = configured_models(self.settings, goal, choices.model, on_note, self._providers().model)
         if models is None:
-            raise ModelUnavailable(
-                "no model is set: set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL and OPENAI_MODEL "
-                "for a server of your own; 'autoagent doctor' tells more"
-            )
+            raise ModelUnavailable(f"no model is set: {SET_ONE}; 'autoagent doctor' tells more")
         for model in {id(m): m for m in (models.worker, models.planner, models.judge)}.values():
             self.stack.push_async_callback(model.close)
         return models

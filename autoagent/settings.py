@@ -65,6 +65,8 @@ from autoagent.redact import one_line
 FILE_NAME = "config.toml"
 OPENAI_URL = "https://api.openai.com/v1"
 OPENAI_KEY = "OPENAI_API_KEY"
+SET_ONE = "set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL and OPENAI_MODEL for a server of your own"
+"""What to do where no model is set."""
 _SHORTEST_KEY = 16
 """Characters of a model's key that is kept out of the record: shorter ones are words like `not-needed`."""
 
@@ -246,6 +248,15 @@ class Settings(Frozen):
             return (self.environment,)
         chosen: tuple[str, ...] = getattr(self.roles, role) or self.roles.worker or tuple(self.models)[:1]
         return tuple(self.models[choice] for choice in chosen)
+
+    def modelless(self, name: str | None = None) -> str | None:
+        """Why no worker model could be asked, drawn from what is set alone; `None` where one could be.
+
+        Raises as `chain`.
+        """
+        if not (chain := self.chain("worker", name)):
+            return f"no model is set: {SET_ONE}"
+        return next((why for model in chain if (why := self.keyless(model))), None)
 
     def key(self, variable: str) -> SecretStr | None:
         """The secret in an environment variable that the settings name; `None` where it isn't set."""

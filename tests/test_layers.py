@@ -46,7 +46,9 @@ MAY_OPEN = {
     "plugins/autoagent_sql/copies.py": "private copies of databases, in a temporary folder",
     "plugins/autoagent_documents/worker.py": "its own standard output",
     "plugins/autoagent_openapi/descriptions.py": "what config.toml names, and its own folder",
-    "autoagent/tui/background.py": "a log of its own home, for a process that carries a run",
+    "autoagent/detached.py": "a log of its own home, for a process that carries a run",
+    "autoagent/examples.py": "the copy of an example that the person asks for, before there is a run",
+    "autoagent/tui/editing.py": "names of folders, to complete the path that the person types",
     "autoagent/tui/starting.py": "the goal file that the person writes, before there is a run",
 }
 """Path -> what it opens."""

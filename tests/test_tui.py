@@ -2,183 +2,38 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
-from tempfile import mkdtemp
 
 import pytest
-from loops import finish, plan, write
+from loops import finish, write
+from seats import LONG, POST, PROVED, UNSET, Carried, HeardCockpit, Seat, commands, parked, ran, seated
 from states import AT
 from textual.containers import Vertical
-from textual.pilot import Pilot
-from textual.widgets import Input, Static, TextArea
-from worlds import World
+from textual.widgets import Input, TextArea
 
-from autoagent.commands import Answer, Approve, Command, Deny, RaiseLimits, Tell
+from autoagent.commands import Answer, Approve, Deny, RaiseLimits, Tell
 from autoagent.console.finding import opened
 from autoagent.console.line import Part, columns_of, line
 from autoagent.errors import UsageError
-from autoagent.goal.file import understand
 from autoagent.ids import memory_id
 from autoagent.journal.home import home
-from autoagent.loop.context import Models
-from autoagent.messages import Reply
-from autoagent.outcome import Outcome
 from autoagent.ports import MemoryPoint
-from autoagent.testing.model import ScriptedModel, call
-from autoagent.tui.app import Cockpit
-from autoagent.tui.background import Background
+from autoagent.testing.model import call
 from autoagent.tui.keys import keymap
 from autoagent.tui.lines import Lines
-from autoagent.tui.overview import UNREAD
 from autoagent.tui.past import PastScreen
 from autoagent.tui.question import QuestionScreen
 from autoagent.tui.reading import ReadScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
-from autoagent.tui.starting import StartScreen
 from autoagent.tui.view import wrapped
-from autoagent.wiring import Parts, start
-
-POST = "goal: Tell bob\nallow: {send: {post: []}}\nplugins: [files, post]\ndone_when: [{file: a.txt}]\n"
-PROVED = "goal: Write a.txt\ndone_when: [{file: a.txt}]\nplugins: [files]\n"
-LONG = "\n".join(f"line {n} \x1b[31mred [bold]not bold[/bold] \u202eevil" for n in range(60))
-
-
-@dataclass
-class Carried:
-    """A carrier that only remembers what it was asked for."""
-
-    resumed: list[str] = field(default_factory=list)
-    started: list[Path] = field(default_factory=list)
-    typed: list[Sequence[str]] = field(default_factory=list)
-
-    def resume(self, run_id: str) -> Path:
-        self.resumed.append(run_id)
-        return Path("a.log")
-
-    def start(self, target: Path) -> Path:
-        self.started.append(target)
-        return Path("a.log")
-
-    failed: list[str] = field(default_factory=list)
-
-    def failures(self) -> Sequence[str]:
-        failed, self.failed = self.failed, []
-        return failed
-
-    def console(self, arguments: Sequence[str]) -> None:
-        self.typed.append(arguments)
-
-
-async def ran(folder: Path, goal: str, *replies: Reply) -> Outcome:
-    """A run of one sub-task in this test's home, as far as it goes."""
-    workspace = Path(mkdtemp(dir=folder))
-    model = ScriptedModel(planner=[plan("tell")], worker=replies)
-    with opened() as journal:
-        parts = Parts(journal=journal, models=Models(model, model, model), plugins=[World().plugin()])
-        return await start(understand(goal)[0], workspace, parts=parts)
-
-
-async def parked(folder: Path, text: str = "hi") -> Outcome:
-    return await ran(folder, POST, call("post_send", to="bob", text=text))
-
-
-def commands(run: str) -> list[Command]:
-    with opened() as journal:
-        return [sent.command for sent in journal.commands(run)]
-
-
-class HeardCockpit(Cockpit):
-    """Keeps what the terminal would be told."""
-
-    def __init__(
-        self, run: str | None, carrier: Carried, keys: Mapping[str, Mapping[str, str]], dead_s: float
-    ) -> None:
-        super().__init__(home(), run, carrier, keys, dead_s)
-        self.bells, self.titles = 0, list[str]()
-
-    def bell(self) -> None:
-        self.bells += 1
-
-    def titled(self, said: str) -> None:
-        self.titles.append(said)
-
-
-@dataclass
-class Seat:
-    """A person before the cockpit."""
-
-    pilot: Pilot[None]
-    app: HeardCockpit
-    carrier: Carried
-
-    async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(20):
-            while not holds():
-                await self.pilot.pause(0.02)
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-        await self.pilot.pause()
-
-    async def asked(self) -> QuestionScreen:
-        """The question on screen, looked at long enough."""
-        await self.press("a")
-        await self.until(lambda: isinstance(self.app.screen, QuestionScreen))
-        return await self.looked_at()
-
-    async def looked_at(self) -> QuestionScreen:
-        """The question on screen, once it takes keys."""
-        screen = self.app.screen
-        assert isinstance(screen, QuestionScreen)
-        await self.until(lambda: screen.takes_keys)
-        return screen
-
-    def text(self, of: str) -> str:
-        """What stands in a pane, all of it."""
-        pane = self.app.screen.query_one(of)
-        if isinstance(pane, Lines):
-            return "\n".join(str(row.line) for row in pane.rows)
-        assert isinstance(pane, Static)
-        return str(pane.content)
-
-    def screen(self) -> list[str]:
-        """The whole screen, as a terminal shows it."""
-        width = self.app.size.width
-        return [strip.text.ljust(width) for strip in self.app.screen._compositor.render_strips()]
-
-
-@asynccontextmanager
-async def seated(
-    size: tuple[int, int] = (120, 36),
-    run: str | None = None,
-    keys: Mapping[str, Mapping[str, str]] = {},
-    dead_s: float = 0.05,
-) -> AsyncIterator[Seat]:
-    """The cockpit over this test's home, once it has looked at all runs."""
-    carrier = Carried()
-    app = HeardCockpit(run, carrier, keys, dead_s)
-    async with app.run_test(size=size) as pilot:
-        seat = Seat(pilot, app, carrier)
-        await seat.until(lambda: app.has_looked and all(x.name != UNREAD for x in app.seen.values()))
-        await pilot.pause()
-        yield seat
-
 
 # --- all runs -----------------------------------------------------------------------------------------------
-
-
-async def test_an_empty_home_names_the_key_that_fills_it() -> None:
-    """No traceback, no empty screen."""
-    async with seated() as seat:
-        assert "Nothing has run yet. n starts one" in seat.text("#preview")
 
 
 async def test_what_waits_stands_first(tmp_path: Path) -> None:
@@ -203,7 +58,7 @@ async def test_no_column_of_the_list_is_cut_off(tmp_path: Path, size: tuple[int,
     await ran(tmp_path, goal, write("a.txt", "x"), finish())
 
     async with seated(size) as seat:
-        row = seat.screen()[2].strip("│ ")
+        row = next(text for text in seat.screen() if "Write a.txt" in text).strip("│ ")
 
         assert len(re.split(r"  +", row)) == columns
         assert re.search(r"\$0\.00.*  (now|\d+ s)$", row)
@@ -675,7 +530,7 @@ async def test_leaving_says_how_to_come_back(tmp_path: Path) -> None:
 async def test_leaving_while_it_reads_ends_the_reading(tmp_path: Path) -> None:
     """Nobody waits for the other: neither the screen for the watch, nor the watch for the screen."""
     waits = await parked(tmp_path)
-    app = HeardCockpit(waits.run, Carried(), {}, 0)
+    app = HeardCockpit(waits.run, Carried(), UNSET, 0)
 
     async with app.run_test():
         app._watch.look()
@@ -761,65 +616,6 @@ async def test_plugins_are_listed() -> None:
 
 
 # --- starting, help, colours --------------------------------------------------------------------------------
-
-
-async def test_a_goal_is_explained_as_it_is_typed(tmp_path: Path) -> None:
-    """A mistake with its line; started it is written down first."""
-    async with seated() as seat:
-        await seat.press("n")
-        screen = seat.app.screen
-        assert isinstance(screen, StartScreen)
-        screen.query_one("#goal", TextArea).text = "goal: x\nask: [start]\n"
-        await seat.pilot.pause()
-        assert "line 2: " in seat.text("#meaning")
-
-        screen.query_one("#goal", TextArea).text = "goal: Write a.txt\ndone_when: [{file: a.txt}]\n"
-        screen.query_one("#folder", Input).value = str(tmp_path / "new")
-        await seat.pilot.pause()
-        assert "a.txt" in seat.text("#meaning")
-        await seat.press("ctrl+s")
-        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
-
-    assert seat.carrier.started == [tmp_path / "new"]
-    assert (tmp_path / "new" / "goal.yaml").read_text().startswith("goal: Write a.txt")
-
-
-async def test_a_goal_that_lacks_a_plugin_is_not_started(tmp_path: Path) -> None:
-    """It is said here, where it can be mended, and not in a log."""
-    async with seated() as seat:
-        await seat.press("n", *str(tmp_path / "new"))
-        seat.app.screen.query_one("#goal", TextArea).text = "goal: Write a.txt\nplugins: [files, no_such]\n"
-        await seat.press("ctrl+s")
-
-        assert "the plugin 'no_such', which isn't installed" in seat.text("#said")
-    assert seat.carrier.started == []
-
-
-async def test_what_could_not_be_carried_is_told(tmp_path: Path) -> None:
-    """A run that was started from here, and that no model is there for."""
-    waits = await parked(tmp_path)
-
-    async with seated(run=waits.run) as seat:
-        seat.carrier.failed.append("no model is set")
-        await seat.until(lambda: "no model is set" in seat.text("#news"))
-
-
-async def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
-    """Its last words, and the log that has the others."""
-    work = tmp_path / "work"
-    work.mkdir()
-    (work / "goal.yaml").write_text("goal: x\n")
-    background = Background(home())
-
-    log = background.start(work)
-    found: list[str] = []
-    async with asyncio.timeout(60):
-        while not found:
-            await asyncio.sleep(0.05)
-            found += background.failures()
-
-    assert "no model is set" in found[0]
-    assert found[0].endswith(f" · {log}")
 
 
 async def test_help_lists_every_key_of_the_screen(tmp_path: Path) -> None:

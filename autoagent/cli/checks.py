@@ -19,7 +19,7 @@ from autoagent.errors import AutoagentError, StoreUnavailable, UsageError
 from autoagent.journal.home import home as default_home
 from autoagent.sandboxes import docker
 from autoagent.sandboxes.docker import EngineStatus
-from autoagent.settings import ModelSettings, Settings
+from autoagent.settings import SET_ONE, ModelSettings, Settings
 
 _TIMEOUT_S = 5.0
 _LITTLE_BYTES = 500_000_000
@@ -107,10 +107,9 @@ def model_is_set(settings: Settings, name: str | None) -> Check:
         return Check(
             "model",
             False,
-            "none is set: set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL and OPENAI_MODEL for a "
-            "server of your own; or play recorded replies: 'autoagent run PATH --recorded FILE'",
+            f"none is set: {SET_ONE}; or play recorded replies: 'autoagent run PATH --recorded FILE'",
         )
-    if why := next((why for model in chain if (why := settings.keyless(model))), None):
+    if why := settings.modelless(name):
         return Check("model", False, why)
     return Check("model", True, ", else ".join(f"{m.model} at {m.provider or m.base_url}" for m in chain))
 

@@ -24,7 +24,7 @@ def tui(prefix: str) -> None:
     run_id = _found(prefix)
     from autoagent.tui.app import Cockpit
 
-    cockpit = Cockpit(home(), run_id, keys=load(home(), os.environ).keys)
+    cockpit = Cockpit(home(), run_id, settings=lambda: load(home(), os.environ))
     cockpit.run()
     if not is_served:
         note(cockpit.left_at)

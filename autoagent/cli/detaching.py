@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from autoagent.cli.output import note, out
 from autoagent.cli.starting import Request
 from autoagent.cli.target import understand
 from autoagent.console.screen import Screen
-from autoagent.errors import AutoagentError, StoreUnavailable
-from autoagent.ids import new_id
+from autoagent.detached import Detached
+from autoagent.detached import detach as in_a_process
+from autoagent.errors import AutoagentError
 from autoagent.journal.home import home
 from autoagent.wiring import Launch
 
@@ -32,18 +31,8 @@ def detach(request: Request) -> int:
     """Start the run, wait until it has begun, print its launch record or its name. Raises `NotStarted`."""
     work = understand(request.target)
     work.prepare()
-    log = _log_folder() / f"starting-{new_id()}.log"
-    with log.open("xb") as stream:
-        process = subprocess.Popen(
-            # -P: the current folder, which may be a workspace, is no place to import from
-            [sys.executable, "-P", "-m", "autoagent", "run", *_arguments(request, str(work.source))],
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-            start_new_session=True,
-        )
-    launch = _launch(process, log)
-    kept = log.rename(log.with_name(f"{launch.run}.log"))
+    started = in_a_process(home(), ["run", *_arguments(request, str(work.source))])
+    launch = _launch(started)
     if request.as_json:
         from autoagent.cli.records import as_record
 
@@ -51,7 +40,7 @@ def detach(request: Request) -> int:
     else:
         out(launch.run)
     note(
-        f"run {launch.run} goes on in the background; log: {kept}",
+        f"run {launch.run} goes on in the background; log: {started.log}",
         f"next: autoagent tail {launch.run} --follow",
     )
     return 0
@@ -76,23 +65,12 @@ def _arguments(request: Request, target: str) -> Iterator[str]:
     yield target
 
 
-def _launch(process: subprocess.Popen[bytes], log: Path) -> Launch:
+def _launch(started: Detached) -> Launch:
     """The launch record, as soon as it stands in the log."""
     while True:
-        status = process.poll()
-        whole_lines = log.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-        for said in whole_lines:
-            if said.startswith('{"run":') and '"started_at"' in said:
-                return Launch.model_validate_json(said)
+        status = started.process.poll()
+        if (launch := started.launch()) is not None:
+            return launch
         if status is not None:
-            raise NotStarted(log.read_text(encoding="utf-8", errors="replace").strip(), status)
+            raise NotStarted(started.said().strip(), status)
         time.sleep(_POLL_S)
-
-
-def _log_folder() -> Path:
-    folder = home() / "logs"
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreUnavailable(f"{folder} can't be made: {error.strerror}; set AUTOAGENT_HOME") from error
-    return folder

@@ -216,7 +216,7 @@ async def connect(settings: SandboxSettings, run_id: str, on_note: Callable[[str
 
 async def probe(settings: SandboxSettings) -> EngineStatus:
     """Whether an engine answers and has the image. Starts and builds nothing, raises nothing."""
-    return await asyncio.to_thread(_probe, settings)
+    return await asyncio.to_thread(look, settings)
 
 
 async def kill_leftovers(run_id: str) -> int:
@@ -232,7 +232,8 @@ async def kill_leftovers(run_id: str) -> int:
     return await asyncio.to_thread(kill)
 
 
-def _probe(settings: SandboxSettings) -> EngineStatus:
+def look(settings: SandboxSettings) -> EngineStatus:
+    """The same as `probe`; waits for the engine's answer."""
     name = _chosen(settings) or image_name()
     try:
         with closing(Engine.connect()) as engine:

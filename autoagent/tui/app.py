@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 
 from autoagent.clock import SystemClock
-from autoagent.commands import Command
+from autoagent.commands import Command, GoOn, Pause
 from autoagent.console.replying import Reply, send
 from autoagent.errors import AutoagentError
 from autoagent.journal.sqlite import SqliteJournal
+from autoagent.settings import SandboxSettings, Settings
 from autoagent.tui.background import Background, Carrier
 from autoagent.tui.helping import HelpScreen
 from autoagent.tui.keys import keymap, known
@@ -25,10 +27,21 @@ from autoagent.tui.past import PastScreen
 from autoagent.tui.question import DEAD_S, QuestionScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
+from autoagent.tui.starting import StartScreen
 from autoagent.tui.theming import DEFAULTS, THEMES
 from autoagent.tui.watching import Heard, Watch
 
+if TYPE_CHECKING:
+    from autoagent.sandboxes.docker import EngineStatus
+
 T = TypeVar("T")
+
+
+def _look(settings: SandboxSettings) -> EngineStatus:
+    """What Docker answers, in a second or in five."""
+    from autoagent.sandboxes.docker import look  # 0.3 s
+
+    return look(settings)
 
 
 class Cockpit(App[None]):
@@ -54,16 +67,21 @@ class Cockpit(App[None]):
         home: Path,
         run_id: str | None = None,
         carrier: Carrier | None = None,
-        keys: Mapping[str, Mapping[str, str]] = {},
+        settings: Callable[[], Settings] = Settings,
         dead_s: float = DEAD_S,
+        look: Callable[[SandboxSettings], EngineStatus] = _look,
     ) -> None:
-        """`keys` as `[keys]` in config.toml. Raises `UsageError` where they can't be used.
+        """Raises what `settings` does, and `UsageError` where they name keys that can't be used.
 
         `dead_s`: keys don't answer a question until it was seen so long, and none was typed so long.
+        `look`: asks Docker; it is called in a thread of its own, and never before the first paint.
         """
         super().__init__()
-        self.dead_s = dead_s
-        self.actions, self._own_keys = known(), keymap(keys)
+        self.settings, self._settings, self.dead_s = settings(), settings, dead_s
+        self.engine: EngineStatus | None = None
+        """What Docker answered; `None` until it was asked."""
+        self._ask_engine: Callable[[SandboxSettings], EngineStatus] | None = look
+        self.actions, self._own_keys = known(), keymap(self.settings.keys)
         self.set_keymap(self._own_keys)
         self.home = home
         self.journal = SqliteJournal(home)
@@ -90,7 +108,7 @@ class Cockpit(App[None]):
         if self._first is not None:
             self.open_run(self._first)
         self._watch.start()
-        self.set_interval(1.0, self._tell_failures)
+        self.set_interval(1.0, self._hear_carrier)
 
     async def on_unmount(self) -> None:
         self.titled("")
@@ -206,9 +224,43 @@ class Cockpit(App[None]):
         self._watch.look()
         return "sent" if self.journal.holder(run_id) is not None else "kept; r goes on with the run"
 
-    def _tell_failures(self) -> None:
+    def _hear_carrier(self) -> None:
+        """What was started here opens by itself, where the person still stands in the list."""
+        for run_id in self.carrier.begun():
+            if isinstance(self.screen, RunsScreen) and not self.screen.is_typing:
+                self.open_run(run_id)
+            else:
+                self.tell(f"{run_id} has begun")
         for said in self.carrier.failures():
             self.tell(said)
+
+    def start(self, folder: Path, recorded: Path | None = None) -> str:
+        """Begin a run in a folder; what to tell the person. Raises `StoreUnavailable`."""
+        log = self.carrier.start(folder, recorded)
+        return f"starting in {folder}, in a process of its own; its log: {log}"
+
+    def reload(self) -> None:
+        """Look at config.toml again: a model may have been set meanwhile. Keys stay as they were."""
+        try:
+            self.settings = self._settings()
+        except AutoagentError as error:
+            self.tell(str(error))
+
+    def look_at_engine(self) -> None:
+        """Ask Docker, once, without waiting for it; whoever is on screen hears of it."""
+        if (ask := self._ask_engine) is None:
+            return
+        self._ask_engine = None
+
+        def heard(status: EngineStatus) -> None:
+            self.engine = status
+            for screen in self.screen_stack:
+                if isinstance(screen, RunsScreen | StartScreen) and screen.is_mounted:
+                    screen.hear()
+
+        told = self._here(heard)
+        asking = threading.Thread(target=lambda: told(ask(self.settings.sandbox)), daemon=True)
+        asking.start()  # a daemon: an engine that hangs keeps nobody from leaving
 
     def on_console(self, *arguments: str) -> None:
         """A command at the terminal itself, which shows and asks; the screen comes back after it."""
@@ -230,6 +282,14 @@ class Cockpit(App[None]):
             self.tell(str(error))
         else:
             self.tell(f"{run_id} goes on in the background; log: {log}")
+
+    def pause(self, run_id: str) -> None:
+        """Hold a run still before its next step, or let it go on."""
+        run = self.seen.get(run_id)
+        if run is None or run.state is None or run.holder is None:
+            self.tell("no process carries it; r goes on with it")
+        else:
+            self.tell(self.send(run_id, GoOn() if run.state.paused else Pause()))
 
     def cancel(self, run_id: str) -> None:
         """End a run for good; asked for twice by the screens."""

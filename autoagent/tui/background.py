@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from autoagent.errors import StoreUnavailable
-from autoagent.ids import new_id
+from autoagent.detached import Detached, detach
 
 _FAILED = (2, 5)
 """Exit codes of what could not be carried: the goal or call is wrong, or something could not be had."""
@@ -23,8 +22,15 @@ class Carrier(Protocol):
         """Go on with a run; the log that says how it went. Raises `StoreUnavailable`."""
         ...
 
-    def start(self, target: Path) -> Path:
-        """Begin a run in a folder, or of a goal file; its log. Raises `StoreUnavailable`."""
+    def start(self, target: Path, recorded: Path | None = None) -> Path:
+        """Begin a run in a folder, or of a goal file, perhaps with recorded replies; its log.
+
+        Raises `StoreUnavailable`.
+        """
+        ...
+
+    def begun(self) -> Sequence[str]:
+        """The runs that began here since this was asked last."""
         ...
 
     def failures(self) -> Sequence[str]:
@@ -41,47 +47,35 @@ class Background:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._started: list[tuple[subprocess.Popen[bytes], Path]] = []
+        self._at_work: list[Detached] = []
+        self._beginning: list[Detached] = []
 
     def resume(self, run_id: str) -> Path:
-        return self._start(run_id, ["resume", "--json", "--", run_id])
+        carried = detach(self._home, ["resume", "--json", "--", run_id], run_id)
+        self._at_work.append(carried)
+        return carried.log
 
-    def start(self, target: Path) -> Path:
-        return self._start(f"starting-{new_id()}", ["run", "--json", "--", str(target)])
+    def start(self, target: Path, recorded: Path | None = None) -> Path:
+        replies = [] if recorded is None else [f"--recorded={recorded}"]
+        carried = detach(self._home, ["run", "--json", *replies, "--", str(target)])
+        self._at_work.append(carried)
+        self._beginning.append(carried)
+        return carried.log
+
+    def begun(self) -> Sequence[str]:
+        over = [each for each in self._beginning if each.process.poll() is not None]
+        runs = [(each, launch.run) for each in self._beginning if (launch := each.launch()) is not None]
+        heard = [*over, *(each for each, _ in runs)]
+        self._beginning = [each for each in self._beginning if each not in heard]
+        return [run for _, run in runs]
 
     def failures(self) -> Sequence[str]:
-        over = [each for each in self._started if each[0].poll() is not None]
-        self._started = [each for each in self._started if each not in over]
-        return [_last_words(log) for process, log in over if process.returncode in _FAILED]
+        over = [each for each in self._at_work if each.process.poll() is not None]
+        self._at_work = [each for each in self._at_work if each not in over]
+        failed = (each for each in over if each.process.returncode in _FAILED)
+        return [f"{each.last_words()} · {each.log}" for each in failed]
 
     def console(self, arguments: Sequence[str]) -> None:
         command = [sys.executable, "-P", "-m", "autoagent", *arguments]
         subprocess.run(command, env={**os.environ, "AUTOAGENT_HOME": str(self._home)}, check=False)
         input("enter goes back to the cockpit › ")
-
-    def _start(self, name: str, arguments: Sequence[str]) -> Path:
-        folder = self._home / "logs"
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            log = folder / f"{name}.log"
-            with log.open("ab") as stream:
-                process = subprocess.Popen(
-                    # -P: the current folder, which may be a workspace, is no place to import from
-                    [sys.executable, "-P", "-m", "autoagent", *arguments],
-                    stdin=subprocess.DEVNULL,
-                    stdout=stream,
-                    stderr=stream,
-                    start_new_session=True,
-                    env={**os.environ, "AUTOAGENT_HOME": str(self._home)},
-                )
-        except OSError as error:
-            raise StoreUnavailable(f"{folder}: no process could be started: {error.strerror}") from error
-        self._started.append((process, log))
-        return log
-
-
-def _last_words(log: Path) -> str:
-    """The last line of a log that is no record, and where the rest is."""
-    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
-    said = [line for line in lines if line.strip() and not line.startswith("{")]
-    return f"{said[-1].strip() if said else 'it ended without a word'} · {log}"

@@ -24,6 +24,7 @@ class Lines(ScrollView, can_focus=True):
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in (*_TONES, "cursor")}
     DEFAULT_CSS = """
     Lines { height: 1fr; scrollbar-size-vertical: 1; }
+    Lines.wrapped { scrollbar-gutter: stable; }
     Lines > .lines--dim { color: $quiet; }
     Lines > .lines--good { color: $text-success; }
     Lines > .lines--bad { color: $text-error; }
@@ -72,7 +73,7 @@ class Lines(ScrollView, can_focus=True):
         has_cursor: bool = True,
         is_wrapped: bool = False,
     ) -> None:
-        super().__init__(id=id)
+        super().__init__(id=id, classes="wrapped" if is_wrapped else None)
         self.follows = self._may_follow = follows
         self._is_wrapped, self._has_cursor = is_wrapped, has_cursor
         self.rows: list[Row] = []

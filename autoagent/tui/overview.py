@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
 
@@ -30,7 +30,6 @@ _MARKS: dict[str, tuple[str, Tone]] = {
     "running": ("▸", "accent"),
     "parked": ("=", "dim"),
 }
-_ORDER = ("running", "parked", "interrupted", "stopped", "unavailable")
 _KINDS = {
     "plan": "the plan",
     "task": "a sub-task",
@@ -71,32 +70,31 @@ class Seen:
         return text.strip().partition("\n")[0]
 
 
-def by_need(runs: Iterable[Seen]) -> list[Seen]:
-    """Those that ask first, then the running ones, then what can go on, then the ended; newest first."""
-
-    def need(run: Seen) -> tuple[int, float]:
-        rank = _ORDER.index(run.name) + 1 if run.name in _ORDER else len(_ORDER) + 1
-        return (0 if run.waiting else rank), -run.last_at.timestamp()
-
-    return sorted(runs, key=need)
-
-
 # --- rows ---------------------------------------------------------------------------------------------------
 
 
-def run_rows(runs: Sequence[Seen], now: datetime, width: int) -> list[Row]:
-    """A row a run, at most `width` columns; on a narrow screen without plan and limit."""
+def run_table(runs: Sequence[Seen], now: datetime, width: int) -> tuple[Line, list[Row]]:
+    """What stands above the columns, and a row a run, at most `width` columns.
+
+    On a narrow screen there is neither plan nor limit, and nothing above.
+    """
     is_wide = width >= _WIDE - 4
     longest = width // 4
     standing = [_standing(run, now, longest) for run in runs]
     states = max((len(part.shown) for part in standing), default=0)
     taken = 1 + 8 + states + 7 + (9 + 13 if is_wide else 6) + 2 * (6 if is_wide else 5)
+    room = max(width - taken, 12)
     table = []
     for run, state in zip(runs, standing, strict=True):
         mark, tone = _ASKING if run.waiting else _MARKS.get(run.name, _PLAIN)
-        goal = Part(f"{short(run.goal, max(width - taken, 12)).shown:<{min(max(width - taken, 12), 60)}}")
+        goal = Part(f"{short(run.goal, room).shown:<{min(room, 60)}}")
         table.append((Part(mark, tone), Part(run.id), goal, state, *_figures(run, is_wide), _last(run, now)))
-    return [Row(each, run.id) for each, run in zip(columns(table), runs, strict=True)]
+    heads = tuple(Part(word, "dim") for word in _HEADS)
+    heading, *lines = columns([heads, *table] if is_wide else [(), *table])
+    return heading, [Row(each, run.id) for each, run in zip(lines, runs, strict=True)]
+
+
+_HEADS = ("", "run", "goal", "state", "plan", "spent / limit", "  last")
 
 
 def _figures(run: Seen, is_wide: bool) -> tuple[Part, ...]:
@@ -170,7 +168,7 @@ def top(runs: Sequence[Seen], now: datetime, width: int) -> Line:
     waiting = sum(len(run.waiting) for run in runs)
     running = sum(run.name == "running" for run in runs)
     today = sum(
-        (r.state.usd for r in runs if r.state is not None and r.last_at.date() == now.date()), Decimal(0)
+        (r.state.usd for r in runs if r.state is not None and _day(r.last_at) == _day(now)), Decimal(0)
     )
     sums = dotted(
         Part(f"{waiting} wait{'' if waiting != 1 else 's'} for you", "attention") if waiting else None,
@@ -181,12 +179,12 @@ def top(runs: Sequence[Seen], now: datetime, width: int) -> Line:
     return spread(line(" autoagent · Runs"), sums, width)
 
 
-def preview(run: Seen | None, now: datetime) -> list[Line]:
+def _day(at: datetime) -> date:
+    return at.astimezone().date()
+
+
+def preview(run: Seen, now: datetime) -> list[Line]:
     """The lower pane of the list: what the run under the cursor waits for, or how it stands."""
-    if run is None:
-        return [
-            line("Nothing has run yet. ", Part("n", "accent"), " starts one from a folder with a goal.yaml.")
-        ]
     if run.state is None:
         return [line(Part(run.problem, "bad") if run.problem else Part("its journal is being read …", "dim"))]
     if run.waiting:
@@ -217,29 +215,40 @@ def span(left: timedelta) -> str:
 
 def _how_it_stands(run: Seen, state: RunState, now: datetime) -> list[Line]:
     """What is so, and which key does something about it."""
-    proved = sum(verdict.verdict == "proved" for verdict in state.verdicts.values())
-    of = f"{proved} of {len(state.criteria)} proved. " if state.criteria else ""
+    goes_on = f"r goes on from step {state.steps}; nothing is repeated."
     reason = state.ended.reason if state.ended is not None else ""
     match run.name:
         case "limit":
             raise_it = "Raise it in the run (enter, l), and r goes on from here; nothing is repeated."
-            return [line(short(f"Stopped at a limit: {reason}.", _LONGEST_REASON)), line(f"{of}{raise_it}")]
+            said = short(f"Stopped at a limit: {reason}.", _LONGEST_REASON)
+            return [line(said), line(f"{_proved(state)}{raise_it}")]
         case "unavailable":
             safe = f"The run is safe at step {state.steps}; r tries again from there."
             return [line(Part(f"Stopped: {state.unavailable}", "attention", _LONGEST_REASON)), line(safe)]
         case "parked":
-            again = f"r goes on from step {state.steps}, nothing is repeated."
-            return [line(f"Parked: it asked and nobody was there; it has been answered since. {again}")]
+            return [line(f"Parked: it asked and nobody was there; it has been answered since. {goes_on}")]
         case "interrupted":
-            return [line(f"Interrupted at step {state.steps}. r goes on from there; nothing is repeated.")]
+            return [line(f"Interrupted at step {state.steps}. {goes_on}")]
         case "stopped":
-            where = f"r goes on from step {state.steps}; nothing is repeated."
-            return [line(f"No process carries it any more. {where}")]
+            return [line(f"No process carries it any more: it was ended, or crashed. {goes_on}")]
         case "running":
-            held = f", carried by {run.holder}" if run.holder else ""
-            return [line(short(f"At work{held}. enter opens it."), Part(f" {doing(run, now)}", "dim"))]
+            return _at_work(run, state, now)
         case _:
             return [line(short(reason, _LONGEST_REASON))]
+
+
+def _proved(state: RunState) -> str:
+    proved = sum(verdict.verdict == "proved" for verdict in state.verdicts.values())
+    return f"{proved} of {len(state.criteria)} proved. " if state.criteria else ""
+
+
+def _at_work(run: Seen, state: RunState, now: datetime) -> list[Line]:
+    """Another process carries it: this one only looks."""
+    if state.paused:
+        return [line(Part("Paused by you.", "attention"), " space lets it go on; its time stands still.")]
+    by = f" ({run.holder})" if run.holder else ""
+    said = f"Another process{by} is carrying this run. You are watching; answers and steering reach it."
+    return [line(short(said, _LONGEST_REASON)), line(Part(doing(run, now), "dim"))]
 
 
 def title(run: Seen, now: datetime, width: int) -> Line:

@@ -13,7 +13,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 
-from autoagent.commands import Command, GoOn, Pause, RaiseLimits, Tell
+from autoagent.commands import Command, RaiseLimits, Tell
 from autoagent.console.changes import Caps, differences
 from autoagent.console.line import line
 from autoagent.errors import AutoagentError
@@ -239,12 +239,7 @@ class RunScreen(Screen[None]):
         self._write("a limit and its new value: usd 3, steps 80, minutes 60, tokens 500000", _raised)
 
     def action_pause(self) -> None:
-        run = self.app.seen.get(self.run_id)
-        is_paused = run is not None and run.state is not None and run.state.paused
-        if run is None or run.holder is None:
-            self.tell("no process carries it; r goes on with it")
-            return
-        self.tell(self.app.send(self.run_id, GoOn() if is_paused else Pause()))
+        self.app.pause(self.run_id)
 
     def _write(self, what: str, made: Callable[[str], Command | str]) -> None:
         field = self.query_one("#field", Input)

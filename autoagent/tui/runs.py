@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
 from autoagent.console.line import line
+from autoagent.errors import AutoagentError
+from autoagent.llm.recording import FILE_NAME as RECORDING
 from autoagent.tui.drawing import drawn
 from autoagent.tui.footer import Keys
 from autoagent.tui.lines import Lines
-from autoagent.tui.overview import Seen, by_need, preview, run_rows, top
+from autoagent.tui.overview import Seen, preview, run_table, top
+from autoagent.tui.sorting import Order, after, having, in_order
+from autoagent.tui.welcome import welcome
 
 if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
+
+_SAID: dict[Order, str] = {
+    "need": "",
+    "newest": " · newest first",
+    "spent": " · dearest first",
+    "goal": " · by goal",
+}
+
+_OF_RUNS = ("resume", "pause", "filter", "sort", "cancel")
 
 
 class RunsScreen(Screen[None]):
@@ -28,17 +43,28 @@ class RunsScreen(Screen[None]):
 
     CSS = """
     RunsScreen > #top { height: 1; }
-    RunsScreen > #runs { border: round $primary; border-title-color: $text; }
+    RunsScreen > #list { height: 1fr; border: round $quiet; }
+    RunsScreen > #list:focus-within { border: round $primary; border-title-color: $text; }
+    RunsScreen #heading { height: 1; display: none; }
+    RunsScreen.wide #heading { display: block; }
     RunsScreen > #preview { height: 8; border: round $quiet; }
+    RunsScreen > #preview:focus { border: round $primary; }
+    RunsScreen.empty > #list { height: 3; }
+    RunsScreen.empty #heading { display: none; }
+    RunsScreen.empty > #preview { height: 1fr; }
     RunsScreen > #filter { display: none; height: 1; border: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("n", "new", "new", tooltip="Start a goal", id="runs.new"),
+        Binding("a", "app.answer", "answer", tooltip="Open what waits longest", id="app.answer"),
+        Binding("n", "new", "new", tooltip="Start a goal, of your own or from a template", id="runs.new"),
+        Binding("t", "try", "try", tooltip="The recorded example: no key, no cost", id="runs.try"),
         Binding("r", "resume", "resume", tooltip="Go on with the run under the cursor", id="runs.resume"),
+        Binding("space", "pause", "pause", tooltip="Hold it still, and let it go on", id="runs.pause"),
+        Binding("slash", "filter", "filter", key_display="/", tooltip="By words", id="runs.filter"),
+        Binding("o", "sort", "sort", tooltip="By need, newest, dearest, goal", id="runs.sort"),
         Binding("c", "cancel", "cancel", tooltip="End it for good; asks", id="runs.cancel"),
         Binding("m", "memory", "memory", tooltip="What earlier runs found", id="runs.memory"),
         Binding("P", "plugins", "plugins", tooltip="What is installed, and what it lacks", id="runs.plugins"),
-        Binding("slash", "filter", "filter", key_display="/", id="runs.filter"),
         Binding("escape", "all", "all", tooltip="Drop the filter", show=False, id="runs.all"),
     ]
 
@@ -48,19 +74,22 @@ class RunsScreen(Screen[None]):
         super().__init__()
         self._cancelling = ""
         self._filter = ""
+        self._order: Order = "need"
         self._was_moved = False
         """Whether the person chose a run."""
 
     def compose(self) -> ComposeResult:
         yield Static("reading the journal …", id="top", markup=False)
-        yield Lines(id="runs")
+        with Vertical(id="list"):
+            yield Static("", id="heading", markup=False)
+            yield Lines(id="runs")
         yield Lines(id="preview", has_cursor=False, is_wrapped=True)
         yield Input(id="filter", placeholder="words of the goal, a state, a run", compact=True)
         yield Static("", id="news", classes="news", markup=False)
         yield Keys()
 
     def on_mount(self) -> None:
-        self.query_one("#runs", Lines).border_title = "Runs"
+        self.query_one("#list").border_title = "Runs"
         self.query_one("#runs").focus()
         self.set_interval(1, self._tick)
 
@@ -72,39 +101,57 @@ class RunsScreen(Screen[None]):
         if self.is_current:
             self.hear()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Keys that have nothing to act on aren't offered below; help has them all the same."""
+        has_runs = bool(self.app.seen) or not self.app.has_looked
+        return True if has_runs or action not in _OF_RUNS else None
+
     @property
     def chosen(self) -> str:
         """The run under the cursor; empty where there is none."""
         return self.query_one("#runs", Lines).key
 
-    def _shown(self) -> list[Seen]:
-        words = self._filter.lower().split()
-        runs = by_need(self.app.seen.values())
-        return [run for run in runs if all(w in f"{run.id} {run.name} {run.goal}".lower() for w in words)]
+    @property
+    def is_typing(self) -> bool:
+        """A person writes into the filter."""
+        return self.query_one("#filter").has_focus
 
     def hear(self) -> None:
         """The runs are other than they were."""
         if not self.app.has_looked:
             return
-        shown, now = self._shown(), self.app.now()
-        runs = self.query_one("#runs", Lines)
-        if not self._was_moved:  # on what is needed first, until the person stands elsewhere
-            runs.cursor = 0
-        runs.show(run_rows(shown, now, self.size.width - 3), keeps=self._was_moved)
-        of = f" of {len(self.app.seen)}" if self._filter else ""
-        runs.border_title = f"Runs ({len(shown)}{of})"
-        said = top([*self.app.seen.values()], now, self.size.width - 1)
-        self.query_one("#top", Static).update(drawn(said))
+        all_runs, now = [*self.app.seen.values()], self.app.now()
+        shown = in_order(having(all_runs, self._filter), self._order)
+        if (is_empty := not all_runs) != self.has_class("empty"):
+            self.set_class(is_empty, "empty")
+            self.refresh_bindings()
+        if is_empty:
+            self.app.look_at_engine()
+        self._show(shown, len(all_runs))
+        self.query_one("#top", Static).update(drawn(top(all_runs, now, self.size.width - 1)))
         self._preview()
+
+    def _show(self, shown: list[Seen], of: int) -> None:
+        runs = self.query_one("#runs", Lines)
+        if not self._was_moved:  # on what stands first, until the person stands elsewhere
+            runs.cursor = 0
+        heading, rows = run_table(shown, self.app.now(), self.size.width - 3)
+        runs.show(rows, keeps=self._was_moved)
+        self.set_class(bool(heading.parts), "wide")
+        self.query_one("#heading", Static).update(drawn(heading))
+        count = f"{len(shown)} of {of}" if self._filter else str(of)
+        self.query_one("#list").border_title = f"Runs ({count}){_SAID[self._order]}"
 
     def _preview(self) -> None:
         run = self.app.seen.get(self.chosen)
         pane = self.query_one("#preview", Lines)
         pane.border_title = "" if run is None else f"{run.id} waits for you" if run.waiting else run.id
-        if run is None and self._filter:
+        if run is not None:
+            pane.show_lines(preview(run, self.app.now()))
+        elif self._filter:
             pane.show_lines([line(f"No run has all of {self._filter!r} in it. esc shows all.")])
         else:
-            pane.show_lines(preview(run, self.app.now()))
+            pane.show_lines(welcome(self.app.settings, self.app.engine))
 
     def tell(self, news: str) -> None:
         self.query_one("#news", Static).update(drawn(line(news)))
@@ -126,6 +173,18 @@ class RunsScreen(Screen[None]):
 
         self.app.push_screen(StartScreen(), lambda said: self.tell(said or ""))
 
+    def action_try(self) -> None:
+        """The example in a copy of its own, beside the folder that the cockpit was opened in."""
+        from autoagent.examples import TRIED, example, fresh
+
+        try:
+            tried = example(TRIED)
+            folder = fresh(TRIED, Path.cwd())
+            tried.copy(folder)
+            self.tell(self.app.start(folder, folder / RECORDING))
+        except AutoagentError as error:
+            self.tell(str(error))
+
     def action_memory(self) -> None:
         from autoagent.tui.memory import MemoryScreen
 
@@ -139,6 +198,15 @@ class RunsScreen(Screen[None]):
     def action_resume(self) -> None:
         if self.chosen:
             self.app.resume(self.chosen)
+
+    def action_pause(self) -> None:
+        if self.chosen:
+            self.app.pause(self.chosen)
+
+    def action_sort(self) -> None:
+        """The next order; the cursor goes to its top."""
+        self._order, self._was_moved = after(self._order), False
+        self.hear()
 
     def action_cancel(self) -> None:
         """The second time it is done."""
