@@ -462,7 +462,9 @@ class QuestionAnswered(Frozen):
     edit: JsonValue = None
     covers: int = 1
     by: str
-    """`terminal`, `command`, `approver`, `nobody` (if_nobody_answers) or `rule` (an earlier y -N)."""
+    """`terminal`, `command`, `approver`, `nobody` (if_nobody_answers), `rule` (an earlier y -N), `grant`."""
+    grant: str = ""
+    """The id of the person's *always* that answered, where one did; `text` is what it says."""
 
 
 class QuestionVoided(Frozen):
@@ -595,7 +597,8 @@ Event = Annotated[
 VERSIONS: dict[str, int] = {
     "call_decided": 2,
     "call_started": 2,
-    "question_asked": 2,
+    "question_asked": 3,
+    "question_answered": 2,
     "folder_changed": 2,
     "call_ended": 2,
 }

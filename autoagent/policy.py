@@ -18,8 +18,11 @@ from autoagent.door.tools import SEARCH as SEARCH
 from autoagent.door.tools import Power
 from autoagent.events import Effect
 from autoagent.goal import Goal
+from autoagent.grants import Circumstance, Rule
 from autoagent.hosts import allowed, host_of, named_exactly
+from autoagent.hosts import names as covers_host
 from autoagent.paths import ROOT, is_beneath
+from autoagent.questions import Subject
 from autoagent.reach import Reach, reach_of_urls
 from autoagent.state import RunState
 from autoagent.taint import urls_of_goal, without_fragment
@@ -123,6 +126,49 @@ def changed(state: RunState, tool: str) -> str | None:
     """How a tool has changed that nobody has allowed since, in words; `None` where it hasn't."""
     how = state.changed.get(tool)
     return None if how is None else f"{tool} is not what it was when this run first had it: {how}"
+
+
+def always(
+    state: RunState, subject: Subject, *, plugin: str, effect: Effect, names: tuple[str, ...], kind: str
+) -> Rule | None:
+    """What an *always* would cover that is the answer to a question about a call.
+
+    `None` where none can be given: it isn't known whom the call reaches, or whether its plugin changes; its
+    tool has changed in this run, or what it reaches can't be seen whole, which a person looks at each time.
+    """
+    if subject.tool is None or not subject.destination or not subject.plugin_hash:
+        return None
+    if changed(state, subject.tool) or not "".join((subject.destination, kind, *names)).isprintable():
+        return None
+    return Rule(
+        plugin=plugin,
+        plugin_hash=subject.plugin_hash,
+        tool=subject.tool,
+        names=names,
+        kind=kind,
+        effect=effect,
+        destination=subject.destination,
+        under=tuple(sorted(_circumstances(state.goal, subject, effect))),
+        secrets=tuple(sorted(_secrets(state.goal, subject.destination))),
+    )
+
+
+def _circumstances(goal: Goal, subject: Subject, effect: Effect) -> set[Circumstance]:
+    found: set[Circumstance] = {"outside"} if "outside" in subject.labels else set()
+    if "private" in subject.labels or any(is_beneath(path, goal.private) for path in subject.files):
+        found.add("private")
+    if effect == "external" and "send" in goal.ask:
+        found.add("asked")
+    return found
+
+
+def _secrets(goal: Goal, destination: str) -> set[str]:
+    """Those that may go along: of URLs the ones bound to their hosts, else all, since nobody can say."""
+    places = [place for url in destination.split(", ") if (place := host_of(url)) is not None]
+    if len(places) < len(destination.split(", ")):
+        return set(goal.allow.secrets)
+    bound = goal.allow.secrets.items()
+    return {name for name, host in bound for place in places if covers_host(host, *place)}
 
 
 # --- row 1: what the goal doesn't give ----------------------------------------------------------------------

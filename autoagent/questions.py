@@ -10,6 +10,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from autoagent.grants import Rule
 from autoagent.ids import digest
 from autoagent.messages import Frozen
 
@@ -49,6 +50,10 @@ class Explained(Frozen):
 
     sizes: dict[str, int] = Field(default_factory=dict)
     """Path -> bytes, of files to be sent."""
+    always: Rule | None = None
+    """What an *always* would cover; `None` where none can be given."""
+    note: str = ""
+    """What the person should know of the *always* that they gave: it has ended, it can't be read."""
 
 
 class Question(Frozen):

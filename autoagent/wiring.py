@@ -27,6 +27,7 @@ from autoagent.faults import NO_FAULTS, Faults
 from autoagent.folder.local import LocalFolder
 from autoagent.goal import Goal
 from autoagent.goal.file import goal_digest
+from autoagent.grants_file import GrantsFile
 from autoagent.ids import new_id
 from autoagent.journal.home import home as default_home
 from autoagent.journal.sqlite import SqliteJournal
@@ -206,6 +207,7 @@ class _Wires:
                 return await self._reported(history, hooks.on_note)
             start = load_tree(history.state.start_tree, self.journal.objects)
             folder = _same(lease.workspace)
+            keep_apart(self.home, folder)
             choices = self._as_before(history.state, folder, _as_forked(history.state, choices))
             goal = history.state.goal
             now = load_tree(history.state.main, self.journal.objects)
@@ -251,6 +253,7 @@ class _Wires:
                 hooks.approver,
                 hooks.wait_s,
                 _expiry(self.picker.settings.questions.expire_hours),
+                GrantsFile(self.home).look_up,
             ),
             meter=meter,
             models=models,

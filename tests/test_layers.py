@@ -26,6 +26,7 @@ HEAVY = (
 
 MAY_OPEN = {
     "autoagent/folder/": "the one door to the user's folder",
+    "autoagent/grants_file.py": "autoagent's own home: the person's grants",
     "autoagent/journal/": "autoagent's own home",
     "autoagent/memory/": "autoagent's own home",
     "autoagent/settings.py": "autoagent's own home: config.toml",

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from autoagent.cli import options
+from autoagent.errors import UsageError
 
 Resume = Annotated[
     bool, typer.Option("--resume", help="Then go on with the run here, if no process carries it.")
@@ -56,12 +57,36 @@ def approve(
             show_default=False,
         ),
     ] = None,
+    always: Annotated[
+        bool, typer.Option("--always", help="Always, to this destination; shows the rule and asks once more.")
+    ] = False,
+    days: Annotated[
+        int | None,
+        typer.Option(
+            "--days", metavar="N", min=1, max=3650, help="Of --always: only so long.", show_default=False
+        ),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Of --always: don't ask once more.")] = False,
     resume: Resume = False,
 ) -> int:
     """Say yes to a question."""
+    if always:
+        from autoagent.cli.grants import approve_always
+
+        _refuse_beside_always(covers, edit)
+        return approve_always(question, days, yes=yes, resume=resume)
+    if days is not None or yes:
+        raise UsageError("--days and --yes belong to --always")
     from autoagent.cli.answers import approve as say_yes
 
     return say_yes(question, covers, edit, resume=resume)
+
+
+def _refuse_beside_always(covers: int, edit: str | None) -> None:
+    if covers > 1 or edit is not None:
+        raise UsageError(
+            "--always is for a call as it stands, and covers all later ones: leave --covers and --edit out"
+        )
 
 
 def deny(

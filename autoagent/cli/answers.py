@@ -90,21 +90,21 @@ def approve(prefix: str, covers: int, edit: str | None, *, resume: bool = False)
     """Send a yes; the exit status. Raises `UsageError` where the question doesn't take it."""
     wanted = None if edit is None else _json(edit)
     made = partial(Approve, covers=covers, edit=wanted)
-    return _answered(prefix, lambda q: made(question=q.id, digest=q.digest), resume)
+    return answered(prefix, lambda q: made(question=q.id, digest=q.digest), resume)
 
 
 def deny(prefix: str, why: str, *, resume: bool = False) -> int:
     """Send a no; the exit status. Raises `UsageError` where the question doesn't take it."""
-    return _answered(prefix, lambda q: Deny(question=q.id, digest=q.digest, why=why), resume)
+    return answered(prefix, lambda q: Deny(question=q.id, digest=q.digest, why=why), resume)
 
 
 def answer(prefix: str, text: str, *, resume: bool = False) -> int:
     """Send a choice or a text; the exit status. Raises `UsageError` where the question doesn't take it."""
-    return _answered(prefix, lambda q: Answer(question=q.id, digest=q.digest, text=text), resume)
+    return answered(prefix, lambda q: Answer(question=q.id, digest=q.digest, text=text), resume)
 
 
-def _answered(prefix: str, made: Callable[[Question], Approve | Deny | Answer], resume: bool) -> int:
-    """Send an answer; with `resume` this process carries the run from there, if no other does."""
+def answered(prefix: str, made: Callable[[Question], Approve | Deny | Answer], resume: bool) -> int:
+    """Send an answer; the exit status. With `resume` the run goes on here, if no other process carries it."""
     with opened() as journal:
         run_id, question = _send(journal, prefix, made)
         holder = journal.holder(run_id)

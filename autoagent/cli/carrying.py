@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 
 from autoagent.cli.logs import noted_logs
+from autoagent.console.always import Always
 from autoagent.console.ending import ending
 from autoagent.console.finding import outcome_of, state_of
 from autoagent.console.line import block, line
@@ -66,7 +67,8 @@ class _Front:
 
     def __post_init__(self) -> None:
         self.progress = Progress(self.screen, self.journal.read, is_attended=self.is_attended)
-        self.person = Person(self.screen, 0, self._is_open, self.journal.objects)
+        always = Always.here(self.journal)
+        self.person = Person(self.screen, 0, self._is_open, self.journal.objects, always)
 
     async def carry(self, begin: Begin, wait_s: float) -> int:
         hooks = Hooks(

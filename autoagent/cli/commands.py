@@ -11,6 +11,7 @@ from typer.exceptions import Abort, TyperException
 from autoagent.cli import (
     answering,
     extending,
+    granting,
     history,
     keeping,
     looking,
@@ -37,6 +38,7 @@ for group in (writing, running, looking, reviewing, history, answering, machine)
 app.add_typer(keeping.app, name="runs")
 app.command()(keeping.gc)
 app.add_typer(remembering.app, name="memory")
+app.add_typer(granting.app, name="grants")
 app.add_typer(extending.plugins, name="plugins")
 
 

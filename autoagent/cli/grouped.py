@@ -23,7 +23,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         "verify",
         "export",
     ),
-    "What stays": ("memory", "plugins", "gc"),
+    "What stays": ("grants", "memory", "plugins", "gc"),
 }
 _ROOM = 16
 """Columns that a row takes beside its text."""

@@ -142,8 +142,8 @@ def _question(
     match event:
         case e.QuestionAsked(question=question):
             yield line(Part("! ", "attention")) + headline(question, after)
-        case e.QuestionAnswered() if event.by == "rule":
-            yield line(f"{event.question} yes, ", short(event.text or "by an earlier 'y -N'", 160))
+        case e.QuestionAnswered() if event.by in ("rule", "grant"):
+            yield line(f"{event.question} yes, ", short(event.text or "by an earlier 'y -N'", 300))
         case e.QuestionAnswered():
             said = event.text if event.verdict == "text" else event.verdict
             why = f": {event.text}" if event.verdict == "no" and event.text else ""

@@ -1,6 +1,6 @@
 """Asks the person at this terminal: the record, the exact arguments, and one line for the answer.
 
-[y] once  [y -N] the next N  [n]  [e] edit  or tell it what to do instead  (Enter: n) ›
+[y] once  [y -N] the next N  [n]  [e] edit  [always] this destination  or tell it what to do instead  (…)
 """
 
 from __future__ import annotations
@@ -18,18 +18,22 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
+from autoagent.clock import SystemClock
 from autoagent.commands import Answer, Approve, Deny
+from autoagent.console.always import Always
 from autoagent.console.beside import edited
 from autoagent.console.keyboard import forget_typed, read_line
 from autoagent.console.line import Line, Part, line
 from autoagent.console.question import exactly_json, whole
 from autoagent.console.screen import Screen
+from autoagent.errors import AutoagentError
 from autoagent.loop.answers import unusable
 from autoagent.questions import Question
 from autoagent.state import RunState
 from autoagent.trees import ObjectSource
 
 _YES_TO_MANY = re.compile(r"(?:y|yes)\s*-?\s*(\d{1,4})", re.IGNORECASE)
+_ALWAYS = "always"
 _EDITABLE = ("call", "plan")
 _KEYS = frozenset(string.ascii_letters + string.digits + string.punctuation)
 """A lone one of these was meant as a key, not as words for the agent."""
@@ -47,6 +51,8 @@ class Person:
     """Whether a question still waits."""
     objects: ObjectSource | None = None
     """Where the versions of files are, for a question about two of them."""
+    always: Always | None = None
+    """How an *always* is given; `None`: it isn't offered."""
     is_editing: bool = False
     """An editor has the terminal, and its keys, ^C too."""
 
@@ -69,7 +75,7 @@ class Person:
         edit: JsonValue = None
         while True:
             forget_typed(self.descriptor)
-            self.screen.ask(prompt=_prompt(question))
+            self.screen.ask(prompt=_prompt(question, is_always_offered=self._is_always_offered(question)))
             typed = await read_line(self.descriptor)
             if typed is None:
                 self.screen.ask(line(""), line(f"left for later; 'autoagent approvals' shows {question.id}"))
@@ -77,11 +83,39 @@ class Person:
             if question.is_yes_no and question.subject.kind in _EDITABLE and _is_edit(typed):
                 edit = await self._edited(question, state, typed.strip()[1:].strip())
                 continue
+            if typed.strip().lower() == _ALWAYS and question.is_yes_no:
+                if await self._gives_always(question, edit):
+                    return Approve(question=question.id, digest=question.digest)
+                continue
             answer = understood(question, typed, edit)
             if isinstance(answer, str):
                 self.screen.ask(line(answer))
                 continue
             return answer
+
+    def _is_always_offered(self, question: Question) -> bool:
+        return self.always is not None and question.explained.always is not None
+
+    async def _gives_always(self, question: Question, edit: JsonValue) -> bool:
+        """Show the literal rule and what it would have answered, and have it confirmed."""
+        if self.always is None or question.explained.always is None or edit is not None:
+            said = "'always' is for calls as they stand, to somebody known"
+            self.screen.ask(line(f"{said}; type y, n, or what to do instead"))
+            return False
+        try:
+            self.screen.ask(*await asyncio.to_thread(self.always.preview, question, SystemClock().now()))
+            forget_typed(self.descriptor)
+            self.screen.ask(prompt=line("[y] always exactly this  (Enter: back) › "))
+            typed = await read_line(self.descriptor)
+            if (typed or "").strip().lower() not in ("y", "yes"):
+                self.screen.ask(*[line("")] * (typed is None), line("nothing was given; the question stands"))
+                return False
+            grant = self.always.give(question, SystemClock().now())
+        except AutoagentError as error:
+            self.screen.ask(line(f"no always can be given: {error}"))
+            return False
+        self.screen.ask(line(f"given as {grant.id}; autoagent grants revoke {grant.id} takes it back"))
+        return True
 
     async def _edited(self, question: Question, state: RunState, inline: str) -> JsonValue:
         """Other arguments, from the line itself or from an editor; `None` where they can't be used."""
@@ -164,14 +198,15 @@ def _is_coverable(question: Question) -> bool:
     return question.subject.kind == "call" and bool(question.subject.destination)
 
 
-def _prompt(question: Question) -> Line:
+def _prompt(question: Question, *, is_always_offered: bool = False) -> Line:
     if not question.is_yes_no:
         choices = "  ".join(f"[{n}] {choice}" for n, choice in enumerate(question.choices, 1))
         return line(choices, "  " if choices else "", Part("(^D: later) ", "dim"), "› ")
     many = "[y -N] the next N  " if _is_coverable(question) else ""
     edit = "[e] edit  " if question.subject.kind in _EDITABLE else ""
     once = "once" if question.subject.kind == "call" else "yes"
-    return line(f"[y] {once}  {many}[n]  {edit}or tell it what to do instead  (Enter: n) › ")
+    always = f"[{_ALWAYS}] this destination  " if is_always_offered else ""
+    return line(f"[y] {once}  {many}[n]  {edit}{always}or tell it what to do instead  (Enter: n) › ")
 
 
 def _compared(question: Question, edit: JsonValue) -> Iterator[Line]:

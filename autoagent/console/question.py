@@ -83,6 +83,8 @@ def head(question: Question, state: RunState) -> Iterator[Line]:
         yield from block("\n".join(wrap(question.why, _WRAPPED)))
     if read := [*_read(question, state)]:
         yield _field("", *read)
+    if question.explained.note:
+        yield _field("", Part(question.explained.note, "attention"))
 
 
 def whole(question: Question, state: RunState, objects: ObjectSource | None = None) -> Iterator[Line]:

@@ -19,14 +19,15 @@ def send(
     journal: Journal, state: RunState, question: Question, command: Reply, now: datetime, by: str
 ) -> None:
     """Append an answer to the run's commands. Raises `UsageError` where it doesn't fit: nothing is sent."""
-    if why := _objection(journal, state, question, command, now):
+    if why := objection(journal, state, question, command, now):
         raise UsageError(why)
     journal.send(state.run_id, command, by=by)
 
 
-def _objection(
+def objection(
     journal: Journal, state: RunState, question: Question, command: Reply, now: datetime
 ) -> str | None:
+    """Why an answer doesn't fit; `None` where it does."""
     if why := refusal(state, command, now):
         return why
     if question.id in answers_on_the_way(journal, state):

@@ -153,6 +153,8 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("call_started", 1): _same,
     ("folder_changed", 1): _same,
     ("question_asked", 1): _same,
+    ("question_asked", 2): _same,
+    ("question_answered", 1): _same,
 }
 """(kind, version) -> what makes the next version of it; one for each version below `events.VERSIONS`."""
 

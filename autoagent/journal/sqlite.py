@@ -144,6 +144,10 @@ class SqliteJournal:
         last = entries[-1].seq if entries else after
         return entries + [e for e in pending if e.seq > last and (upto is None or e.seq <= upto)]
 
+    def read_kinds(self, run_id: str, *kinds: str) -> list[Entry]:
+        """The committed entries of some kinds, in order: far quicker than all. Raises as `read`."""
+        return rows.read_kinds(self._reader, self._parts_of(run_id), kinds)
+
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Entry]:
         """Yields what is committed, so that nothing shown is ever taken back."""
         import asyncio

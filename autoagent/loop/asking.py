@@ -22,6 +22,7 @@ from autoagent.events import (
     QuestionVoided,
     RunEnded,
 )
+from autoagent.grants import Rule, Ruling
 from autoagent.ids import new_id
 from autoagent.loop.answers import difference, expired, is_former, refusal
 from autoagent.loop.history import History
@@ -32,6 +33,9 @@ from autoagent.state import QuestionState, RunState, Standing
 
 Approver = Callable[[Question, RunState], Awaitable[Approve | Deny | Answer | None]]
 """Asks the person who is there; `None`: they leave it for later. Cancelled when answered elsewhere."""
+
+Grants = Callable[[Rule, datetime], Ruling]
+"""What the person's grants say at a moment of a question that an *always* would make this rule of."""
 
 _AGAIN = "; asked again, since it has changed: "
 
@@ -55,6 +59,8 @@ class Asking:
     """How long to wait for an answer from another terminal where no approver is here."""
     expire_after: timedelta | None = None
     """How long a question may be answered; `None`: for ever."""
+    grants: Grants | None = None
+    """The person's; `None`: there are none here."""
     _later: set[str] = field(default_factory=set)
     """Questions that the approver left for later."""
 
@@ -66,7 +72,7 @@ class Asking:
         choices: tuple[str, ...] = YES_NO,
         lane: str | None = None,
         sub_task: str | None = None,
-        explained: Explained | None = None,
+        explained: Callable[[], Explained] = Explained,
     ) -> QuestionAnswered:
         """The answer to a question about exactly `subject`, asked now or at any time before.
 
@@ -87,9 +93,11 @@ class Asking:
                     lane=lane,
                     sub_task=sub_task,
                     expires_at=None if self.expire_after is None else asked_at + self.expire_after,
-                    explained=explained or Explained(),
+                    explained=explained(),
                 )
                 asked = self._put_down(question, asked_at)
+            elif asked.is_open:
+                asked = self._looked_up_again(asked)
             if asked.answer is not None:
                 return asked.answer
             await self._wait(asked.question, subject)
@@ -100,10 +108,14 @@ class Asking:
         if former:
             change = difference(former[-1].subject, question.subject)
             question = question.model_copy(update={"why": f"{question.why}{_AGAIN}{change}"})
+        ruling = self._ruling(question, asked_at)
+        if ruling.note:
+            explained = question.explained.model_copy(update={"note": ruling.note})
+            question = question.model_copy(update={"explained": explained})
         self.history.record(
             *(QuestionVoided(question=q.id, why=difference(q.subject, question.subject)) for q in former),
             QuestionAsked(question=question, asked_at=asked_at),
-            *(() if former else self._ruled(question)),
+            *(() if former else self._ruled(question) or _granted(question, ruling)),
             sync=True,
         )
         self.history.faults.reached("question put down")
@@ -147,6 +159,12 @@ class Asking:
         if question in self._later:
             raise Parked(question)
         return False
+
+    def _is_answered(self, question: Question) -> bool:
+        """Whether a person's answer is on its way."""
+        sent = self.history.journal.commands(self.history.run_id, self.history.state.commands)
+        commands = (each.command for each in sent)
+        return any(isinstance(c, Approve | Deny | Answer) and c.question == question.id for c in commands)
 
     def expire(self, *, at_start: bool = False) -> None:
         """Do as `if_nobody_answers` says about open questions whose time is over.
@@ -246,6 +264,25 @@ class Asking:
 
     # --- where nobody is asked ----------------------------------------------------------------------------
 
+    def _ruling(self, question: Question, now: datetime) -> Ruling:
+        """What the person's grants say at this moment, read anew: one that was taken back counts no more."""
+        always = question.explained.always
+        if self.grants is None or always is None or question.subject.kind != "call":
+            return Ruling()
+        return self.grants(always, now)
+
+    def _looked_up_again(self, asked: QuestionState) -> QuestionState:
+        """An open question of a former process, answered where a grant covers it by now.
+
+        Not one that was asked again because it had changed: that change is for a person to see.
+        """
+        question, now = asked.question, self.history.clock.now()
+        if _AGAIN in question.why or question.is_expired(now) or self._is_answered(question):
+            return asked
+        if answered := _granted(question, self._ruling(question, now)):
+            self.history.record(*answered, sync=True)
+        return self.history.state.questions[question.id]
+
     def _ruled(self, question: Question) -> tuple[Event, ...]:
         """The answer that an earlier `y -N` gives to the same kind of call, asked for the same reason.
 
@@ -294,6 +331,14 @@ class Asking:
 def _has_changed(subject: Subject | Callable[[], Subject], question: Question) -> bool:
     """Whether what a question is about is something else by now."""
     return callable(subject) and subject() != question.subject
+
+
+def _granted(question: Question, ruling: Ruling) -> tuple[Event, ...]:
+    """The answer that a grant of the person's gives, with the rule in words."""
+    if ruling.grant is None:
+        return ()
+    answer = _answered(question, "yes", f"covered by your always: {ruling.grant.said}", "grant")
+    return (answer.model_copy(update={"grant": ruling.grant.id}),)
 
 
 def _nobody(question: Question, why: str) -> QuestionAnswered:

@@ -26,7 +26,7 @@ from autoagent.loop.toolbox import ToolOutcome
 from autoagent.messages import RequestedCall
 from autoagent.paths import is_beneath, overlaps
 from autoagent.ports import Objects
-from autoagent.questions import Subject
+from autoagent.questions import Explained, Subject
 from autoagent.state import CallState, LaneState, RunState
 from autoagent.taint import labels_of_tree
 from autoagent.trees import Tree, WorkingCopy, diff
@@ -218,6 +218,25 @@ class Calls:
             rules=digest(self.state.goal.allow.model_dump(mode="json")),
         )
 
+    def _explained(self, decided: CallDecided) -> Explained:
+        """What the person is told besides, and what an *always* of theirs would cover."""
+        found, tool = explained(self.ctx, decided.files), self.ctx.tools.get(decided.tool)
+        if tool is None:
+            return found
+        try:
+            names, kind = tool.names_of(decided.args), tool.kind_of(decided.args)
+        except ToolError:  # what stands behind the tool has become another meanwhile: it is decided anew
+            return found
+        always = policy.always(
+            self.state,
+            self.subject(decided),
+            plugin=tool.plugin,
+            effect=decided.effect,
+            names=names,
+            kind=kind,
+        )
+        return found.model_copy(update={"always": always})
+
     async def approved(self, known: CallState) -> CallState | None:
         """The call as a person allowed it; `None` where they didn't, and it has ended."""
         decided = known.decided
@@ -226,7 +245,7 @@ class Calls:
             lambda: policy.changed(self.state, decided.tool) or decided.why,
             lane=self.lane,
             sub_task=self.me.sub_task,
-            explained=explained(self.ctx, decided.files),
+            explained=lambda: self._explained(decided),
         )
         if answer.verdict != "yes":
             why = f": {answer.text}" if answer.text else ""

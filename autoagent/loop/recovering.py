@@ -95,7 +95,7 @@ class Recovery:
             choices=choices,
             lane=self.lane,
             sub_task=self.ctx.history.state.lanes[self.lane].sub_task,
-            explained=explained(self.ctx, decided.files),
+            explained=lambda: explained(self.ctx, decided.files),
         )
         return _VERDICTS[answer.text]
 

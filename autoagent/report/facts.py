@@ -232,6 +232,8 @@ def _allowed(ledger: Ledger, at: At) -> str:
         answered = None if asked.answered is None else asked.answered.event
         if isinstance(answered, e.QuestionAnswered) and answered.verdict == "yes" and asked.voided is None:
             assert asked.answered is not None
+            if answered.by == "grant":
+                return answered.text
             return f"by {answered.by}, in answer to question {asked.question.question.id}"
     return at.decision.why
 

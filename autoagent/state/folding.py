@@ -96,7 +96,7 @@ def _question(state: RunState, event: e.QuestionAsked | e.QuestionAnswered | e.Q
         case e.QuestionAnswered():
             known = state.questions[event.question]
             answered = replace(known, answer=event)
-            urls = () if event.by == "nobody" else urls_in(event.text)
+            urls = () if event.by in ("nobody", "grant") else urls_in(event.text)
             return replace(
                 _allowed_as_it_is(state, known.question, event),
                 questions=put(state.questions, event.question, answered),
@@ -119,6 +119,8 @@ def _allowed_as_it_is(state: RunState, question: Question, answer: e.QuestionAns
 def _stand(
     standing: tuple[Standing, ...], question: Question, answer: e.QuestionAnswered
 ) -> tuple[Standing, ...]:
+    if answer.by == "grant":
+        return standing
     subject = question.subject
     mine = (subject.tool, subject.destination)
     others = tuple(s for s in standing if (s.tool, s.destination) != mine)
