@@ -132,6 +132,12 @@ class Seat:
         await self.until(lambda: screen.takes_keys)
         return screen
 
+    async def on_row(self, words: str) -> None:
+        """The activity's cursor on the first row with these words."""
+        pane = self.app.screen.query_one("#activity", Lines)
+        pane.action_move(next(n for n, row in enumerate(pane.rows) if words in str(row.line)) - pane.cursor)
+        await self.pilot.pause()
+
     def text(self, of: str) -> str:
         """What stands in a pane, all of it."""
         pane = self.app.screen.query_one(of)

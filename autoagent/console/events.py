@@ -18,7 +18,7 @@ from autoagent.console.verdicts import MARKS
 from autoagent.goal import Limits
 from autoagent.state import RunState
 
-_QUIET = {"finish", "give_up", "ask_human", "read_again"}
+QUIET = frozenset({"finish", "give_up", "ask_human", "read_again"})
 """Calls that say nothing themselves; what they bring about does."""
 
 
@@ -92,7 +92,7 @@ def _call(
     if not isinstance(event, e.CallEnded):
         return
     decided = before.calls[event.call].decided
-    if decided.tool in _QUIET or (decided.script is not None and event.ok):
+    if decided.tool in QUIET or (decided.script is not None and event.ok):
         return
     if not decided.understood:
         head, end = Part("✗ not understood ", "bad"), short(decided.why, 100)
@@ -110,11 +110,11 @@ def _call(
 
 def called(decided: e.CallDecided) -> tuple[Part, ...]:
     """A tool and what it is used on: whom it reaches, else the path, else its first text."""
-    target = decided.destination or _target(decided.args)
+    target = decided.destination or target_of(decided.args)
     return (short(decided.tool, 40), Part(" " if target else ""), short(target, 60))
 
 
-def _target(args: Mapping[str, JsonValue]) -> str:
+def target_of(args: Mapping[str, JsonValue]) -> str:
     for name in ("path", "query", "pattern", "url"):
         if isinstance(value := args.get(name), str):
             return value

@@ -22,7 +22,7 @@ _ASCII = str.maketrans(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Part:
     """A piece of a line."""
 
@@ -39,7 +39,7 @@ class Part:
         return visible(self.text).replace("\n", " ").replace("\t", " ")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """Exactly one line, whatever its parts hold."""
 

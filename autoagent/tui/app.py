@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
+from textual.events import Event, Key
 
 from autoagent.clock import SystemClock
 from autoagent.commands import Command, GoOn, Pause
@@ -115,6 +116,11 @@ class Cockpit(App[None]):
         self._is_leaving = True
         await asyncio.to_thread(self._watch.stop)  # it may be waiting for this very loop to hear it
         self.journal.close()
+
+    async def on_event(self, event: Event) -> None:
+        if isinstance(event, Key):
+            self._watch.give_way()
+        await super().on_event(event)
 
     def now(self) -> datetime:
         return SystemClock().now()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.message import Message
@@ -21,7 +22,8 @@ _TONES = ("plain", "dim", "good", "bad", "attention", "accent", "outside")
 class Lines(ScrollView, can_focus=True):
     """Rows with a cursor. Following, it stays at the end until somebody scrolls up."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in (*_TONES, "cursor")}
+    ALLOW_MAXIMIZE = True
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in (*_TONES, "cursor", "marked")}
     DEFAULT_CSS = """
     Lines { height: 1fr; scrollbar-size-vertical: 1; }
     Lines.wrapped { scrollbar-gutter: stable; }
@@ -32,6 +34,7 @@ class Lines(ScrollView, can_focus=True):
     Lines > .lines--accent { color: $text-accent; }
     Lines > .lines--outside { color: $text-secondary; text-style: bold; }
     Lines > .lines--cursor { background: $cursor-row; text-style: bold; }
+    Lines > .lines--marked { text-style: reverse; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "down", show=False, id="lines.down"),
@@ -76,9 +79,11 @@ class Lines(ScrollView, can_focus=True):
         super().__init__(id=id, classes="wrapped" if is_wrapped else None)
         self.follows = self._may_follow = follows
         self._is_wrapped, self._has_cursor = is_wrapped, has_cursor
-        self.rows: list[Row] = []
+        self.rows: Sequence[Row] = []
         self._given: list[Row] = []
         self.cursor = 0
+        self.marked = ""
+        """Text that is marked wherever it stands, in whatever case."""
 
     # --- content --------------------------------------------------------------------------------------------
 
@@ -100,7 +105,7 @@ class Lines(ScrollView, can_focus=True):
     def add(self, rows: Sequence[Row]) -> None:
         """Further rows at the end."""
         self._given += rows
-        self.rows += self._laid(rows)
+        self.rows = [*self.rows, *self._laid(rows)]
         self._resized()
         if self.follows:
             self._to_end()
@@ -118,7 +123,7 @@ class Lines(ScrollView, can_focus=True):
     @property
     def unseen(self) -> int:
         """Rows below the last one in view."""
-        return max(len(self.rows) - (self.scroll_offset.y + self.size.height), 0)
+        return max(len(self.rows) - (self.scroll_offset.y + self.scrollable_content_region.height), 0)
 
     def _laid(self, rows: Sequence[Row]) -> list[Row]:
         if not self._is_wrapped or not self.size.width:
@@ -147,7 +152,7 @@ class Lines(ScrollView, can_focus=True):
             return Strip.blank(width, self.rich_style)
         has_cursor = self._has_cursor and self.has_focus and number == self.cursor
         over = self.get_component_rich_style("lines--cursor", partial=True) if has_cursor else None
-        segments, room = [], width + 1
+        segments, room = list[Segment](), width + 1
         for part in self.rows[number].line.parts:
             if room <= 0:
                 break
@@ -156,12 +161,24 @@ class Lines(ScrollView, can_focus=True):
                 style += self.get_component_rich_style(f"lines--{part.tone}", partial=True)
             shown = part.shown[:room]  # no more characters than columns: a line may be megabytes long
             room -= len(shown)
-            segments.append(Segment(shown, style + over if over is not None else style))
+            segments += self._segments(shown, style + over if over is not None else style)
         base = self.rich_style + over if over is not None else self.rich_style
         strip = Strip(segments)
         if strip.cell_length > width:
             return Strip([*strip.crop(0, width - 1), Segment("…", base)], width)
         return strip.adjust_cell_length(width, base)
+
+    def _segments(self, text: str, style: Style) -> Iterator[Segment]:
+        """A text in its style, and in it what is marked."""
+        sought, done = self.marked.lower(), 0
+        lowered = text.lower() if sought else ""
+        if sought and len(lowered) == len(text):
+            over = self.get_component_rich_style("lines--marked", partial=True)
+            while (at := lowered.find(sought, done)) >= 0:
+                yield Segment(text[done:at], style)
+                done = at + len(sought)
+                yield Segment(text[at:done], style + over)
+        yield Segment(text[done:], style)
 
     # --- moving ---------------------------------------------------------------------------------------------
 
@@ -188,8 +205,8 @@ class Lines(ScrollView, can_focus=True):
     def _go(self, to: int) -> None:
         last = max(len(self.rows) - 1, 0)
         self.cursor = min(max(to, 0), last)
-        self.follows = self.follows and self.cursor == last
-        top, height = self.scroll_offset.y, self.size.height
+        self.follows = self._may_follow and self.cursor == last
+        top, height = self.scroll_offset.y, self.scrollable_content_region.height
         if self.cursor < top:
             self.scroll_to(y=self.cursor, animate=False)
         elif self.cursor >= top + height:
@@ -201,6 +218,10 @@ class Lines(ScrollView, can_focus=True):
         self.cursor = max(len(self.rows) - 1, 0)
         self.scroll_end(animate=False, immediate=True)
         self.refresh()
+
+    def on_mouse_scroll_up(self) -> None:
+        """Whoever turns back wants to read."""
+        self.follows = False
 
     def action_choose(self) -> None:
         if self.key:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -15,7 +15,7 @@ from autoagent.console.question import head as question_head
 from autoagent.console.verdicts import verdict_rows
 from autoagent.outcome import results
 from autoagent.state import RunState
-from autoagent.tui.pace import Pace
+from autoagent.tui.pace import Pulse
 from autoagent.tui.view import Row, spread
 
 UNREAD = "being read"
@@ -61,8 +61,8 @@ class Seen:
     waiting: tuple[str, ...] = ()
     """Open questions that nobody has answered, oldest first."""
     problem: str = ""
-    paces: Mapping[str, Pace] = field(default_factory=dict)
-    """Sub-task -> what it has taken so far."""
+    pulse: Pulse = field(default_factory=Pulse)
+    """What its sub-tasks have taken so far, and what is under way."""
 
     @property
     def goal(self) -> str:

@@ -1,13 +1,16 @@
-"""What each sub-task has taken: active seconds and money, read off the entries as they are folded. Pure."""
+"""What each sub-task has taken, and what is under way: read off the entries as they are folded. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 
 from autoagent import events as e
+from autoagent.events import Entry
 from autoagent.state import RunState
+from autoagent.state.values import replace
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,67 @@ class Pace:
     def seconds(self, now_s: float) -> float:
         """Active seconds that it took, or has taken until `now_s`."""
         return max((self.ended_s if self.ended_s is not None else now_s) - self.began_s, 0)
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request to a model that is under way."""
+
+    lane: str
+    role: str
+    model: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Steered:
+    """What a person said last, unasked."""
+
+    text: str
+    before_step: int | None = None
+    """The step before which a worker read it first; `None`: none has yet."""
+
+
+@dataclass(frozen=True)
+class Pulse:
+    """What is under way, and how it goes."""
+
+    paces: Mapping[str, Pace] = field(default_factory=dict)
+    """By sub-task."""
+    requests: Mapping[str, Request] = field(default_factory=dict)
+    """By call."""
+    counted_at: datetime | None = None
+    """Until when the run's active seconds are counted; `None` while no process has it."""
+    context_tokens: int = 0
+    """What the model reads at most; 0: not known."""
+    steered: Steered | None = None
+
+
+def pulse(known: Pulse, entry: Entry, after: RunState) -> Pulse:
+    """What is under way after an entry that led to `after`."""
+    paces = paced(known.paces, entry.event, after)
+    if paces is not known.paces:
+        known = replace(known, paces=paces)
+    event = entry.event
+    match event:
+        case e.ModelCalled(call=call):
+            request = Request(event.lane, event.role, event.model, entry.at)
+            return replace(known, requests={**known.requests, call: request})
+        case e.ModelReplied(call=call) | e.ModelFailed(call=call) if call in known.requests:
+            return replace(known, requests={k: v for k, v in known.requests.items() if k != call})
+        case e.OwnerChanged(equipment=equipment):
+            tokens = equipment.context_tokens if equipment is not None else known.context_tokens
+            return replace(known, requests={}, counted_at=entry.at, context_tokens=tokens)
+        case e.TimeSpent():
+            return replace(known, counted_at=entry.at)
+        case e.RunParked() | e.RunInterrupted() | e.RunEnded():
+            return replace(known, requests={}, counted_at=None)
+        case e.PersonSaid(text=text):
+            return replace(known, steered=Steered(text))
+        case e.Observed(source="steer") if known.steered and known.steered.before_step is None:
+            return replace(known, steered=replace(known.steered, before_step=after.steps + 1))
+        case _:
+            return known
 
 
 def paced(paces: Mapping[str, Pace], event: e.Event, after: RunState) -> Mapping[str, Pace]:

@@ -21,11 +21,14 @@ from autoagent.past.changes import changes
 from autoagent.past.patch import patch
 from autoagent.state import RunState, advance
 from autoagent.trees import load_tree
+from autoagent.tui.closer import decision_of
 from autoagent.tui.drawing import drawn
 from autoagent.tui.footer import Keys
 from autoagent.tui.lines import Lines
+from autoagent.tui.pace import Pulse
 from autoagent.tui.reading import ReadScreen
-from autoagent.tui.view import gauges, marks, plan_lines, slider, unfolded
+from autoagent.tui.slider import marks, slider
+from autoagent.tui.view import gauges, plan_lines, unfolded
 
 if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
@@ -118,13 +121,17 @@ class PastScreen(Screen[None]):
         where = f"  entry {self.at} of {len(self._entries)}"
         self.query_one("#title", Static).update(drawn(line(Part("▌PAST▐ ", "attention"), head, where)))
         self.query_one("#plan", Lines).show_lines(
-            plan_lines(state, {}, self.query_one("#plan", Lines).columns) if state.started is not None else []
+            plan_lines(state, {}, self.query_one("#plan", Lines).columns, state.seconds)
+            if state.started is not None
+            else []
         )
         pane = self.query_one("#entry", Lines)
         pane.border_title = f"entry {self.at}"
-        pane.show_lines(unfolded(entry, self._entries[: self.at]))
+        pane.show_lines(unfolded(entry, decision_of(self.app.journal, self.run_id, entry)))
         if state.started is not None:
-            self.query_one("#gauges", Static).update(drawn(gauges(state, state.seconds)))
+            self.query_one("#gauges", Static).update(
+                drawn(gauges(state, Pulse(), state.seconds, self.size.width))
+            )
         width = max(self.size.width - 2, 10)
         self.query_one("#track", Static).update(drawn(*slider(self._entries, self.at, width)))
 

@@ -2,74 +2,76 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import ValidationError
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 
-from autoagent.commands import Command, RaiseLimits, Tell
-from autoagent.console.changes import Caps, differences
-from autoagent.console.line import line
+from autoagent.commands import Command
+from autoagent.console.line import Line, Part, line
 from autoagent.errors import AutoagentError
 from autoagent.past.changes import changes
-from autoagent.past.patch import patch
+from autoagent.state import RunState
 from autoagent.trees import load_tree
+from autoagent.tui.closer import differing, everything, led_to, output_of
 from autoagent.tui.drawing import drawn
+from autoagent.tui.feed import Feed
 from autoagent.tui.footer import Keys
+from autoagent.tui.item_lines import under_way
 from autoagent.tui.lines import Lines
 from autoagent.tui.overview import Seen, title
+from autoagent.tui.pace import Pulse
 from autoagent.tui.reading import ReadScreen
-from autoagent.tui.view import file_rows, gauges, plan_lines, plan_summary, unfolded
+from autoagent.tui.steering import raised, steer_line, words
+from autoagent.tui.view import (
+    Row,
+    active_seconds,
+    file_rows,
+    gauges,
+    plan_in_short,
+    plan_lines,
+    plan_summary,
+)
 from autoagent.tui.watching import Heard
 
 if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
 
 _WIDE = 100
-
-
-def _raised(text: str) -> Command | str:
-    """The limit that a person typed."""
-    name, _, value = text.strip().partition(" ")
-    if name not in ("usd", "steps", "minutes", "tokens"):
-        return "write usd, steps, minutes or tokens, and the new value"
-    try:
-        return RaiseLimits.model_validate({name: value.strip()})
-    except ValidationError:
-        return f"{value!r} is no number for {name}"
-
-
+_SPIN_S = 0.25
 _SIGNS = {"added": "+", "changed": "~", "removed": "-", "moved": ">"}
 
 
 class RunScreen(Screen[None]):
-    """One run: left the plan and the criteria, right what it does. Enter unfolds a line.
+    """One run: left the plan and the criteria, right what it does. Enter unfolds a row in place.
 
     Closing this leaves the run going.
     """
 
     CSS = """
-    RunScreen > #title { height: 1; }
-    RunScreen #plan { width: 2fr; border: round $quiet; }
+    RunScreen > #title, RunScreen > #brief, RunScreen > #gauges, RunScreen > #steer { height: 1; }
+    RunScreen #plan { width: 2fr; max-width: 44; border: round $quiet; }
     RunScreen #views { width: 3fr; }
     RunScreen #activity, RunScreen #files { border: round $quiet; }
     RunScreen #plan:focus, RunScreen #activity:focus, RunScreen #files:focus { border: round $primary; }
-    RunScreen > #gauges { height: 1; }
     RunScreen > #field { display: none; height: 1; }
+    RunScreen > #brief, RunScreen > #steer { display: none; }
+    RunScreen.narrow > #brief, RunScreen.steered > #steer { display: block; }
     RunScreen.narrow #plan { display: none; }
-    RunScreen.narrow.planned #plan { display: block; width: 1fr; }
+    RunScreen.narrow.planned #plan { display: block; width: 1fr; max-width: 100%; }
     RunScreen.narrow.planned #views { display: none; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "view('plan')", "plan", id="run.plan"),
         Binding("2", "view('activity')", "activity", id="run.activity"),
         Binding("3", "view('files')", "files", tooltip="What it has changed", id="run.files"),
+        Binding("z", "fold", "fold", tooltip="Fold what is unfolded; else unfold all", id="run.fold"),
+        Binding("o", "page", "page", tooltip="All of an entry, as a page", show=False, id="run.page"),
         Binding("d", "diff", "diff", tooltip="All lines that it has changed", id="run.diff"),
         Binding("w", "why", "why", tooltip="What led to the line under the cursor", id="run.why"),
         Binding("p", "past", "past", tooltip="The run as it was, entry by entry", id="run.past"),
@@ -90,15 +92,21 @@ class RunScreen(Screen[None]):
         self._said_waiting = ""
         self._made: Callable[[str], Command | str] | None = None
         """What the one-line field is for; a text says what is wrong with what was typed."""
+        self._known: tuple[RunState, Pulse] | None = None
+        """The run after the last entry that its activity tells of."""
+        self._words: dict[str, str] = {}
+        """Request -> what the model has said so far."""
 
     def compose(self) -> ComposeResult:
         yield Static(f"{self.run_id} …", id="title", markup=False)
+        yield Static("", id="brief", markup=False)
         with Horizontal():
             yield Lines(id="plan", has_cursor=False, is_wrapped=True)
             with ContentSwitcher(id="views", initial="activity"):
-                yield Lines(id="activity", follows=True)
+                yield Feed(self._output, id="activity")
                 yield Lines(id="files")
         yield Static("", id="gauges", markup=False)
+        yield Static("", id="steer", markup=False)
         yield Input(id="field", compact=True)
         yield Static("", id="news", classes="news", markup=False)
         yield Keys()
@@ -110,6 +118,8 @@ class RunScreen(Screen[None]):
         self.query_one("#activity").focus()
         self.app.follow(self.run_id)
         self.set_interval(1, self._tick)
+        if self.app.animation_level != "none":
+            self.set_interval(_SPIN_S, self._spin)
 
     def on_screen_resume(self) -> None:
         self.hear()
@@ -118,15 +128,20 @@ class RunScreen(Screen[None]):
         self.set_class(self.size.width < _WIDE, "narrow")
         self.call_after_refresh(self.hear)
 
-    def _tick(self) -> None:
-        """The time of day, and how long what is under way takes."""
-        run = self.app.seen.get(self.run_id)
-        if run is not None and self.is_current:
-            self._head(run)
+    @property
+    def feed(self) -> Feed:
+        return self.query_one("#activity", Feed)
 
-    def _head(self, run: Seen) -> None:
-        said = title(run, self.app.now(), self.size.width - 1)
-        self.query_one("#title", Static).update(drawn(said))
+    # --- what the watch says --------------------------------------------------------------------------------
+
+    def add(self, heard: Heard) -> None:
+        """More of what the run has done."""
+        self._known = heard.state, heard.pulse
+        if heard.is_first:
+            self.feed.begin(heard.items)
+        else:
+            self.feed.take(heard.items)
+        self._show()
 
     def hear(self) -> None:
         """The run is other than it was."""
@@ -136,16 +151,110 @@ class RunScreen(Screen[None]):
                 self.tell("This run isn't there any more.")
             return
         self._head(run)
-        if run.state is None:
+        if run.state is None and self._known is None:
             self.tell(run.problem or "its journal is being read …")
             return
-        plan = self.query_one("#plan", Lines)
-        plan.border_title = plan_summary(run.state)
-        plan.show_lines(plan_lines(run.state, run.paces, plan.columns))
-        self.query_one("#gauges", Static).update(drawn(gauges(run.state, run.state.seconds)))
+        self._show()
         self._tell_what_waits(run)
         if self.query_one("#views", ContentSwitcher).current == "files":
             self._show_files()
+
+    def hear_words(self, request: str, said: str) -> None:
+        """What a model has said so far, of a request that is under way."""
+        self._words[request] = said
+        self._show_tail()
+
+    def _latest(self) -> tuple[RunState, Pulse] | None:
+        """The run as far as anything is known of it."""
+        run, known = self.app.seen.get(self.run_id), self._known
+        if run is None or run.state is None or (known is not None and known[0].seq >= run.state.seq):
+            return known
+        return run.state, run.pulse
+
+    @property
+    def _is_carried(self) -> bool:
+        run = self.app.seen.get(self.run_id)
+        return run is not None and run.holder is not None
+
+    # --- showing --------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        """Another second."""
+        run = self.app.seen.get(self.run_id)
+        if run is not None and self.is_current:
+            self._head(run)
+            self._show()
+
+    def _spin(self) -> None:
+        if self.is_current and self._is_carried:
+            self.feed.tick(self.app.now().timestamp())
+            self._show_tail()
+
+    def _head(self, run: Seen) -> None:
+        said = title(run, self.app.now(), self.size.width - 1)
+        self.query_one("#title", Static).update(drawn(said))
+
+    def _show(self) -> None:
+        """Plan, gauges, and what is under way."""
+        if (latest := self._latest()) is None or latest[0].started is None:
+            return
+        state, pulse = latest
+        active_s = active_seconds(state, pulse, self.app.now(), self._is_carried)
+        plan = self.query_one("#plan", Lines)
+        plan.border_title = plan_summary(state)
+        plan.show_lines(plan_lines(state, pulse.paces, plan.columns, active_s))
+        width = self.size.width
+        if self.has_class("narrow"):
+            self._update("#brief", plan_in_short(state, pulse, active_s, width))
+        self._update("#gauges", gauges(state, pulse, active_s, width))
+        self._show_steering(state, pulse)
+        self.feed.known(state)
+        self.feed.tick(self.app.now().timestamp() if self._is_carried else None)
+        self._show_tail()
+        self._show_following()
+
+    def _update(self, what: str, said: Line) -> None:
+        """Only where it says something else: each time costs a frame."""
+        static = self.query_one(what, Static)
+        if static.content != (content := drawn(said)):
+            static.update(content)
+
+    def _show_steering(self, state: RunState, pulse: Pulse) -> None:
+        try:
+            sent = self.app.journal.commands(self.run_id, state.commands)
+        except AutoagentError as error:
+            self.tell(str(error))
+            return
+        said = steer_line(pulse.steered, sent, state.steps, self.size.width)
+        self.set_class(said is not None and self._made is None, "steered")
+        self._update("#steer", said or line(""))
+
+    def _show_tail(self) -> None:
+        """The requests that are under way, with what the model says as far as it came."""
+        if (latest := self._latest()) is None:
+            return
+        requests = latest[1].requests if self._is_carried else {}
+        self._words = {call: said for call, said in self._words.items() if call in requests}
+        columns, now_s = self.feed.stream.columns, self.app.now().timestamp()
+        step = latest[0].steps + 1
+        rows = [
+            Row(under_way(request, self._words.get(call, ""), columns, now_s, step))
+            for call, request in requests.items()
+        ]
+        self.feed.tailed(rows)
+
+    def _show_following(self) -> None:
+        feed = self.feed
+        if feed.follows:
+            said = line(Part("live", "accent" if self._is_carried else "dim"))
+        else:
+            new = line(Part(f"{feed.news} new ↓ ", "attention")) if feed.news else line("")
+            said = new + line(Part("G follows", "dim"))
+        feed.border_subtitle = drawn(said)
+
+    @on(Lines.Moved, "#activity")
+    def _moved(self) -> None:
+        self._show_following()
 
     def _tell_what_waits(self, run: Seen) -> None:
         """Once, so that it takes no other news' place."""
@@ -160,29 +269,37 @@ class RunScreen(Screen[None]):
             self._said_waiting = said
             self.tell(said)
 
-    def add(self, heard: Heard) -> None:
-        """More lines of the run."""
-        pane = self.query_one("#activity", Lines)
-        if heard.is_first:
-            pane.show(heard.rows)
-        else:
-            pane.add(heard.rows)
-        pane.border_subtitle = "live" if pane.follows else f"{pane.unseen} new below · G follows"
-
     def tell(self, news: str) -> None:
         self.query_one("#news", Static).update(drawn(line(news)))
 
     # --- looking closer -------------------------------------------------------------------------------------
 
-    @on(Lines.Chosen, "#activity")
-    def _unfold(self, event: Lines.Chosen) -> None:
-        number = int(event.key)
+    def _output(self, seq: int) -> Sequence[str]:
         try:
-            entries = self.app.journal.read(self.run_id, upto=number)
+            return output_of(self.app.journal, self.run_id, seq)
+        except AutoagentError as error:
+            return [str(error)]
+
+    @on(Feed.Unfolding)
+    def _unfold(self, event: Feed.Unfolding) -> None:
+        if (lines := self._everything(event.item)) is not None:
+            event.feed.unfold(event.item, lines)
+
+    def action_page(self) -> None:
+        at = self.feed.item
+        if at is not None and (lines := self._everything(at)) is not None:
+            item = self.feed.stream.items[at]
+            self.app.push_screen(ReadScreen(f"entry {item.seq}", lines))
+
+    def _everything(self, at: int) -> list[Line] | None:
+        try:
+            return everything(self.app.journal, self.run_id, self.feed.stream.items[at])
         except AutoagentError as error:
             self.tell(str(error))
-            return
-        self.app.push_screen(ReadScreen(f"entry {number}", unfolded(entries[-1], entries)))
+            return None
+
+    def action_fold(self) -> None:
+        self.feed.fold_all()
 
     @on(Lines.Chosen, "#files")
     def _lines_of_file(self, event: Lines.Chosen) -> None:
@@ -192,35 +309,35 @@ class RunScreen(Screen[None]):
         self._diff(None)
 
     def _diff(self, path: str | None) -> None:
-        run = self.app.seen.get(self.run_id)
-        if run is None or run.state is None:
+        if (latest := self._latest()) is None:
             return
-        objects = self.app.journal.objects
         try:
-            trees = load_tree(run.state.start_tree, objects), load_tree(run.state.main, objects)
-            found = [each for each in changes(*trees) if path is None or each.path == path]
-            shown = list(differences([(each, patch(each, objects)) for each in found], Caps()))
+            shown = differing(self.app.journal, latest[0].start_tree, latest[0].main, path)
         except AutoagentError as error:
             self.tell(str(error))
             return
-        self.app.push_screen(ReadScreen(path or "all that it has changed", shown or [line("nothing yet")]))
+        self.app.push_screen(ReadScreen(path or "all that it has changed", shown))
 
     def action_why(self) -> None:
-        from autoagent.console.reasons import reasons
-        from autoagent.past.ledger import Ledger
-        from autoagent.past.why import why
+        pane = self.focused if isinstance(self.focused, Lines) else self.feed
+        if what := pane.key:
+            self.tell(f"looking for what led to {what} …")
+            self._why(what)
 
-        pane = self.query_one("#activity", Lines)
-        what = pane.key if pane.has_focus else self.query_one("#files", Lines).key
-        if not what:
-            return
+    @work(thread=True, exclusive=True, group="why")
+    def _why(self, what: str) -> None:
+        """In a thread: all entries are read."""
         try:
-            ledger = Ledger(self.run_id, self.app.journal.read(self.run_id))
-            found = list(reasons(why(ledger, what, self.app.journal.objects)))
+            found = led_to(self.app.journal, self.run_id, what)
         except AutoagentError as error:
-            self.tell(str(error))
-            return
-        self.app.push_screen(ReadScreen(f"what led to {what}", found))
+            self.app.call_from_thread(self.tell, str(error))
+        else:
+            self.app.call_from_thread(self._told_why, what, found)
+
+    def _told_why(self, what: str, found: Sequence[Line]) -> None:
+        self.tell("")
+        if self.is_current:
+            self.app.push_screen(ReadScreen(f"what led to {what}", found))
 
     # --- doing ----------------------------------------------------------------------------------------------
 
@@ -230,13 +347,10 @@ class RunScreen(Screen[None]):
         self.app.push_screen(PastScreen(self.run_id))
 
     def action_steer(self) -> None:
-        self._write("what the agent should know before its next step", self._steered)
-
-    def _steered(self, text: str) -> Command | str:
-        return Tell(text=text) if text.strip() else "nothing was said"
+        self._write("what the agent should know before its next step", words)
 
     def action_limit(self) -> None:
-        self._write("a limit and its new value: usd 3, steps 80, minutes 60, tokens 500000", _raised)
+        self._write("a limit and its new value: usd 3, steps 80, minutes 60, tokens 500000", raised)
 
     def action_pause(self) -> None:
         self.app.pause(self.run_id)
@@ -244,6 +358,7 @@ class RunScreen(Screen[None]):
     def _write(self, what: str, made: Callable[[str], Command | str]) -> None:
         field = self.query_one("#field", Input)
         self._made, field.placeholder, field.value, field.display = made, what, "", True
+        self.remove_class("steered")
         field.focus()
 
     @on(Input.Submitted, "#field")
@@ -255,6 +370,7 @@ class RunScreen(Screen[None]):
             return
         self._close_field()
         self.tell(self.app.send(self.run_id, command))
+        self._show()
 
     def _close_field(self) -> None:
         self._made = None
@@ -279,12 +395,11 @@ class RunScreen(Screen[None]):
         self.query_one(f"#{name}").focus()
 
     def _show_files(self) -> None:
-        run = self.app.seen.get(self.run_id)
-        if run is None or run.state is None:
+        if (latest := self._latest()) is None:
             return
         objects = self.app.journal.objects
         try:
-            found = changes(load_tree(run.state.start_tree, objects), load_tree(run.state.main, objects))
+            found = changes(load_tree(latest[0].start_tree, objects), load_tree(latest[0].main, objects))
         except AutoagentError as error:
             self.tell(str(error))
             return

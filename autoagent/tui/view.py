@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from autoagent import events as e
 from autoagent.console.arguments import arguments
-from autoagent.console.events import told
-from autoagent.console.figures import clock, local, money, several
+from autoagent.console.figures import clock, money, several
 from autoagent.console.line import (
     Line,
     Part,
@@ -27,7 +27,7 @@ from autoagent.events import Entry
 from autoagent.goal import SubTask
 from autoagent.outcome import results
 from autoagent.state import RunState
-from autoagent.tui.pace import Pace
+from autoagent.tui.pace import Pace, Pulse
 
 _SUB_TASKS: dict[str, tuple[str, Tone]] = {
     "done": ("✓", "plain"),
@@ -37,12 +37,15 @@ _SUB_TASKS: dict[str, tuple[str, Tone]] = {
     "to come": ("-", "plain"),
 }
 _GAUGE = 8
+_WIDEST_GAUGE = 12
+_WIDE = 100
+"""Columns from which the gauges have room."""
 _WIDEST_FRAME = 25
 _LONGEST_OUTPUT = 20_000
 """Characters of an observation that are unfolded; `autoagent export` has the whole."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """A line of a list, and what it stands for."""
 
@@ -53,12 +56,12 @@ class Row:
 # --- one run ------------------------------------------------------------------------------------------------
 
 
-def plan_lines(state: RunState, paces: Mapping[str, Pace], width: int) -> list[Line]:
+def plan_lines(state: RunState, paces: Mapping[str, Pace], width: int, active_s: float) -> list[Line]:
     """The plan as it stands with what each part took, then the criteria with their evidence so far."""
     if state.plan is None:
         lines = [line(Part("no plan yet", "dim"))]
     else:
-        lines = [_sub_task(state, each, paces.get(each.id), width) for each in state.plan.sub_tasks]
+        lines = [_sub_task(state, each, paces.get(each.id), width, active_s) for each in state.plan.sub_tasks]
     proved = sum(v.verdict == "proved" for v in state.verdicts.values())
     heading = f"done when · {proved} of {len(state.criteria)} proved"
     return [*lines, line(""), line(Part(heading, "dim")), *_proof(state)]
@@ -74,6 +77,31 @@ def _proof(state: RunState) -> Iterator[Line]:
             yield line(Part("    │ ", "dim"), Part(f"{result.evidence}{by}", "dim", 300))
 
 
+def plan_in_short(state: RunState, pulse: Pulse, active_s: float, width: int) -> Line:
+    """The plan on one line: what is at work and for how long, what comes next, what is proved."""
+    if state.plan is None:
+        return line(Part(" no plan yet", "dim"))
+    tasks = state.plan.sub_tasks
+    done = sum(state.outcome(each.id) in ("done", "failed", "skipped") for each in tasks)
+    at_work = [each for each in tasks if state.outcome(each.id) == "running"]
+    coming = [each for each in tasks if state.outcome(each.id) == "to come"]
+    proved = sum(v.verdict == "proved" for v in state.verdicts.values())
+    now = [f"{x.id} {x.title} {clock(_taken(pulse, x.id, active_s))}" for x in at_work]
+    following = f"next {coming[0].id} {coming[0].title}" if coming else None
+    most = max((width - 36) // max(len(now[:1]) + bool(following), 1), 10)
+    shown = dotted(
+        *(line(Part("▸ ", "accent"), short(each, most)) for each in now[:1]),
+        f"{len(now) - 1} beside" if len(now) > 1 else None,
+        short(following, most) if following else None,
+        f"{proved} of {len(state.criteria)} proved",
+    )
+    return line(f" {'▰' * done}{'▱' * (len(tasks) - done)} "[:_WIDEST_GAUGE]) + shown
+
+
+def _taken(pulse: Pulse, id: str, active_s: float) -> float:
+    return pulse.paces[id].seconds(active_s) if id in pulse.paces else 0
+
+
 def plan_summary(state: RunState) -> str:
     """Title of the plan's pane."""
     if state.plan is None:
@@ -83,13 +111,13 @@ def plan_summary(state: RunState) -> str:
     return f"Plan v{state.plan.version} · {done} of {len(tasks)}"
 
 
-def _sub_task(state: RunState, sub_task: SubTask, pace: Pace | None, width: int) -> Line:
+def _sub_task(state: RunState, sub_task: SubTask, pace: Pace | None, width: int, active_s: float) -> Line:
     outcome = state.outcome(sub_task.id)
     mark, tone = _SUB_TASKS[outcome]
     took: list[str] = []
     if pace is not None:
         took = [f"{money(pace.usd)} "] if pace.usd else []
-        took.append(clock(pace.seconds(state.seconds)))
+        took.append(clock(pace.seconds(active_s)))
     elif sub_task.depends_on:
         took.append(f"after {', '.join(sub_task.depends_on)}")
     left = line(Part(f"{mark} ", tone), f"{sub_task.id} ", sub_task.title)
@@ -110,8 +138,12 @@ def spread(left: Line, right: Line, width: int) -> Line:
     return Line((*parts, Part(" " * (room + 2)), *right.parts))
 
 
-def gauges(state: RunState, active_s: float) -> Line:
-    """Money with what it will likely come to, steps, time, tokens against their limits."""
+def gauges(state: RunState, pulse: Pulse, active_s: float, width: int) -> Line:
+    """Money with what it will likely come to, steps, time, tokens against their limits; in fixed columns."""
+    return _narrow_gauges(state, pulse, active_s) if width < _WIDE else _wide_gauges(state, pulse, active_s)
+
+
+def _wide_gauges(state: RunState, pulse: Pulse, active_s: float) -> Line:
     limits, held = state.limits, sum((h.usd for h in state.held.values()), Decimal(0))
     more = f" + {money(held)} held" if held else ""
     likely = f", likely {money(found)}" if (found := _likely(state)) else ""
@@ -119,11 +151,48 @@ def gauges(state: RunState, active_s: float) -> Line:
     filled = min(round(_GAUGE * share), _GAUGE)
     return dotted(
         f" $ {'▰' * filled}{'▱' * (_GAUGE - filled)} {money(state.usd)}{more} of {limits.usd:.2f}{likely}",
-        f"steps {state.steps}/{limits.steps}",
-        f"time {clock(active_s)}/{clock(limits.minutes * 60)}",
-        f"tokens {_thousands(state.tokens)}/{_thousands(limits.tokens)}",
+        f"steps {_of(str(state.steps), str(limits.steps))}",
+        f"time {_of(clock(active_s), clock(limits.minutes * 60))}",
+        f"tokens {_of(_thousands(state.tokens), _thousands(limits.tokens))}",
+        _context(state, pulse),
         *(Part(label.upper(), "outside") for label in state.labels),
     )
+
+
+def _narrow_gauges(state: RunState, pulse: Pulse, active_s: float) -> Line:
+    limits, held = state.limits, sum((h.usd for h in state.held.values()), Decimal(0))
+    more = f"+{held:.2f}" if held else ""
+    return dotted(
+        f" $ {state.usd:.2f}{more}/{limits.usd:.2f}",
+        f"steps {_of(str(state.steps), str(limits.steps))}",
+        _of(clock(active_s), clock(limits.minutes * 60)),
+        _context(state, pulse),
+        *(Part(label.upper(), "outside") for label in state.labels),
+    )
+
+
+def _of(value: str, limit: str) -> str:
+    """A value against its limit, which takes the same columns however the value grows."""
+    return f"{value:>{len(limit)}}/{limit}"
+
+
+def _context(state: RunState, pulse: Pulse) -> str | None:
+    """How full the fullest context of those at work is."""
+    used = [lane.prompt_tokens for lane in state.lanes.values() if lane.ended is None]
+    if not pulse.context_tokens or not any(used):
+        return None
+    return f"context {max(used) * 100 // pulse.context_tokens:>2} %"
+
+
+def active_seconds(state: RunState, pulse: Pulse, now: datetime, is_carried: bool) -> float:
+    """The run's active seconds until now: what is counted, and what isn't yet while somebody carries it."""
+    is_still = state.paused or state.parked is not None or state.ended is not None
+    if not is_carried or is_still or pulse.counted_at is None:
+        return state.seconds
+    waits = (
+        bool(state.waiting) and not pulse.requests and all(c.started is None for c in state.calls.values())
+    )
+    return state.seconds if waits else state.seconds + max((now - pulse.counted_at).total_seconds(), 0)
 
 
 def _likely(state: RunState) -> Decimal | None:
@@ -141,20 +210,12 @@ def _thousands(count: int) -> str:
     return f"{count // 1000}k" if count < 1_000_000 else f"{count / 1_000_000:g}M"
 
 
-def activity(before: RunState, entry: Entry, after: RunState) -> Iterator[Row]:
-    """What an entry says, as a row that can be unfolded."""
-    for each in told(before, entry.event, after):
-        yield Row(line(Part(f"{local(entry.at)}  ", "dim")) + each, str(entry.seq))
-
-
-def unfolded(entry: Entry, before: Sequence[Entry]) -> list[Line]:
-    """Everything that an entry holds and its row leaves out. `before`: the run's entries up to it."""
+def unfolded(entry: Entry, decided: e.CallDecided | None = None) -> list[Line]:
+    """Everything that an entry holds and its row leaves out. `decided`: of a call's end, how it began."""
     event = entry.event
     match event:
-        case e.CallEnded(call=id):
-            decided = next((x.event for x in reversed(before) if _decides(x.event, id)), None)
-            args = decided.args if isinstance(decided, e.CallDecided) else {}
-            why = decided.why if isinstance(decided, e.CallDecided) else ""
+        case e.CallEnded():
+            args, why = ({}, "") if decided is None else (decided.args, decided.why)
             shown = event.output[:_LONGEST_OUTPUT]
             left = len(event.output) - len(shown)
             more = [line(Part(f"│ … {left} more characters", "dim"))] if left else []
@@ -172,10 +233,6 @@ def unfolded(entry: Entry, before: Sequence[Entry]) -> list[Line]:
         case _:
             fields = event.model_dump_json(exclude={"kind"}, exclude_defaults=True, indent=1)
             return list(block(fields[:_LONGEST_OUTPUT]))
-
-
-def _decides(event: e.Event, call: str) -> bool:
-    return isinstance(event, e.CallDecided) and event.call == call
 
 
 def file_rows(changed: Sequence[tuple[str, str]]) -> list[Row]:
@@ -228,42 +285,3 @@ def _piece(text: str, room: int, *, is_fresh: bool) -> str:
         return text
     end = text.rfind(" ", 0, count) + 1
     return text[: end if end > count // 2 or (end and not is_fresh) else count]
-
-
-# --- the past -----------------------------------------------------------------------------------------------
-
-_SIGNS: Mapping[str, Tone] = {"✗": "bad", "✓": "good", "!": "attention", "⊘": "bad", "↺": "dim", "s": "plain"}
-"""Marks of the slider, the more telling first."""
-
-
-def marks(event: e.Event) -> str:
-    """The sign of an entry that a person would stop at; empty for all others."""
-    match event:
-        case e.RunEnded(ending=ending):
-            return "✓" if ending == "proved" else "✗"
-        case e.QuestionAsked():
-            return "!"
-        case e.CallDecided(decision="deny"):
-            return "⊘"
-        case e.LaneReset() | e.LadderClimbed() | e.Undone():
-            return "↺"
-        case e.CallEnded(tree=tree) if tree is not None:
-            return "s"
-        case _:
-            return ""
-
-
-def slider(entries: Sequence[Entry], at: int, width: int) -> tuple[Line, Line]:
-    """Marks over a track as wide as the screen: s snapshot, ! question, ⊘ denied, ↺ tried again, ✓ ✗ end."""
-    last = max(len(entries) - 1, 1)
-    columns_of: dict[int, set[str]] = {}
-    for entry in entries:
-        if sign := marks(entry.event):
-            columns_of.setdefault((entry.seq - 1) * (width - 1) // last, set()).add(sign)
-    shown = [
-        next((Part(sign, tone) for sign, tone in _SIGNS.items() if sign in columns_of.get(n, ())), Part(" "))
-        for n in range(width)
-    ]
-    here = (at - 1) * (width - 1) // last
-    track = line(Part("─" * here, "dim"), Part("●", "accent"), Part("─" * (width - here - 1), "dim"))
-    return Line(tuple(shown)), track

@@ -6,22 +6,30 @@ It writes nothing. A journal that can't be read is a row that says so, never the
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from autoagent import garbage
 from autoagent.console.finding import open_questions
 from autoagent.errors import AutoagentError, NewerVersion, StoreDamaged
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import ending_of
 from autoagent.ports import RunHead
 from autoagent.state import RunState, advance
+from autoagent.tui.activity import Item, activity
 from autoagent.tui.overview import UNREAD, Seen
-from autoagent.tui.pace import Pace, paced
-from autoagent.tui.view import Row, activity
+from autoagent.tui.pace import Pulse, pulse
 
-_FIRST, _BATCH = 1_000, 5_000
+_FIRST, _BATCH = 500, 2_000
 """Entries that are folded before a screen hears of them: few, then many, as each time costs a frame."""
+_STRETCH = 200
+"""Entries that are read and folded at a stretch: 5 ms, in which a key waits."""
+_KEY_S, _WAY_S = 0.25, 0.02
+"""For so long after a key each stretch is followed by a rest, in which the screen is drawn undisturbed."""
+_LONG = 10_000
+"""Entries from which Python's search for garbage would be felt: they are left out of it for good."""
 
 
 @dataclass
@@ -29,22 +37,35 @@ class _Read:
     """A run as far as it was read."""
 
     state: RunState
-    paces: Mapping[str, Pace] = field(default_factory=dict)
+    pulse: Pulse = field(default_factory=Pulse)
 
-    def go_on(self, journal: SqliteJournal, rows: list[Row] | None = None) -> bool:
-        """Fold what is next, if anything is, and add what it says to `rows`. Raises what the journal does."""
-        seen = self.state.seq
+    def go_on(
+        self, journal: SqliteJournal, rest: Callable[[], None], items: list[Item] | None = None
+    ) -> bool:
+        """Fold what is next, if anything is, and what it says to `items`. Raises what the journal does.
+
+        `rest`: called between stretches, for whoever has something more urgent to do.
+        """
+        first = self.state.seq
+        last = first + (_BATCH if first else _FIRST)
+        while self.state.seq < last and self._fold(journal, min(self.state.seq + _STRETCH, last), items):
+            rest()
+        return self.state.seq > first
+
+    def _fold(self, journal: SqliteJournal, last: int, items: list[Item] | None) -> bool:
+        """Up to entry `last`; whether all those entries were there."""
         try:
-            for entry in journal.read(self.state.run_id, seen, seen + (_BATCH if seen else _FIRST)):
-                before, self.state = self.state, advance(self.state, entry)
-                self.paces = paced(self.paces, entry.event, self.state)
-                if rows is not None:
-                    rows += activity(before, entry, self.state)
+            with garbage.put_off():
+                for entry in journal.read(self.state.run_id, self.state.seq, last):
+                    before, self.state = self.state, advance(self.state, entry)
+                    self.pulse = pulse(self.pulse, entry, self.state)
+                    if items is not None:
+                        items += activity(before, entry, self.state)
         except (AssertionError, AttributeError, LookupError, ValueError) as error:
             id = self.state.run_id
             what = f"run {id}: its entries make no sense ({type(error).__name__})"
             raise StoreDamaged(f"{what}; 'autoagent verify {id}' says what to do") from error
-        return self.state.seq > seen
+        return self.state.seq == last
 
 
 @dataclass(eq=False)
@@ -53,7 +74,7 @@ class _Opened:
 
     run_id: str
     read: _Read | None = None
-    """As far as its rows were told."""
+    """As far as its items were told."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +82,12 @@ class Heard:
     """What is new of the run that is open."""
 
     run_id: str
-    rows: tuple[Row, ...]
+    items: tuple[Item, ...]
     is_first: bool
-    """The rows take the place of all that was shown before."""
+    """They take the place of all that was shown before."""
+    state: RunState
+    """The run after the last of them."""
+    pulse: Pulse
 
 
 class Watch:
@@ -85,6 +109,9 @@ class Watch:
         self._told: list[Seen] | None = None
         """What the screens know of all runs."""
         self._opened: _Opened | None = None
+        self._typed_at = 0.0
+        self._settled = 0
+        """Entries that the search for garbage leaves out."""
         self._over, self._due = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="autoagent-watch")
 
@@ -103,11 +130,19 @@ class Watch:
         self._opened = None if run_id is None else _Opened(run_id)
         self._due.set()
 
+    def give_way(self) -> None:
+        """A person is typing: what is read can wait, the screen can't."""
+        self._typed_at = time.monotonic()
+
     def look(self) -> None:
         """Look at once, not only when it is time again."""
         self._due.set()
 
     # --- in the thread --------------------------------------------------------------------------------------
+
+    def _rest(self) -> None:
+        if time.monotonic() - self._typed_at < _KEY_S:
+            self._over.wait(_WAY_S)
 
     def _run(self) -> None:
         try:
@@ -135,6 +170,9 @@ class Watch:
             self._on_problem(str(error))
             return
         self._say([*self._last.values()])
+        if (folded := sum(read.state.seq for read in self._read.values())) > self._settled + _LONG:
+            garbage.settle()
+            self._settled = folded
 
     def _show_opened(self, journal: SqliteJournal) -> None:
         """One that can't be read is told of once, and the others are looked at all the same."""
@@ -170,27 +208,29 @@ class Watch:
         state = read.state
         waiting = () if state.ended else tuple(q.question.id for q in open_questions(journal, state))
         name = ending_of(state, holder is not None)
-        return Seen(head.id, state, name, holder, last_at, waiting, paces=read.paces)
+        return Seen(head.id, state, name, holder, last_at, waiting, pulse=read.pulse)
 
     def _advanced(self, journal: SqliteJournal, head: RunHead) -> _Read:
-        """The run up to its last entry; of the run that is open most was read for its rows already."""
-        read, opened = self._read.get(head.id) or _Read(RunState(head.id)), self._opened
-        shown = opened.read if opened is not None and opened.run_id == head.id else None
-        if shown is not None and shown.state.seq > read.state.seq:
-            read = _Read(shown.state, shown.paces)
-        self._read[head.id] = read
-        while read.state.seq < head.entries and not self._over.is_set():
-            if not read.go_on(journal):
+        """The run up to its last entry; of the run that is open most was read for its items already."""
+        read = self._read.get(head.id) or _Read(RunState(head.id))
+        while not self._over.is_set():
+            if (opened := self._opened) is not None and opened.read is None:
+                self._show_opened(journal)  # whoever opens a run doesn't wait until all others are read
+            shown = opened.read if opened is not None and opened.run_id == head.id else None
+            if shown is not None and shown.state.seq > read.state.seq:
+                read = _Read(shown.state, shown.pulse)
+            self._read[head.id] = read
+            if read.state.seq >= head.entries or not read.go_on(journal, self._rest):
                 break
         return read
 
     def _tell(self, journal: SqliteJournal, opened: _Opened) -> None:
-        """The rows of what is new in the run that is open."""
+        """The items of what is new in the run that is open."""
         is_first, read = opened.read is None, opened.read or _Read(RunState(opened.run_id))
         opened.read = read
         while self._opened is opened and not self._over.is_set():
-            rows: list[Row] = []
-            if not read.go_on(journal, rows) or self._opened is not opened:
+            items: list[Item] = []
+            if not read.go_on(journal, self._rest, items) or self._opened is not opened:
                 return
-            self._on_heard(Heard(opened.run_id, tuple(rows), is_first))
+            self._on_heard(Heard(opened.run_id, tuple(items), is_first, read.state, read.pulse))
             is_first = False

@@ -1,0 +1,199 @@
+"""What a run's entries say in its activity: an item a call, a thought, or anything else that happened. Pure.
+
+A call is one item from its decision to its end; what comes later takes the place of what stands there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple, cast
+
+from autoagent import events as e
+from autoagent.console.events import QUIET, target_of, told
+from autoagent.console.figures import several, size
+from autoagent.console.line import Line, Tone
+from autoagent.events import Entry
+from autoagent.redact import one_line
+from autoagent.state import MAIN, RunState
+
+ItemState = Literal["running", "asks", "ended", "failed", "denied", "not understood", "dropped", "said"]
+SHOWN = 4
+"""Lines of an output that an item holds; the others stay in the journal."""
+_LONGEST_LINE = 300
+_LONGEST_TARGET = 200
+_FENCED = re.compile(r"```.*?(```|\Z)", re.DOTALL)
+
+
+class Item(NamedTuple):
+    """Something that happened; a tuple of plain values, so that a million of them can be packed."""
+
+    seq: int
+    """The entry that says most of it: of a call its end, until then its decision."""
+    began: int
+    """The entry that it began with; 0: not known."""
+    at: float
+    """Seconds since the epoch, when it began."""
+    state: ItemState
+    step: int = 0
+    """0: it belongs to no step."""
+    sub_task: str = ""
+    name: str = ""
+    """Of a call: the tool. `says`: words of the model. Empty: all else."""
+    target: str = ""
+    labels: tuple[str, ...] = ()
+    result: str = ""
+    took_s: float = 0
+    said: tuple[tuple[str, str], ...] = ()
+    """(text, tone): what is no call says this."""
+    output: tuple[str, ...] = ()
+    """The first lines of what came out: foreign text."""
+    lines: int = 0
+    """Lines of it in all."""
+    call: str = ""
+    """Of a call: takes the place of what stands there of the same call."""
+
+    @property
+    def is_open(self) -> bool:
+        """A call that hasn't ended."""
+        return self.state in ("running", "asks")
+
+    @property
+    def words(self) -> str:
+        """All that it says, to be searched."""
+        said = " ".join(text for text, _ in self.said)
+        shown = "\n".join(self.output)
+        return f"{self.name} {self.target} {' '.join(self.labels)} {self.state} {self.result} {said}\n{shown}"
+
+
+def activity(before: RunState, entry: Entry, after: RunState) -> Iterator[Item]:
+    """The items that an entry adds or changes."""
+    event = entry.event
+    match event:
+        case e.CallDecided():
+            yield from _begun(entry, event, after)
+        case e.CallEnded():
+            yield from _ended(before, entry, event, after)
+        case e.ModelReplied() if event.lane in after.lanes:
+            if words := texts(event):
+                yield _says(entry, event, after, words)
+        case e.MemoryRecalled():
+            for each in told(before, event, after):
+                yield _told(entry, each, texts(event))
+        case e.LaneReset(lane=lane):
+            yield from _dropped(before, entry, lane)
+            yield from (_told(entry, each) for each in told(before, event, after))
+        case e.RunEnded():
+            yield from _dropped(before, entry)
+            yield from (_told(entry, each) for each in told(before, event, after))
+        case _:
+            yield from (_told(entry, each) for each in told(before, event, after))
+
+
+def texts(event: e.Event) -> Sequence[str]:
+    """What came out of a call, the model's words beside its script, what was recalled: line by line."""
+    match event:
+        case e.CallEnded(output=output):
+            found = output
+        case e.ModelReplied(reply=reply):
+            found = _FENCED.sub("", reply.text).strip() if "```" in reply.text else reply.text
+        case e.MemoryRecalled():
+            found = "\n".join(event.texts)
+        case _:
+            return ()
+    found = found.rstrip()
+    return found.expandtabs(4).split("\n") if found else ()
+
+
+def _begun(entry: Entry, event: e.CallDecided, after: RunState) -> Iterator[Item]:
+    if event.tool in QUIET or event.script is not None or event.decision == "deny" or not event.understood:
+        return
+    state: ItemState = "running" if event.decision == "allow" else "asks"
+    yield _call(entry, event, after, state)
+
+
+def _ended(before: RunState, entry: Entry, event: e.CallEnded, after: RunState) -> Iterator[Item]:
+    decided = before.calls[event.call].decided
+    if decided.tool in QUIET or (decided.script is not None and event.ok):
+        return
+    lines = texts(event)
+    item = _call(entry, decided, after, _outcome(decided, event))._replace(
+        began=0,
+        labels=event.labels,
+        result=_result(event, lines),
+        took_s=round(event.seconds, 1),
+    )
+    says_no_more = event.ok and event.tree is not None and len(lines) <= 1
+    yield item if says_no_more else _with(item, lines)
+
+
+def _outcome(decided: e.CallDecided, event: e.CallEnded) -> ItemState:
+    if not decided.understood:
+        return "not understood"
+    if decided.decision == "deny":
+        return "denied"
+    return "ended" if event.ok else "failed"
+
+
+def _result(event: e.CallEnded, lines: Sequence[str]) -> str:
+    if not event.ok:
+        return ""
+    if event.tree is not None:
+        return "snap"
+    return (
+        several(len(lines), "line") if len(lines) > 1 else size(len(event.output.encode("utf-8", "replace")))
+    )
+
+
+def _call(entry: Entry, decided: e.CallDecided, after: RunState, state: ItemState) -> Item:
+    return Item(
+        seq=entry.seq,
+        began=entry.seq,
+        at=entry.at.timestamp(),
+        state=state,
+        step=after.steps,
+        sub_task=_sub_task(after, decided.lane),
+        name=one_line(decided.tool, 40),
+        target=one_line(decided.destination or target_of(decided.args), _LONGEST_TARGET),
+        call=decided.call,
+    )
+
+
+def _says(entry: Entry, event: e.ModelReplied, after: RunState, words: Sequence[str]) -> Item:
+    item = Item(
+        seq=entry.seq,
+        began=entry.seq,
+        at=entry.at.timestamp(),
+        state="said",
+        step=after.steps,
+        sub_task=_sub_task(after, event.lane),
+        name="says",
+    )
+    return _with(item, words)
+
+
+def _told(entry: Entry, said: Line, lines: Sequence[str] = ()) -> Item:
+    parts = tuple((part.shown, cast(str, part.tone)) for part in said.parts)
+    return _with(Item(entry.seq, entry.seq, entry.at.timestamp(), "said", said=parts), lines)
+
+
+def _with(item: Item, lines: Sequence[str]) -> Item:
+    return item._replace(output=tuple(text[:_LONGEST_LINE] for text in lines[:SHOWN]), lines=len(lines))
+
+
+def _dropped(before: RunState, entry: Entry, lane: str | None = None) -> Iterator[Item]:
+    """Calls that will never end."""
+    for call in before.calls.values():
+        decided = call.decided
+        if decided.script is None and decided.tool not in QUIET and lane in (None, decided.lane):
+            yield _call(entry, decided, before, "dropped")._replace(began=0)
+
+
+def _sub_task(state: RunState, lane: str) -> str:
+    known = state.lanes.get(lane)
+    return known.sub_task if known is not None else "" if lane == MAIN else lane
+
+
+def tone_of(text: str) -> Tone:
+    """A tone that was packed as a text."""
+    return cast(Tone, text)
