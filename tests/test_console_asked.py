@@ -168,3 +168,22 @@ def test_no_character_is_lost_side_by_side(columns: int) -> None:
     assert "".join(left.strip() for left, _ in sides).replace(" ", "") == old.replace(" ", "")
     assert "".join(right.strip() for _, right in sides) == new
     assert all(columns_of(x) <= columns for x in rows)
+
+
+async def test_a_sub_task_that_is_stuck_says_what_it_tried(tmp_path: Path) -> None:
+    """We ask, not the agent; the last replies with what came of them, framed, and what an answer does."""
+    stage = Stage.at(tmp_path, {"seen.txt": "here\x1b[31m"})
+    goal = "goal: Write a.txt\ndone_when: [{file: a.txt}]\nplugins: [files]\nplan: [{id: a, title: t}]\n"
+
+    await stage.start(goal, ScriptedModel(worker=[call("files_read", path="seen.txt")] * 9))
+
+    shown = asked(stage)
+    assert shown[0] == "A SUB-TASK IS STUCK and asks for your help"
+    assert "So far it was told so, begun anew." in shown
+    at = shown.index("its last 3 replies")
+    assert shown[at + 1 : at + 4] == [
+        'calls files_read {"path": "seen.txt"}',
+        "it came to",
+        "│ here\\x1b[31m",
+    ]
+    assert shown[-2].startswith("What you write goes to the agent as it is.")

@@ -16,6 +16,7 @@ from autoagent.console.beside import differing
 from autoagent.console.figures import clock, local, money, several, size
 from autoagent.console.line import Line, Part, block, dotted, line
 from autoagent.console.powers import powers
+from autoagent.console.tried import is_stuck, tried
 from autoagent.console.verdicts import verdict_rows
 from autoagent.errors import StoreUnavailable
 from autoagent.goal import SubTask, described
@@ -83,7 +84,7 @@ def in_full(question: Question, state: RunState, page: Page) -> Iterator[Line]:
             yield _field("may", powers(state.goal))
             yield from meanings(question, state)
         case "question":
-            yield from exactly(question, state, page)
+            yield from tried(question, state) if is_stuck(question) else exactly(question, state, page)
         case "task":
             yield from exactly(question, state, page)
             yield from meanings(question, state)

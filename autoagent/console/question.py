@@ -16,6 +16,7 @@ from autoagent.console.arguments import as_json
 from autoagent.console.asked import Page, in_full
 from autoagent.console.figures import money, several, size
 from autoagent.console.line import Line, Part, block, dotted, line, short
+from autoagent.console.tried import is_stuck
 from autoagent.events import Label
 from autoagent.questions import Question, answering
 from autoagent.state import RunState
@@ -121,6 +122,8 @@ def exactly_json(question: Question) -> str:
 
 
 def _what(question: Question, state: RunState) -> str:
+    if is_stuck(question):
+        return "A SUB-TASK IS STUCK and asks for your help"
     if question.subject.kind != "call":
         return _SUBJECTS[question.subject.kind]
     call = state.calls.get(question.subject.call or "")
