@@ -168,6 +168,15 @@ def test_approvals_have_exactly_these_keys(desk: Desk) -> None:
     assert question["args"] == {"to": "bob", "text": "hi\n\x1b[31mred"}
 
 
+def test_approvals_of_one_question_or_run(desk: Desk) -> None:
+    """By the start of either's id; one that nothing has is an error that says so."""
+    first, second = desk.parked(), desk.parked()
+
+    assert [x["run"] for x in desk.json("approvals", second.run)] == [second.run]
+    assert [x["id"] for x in desk.json("approvals", first.waiting[0])] == [first.waiting[0]]
+    assert "nothing that waits for you begins with 'zzzz'" in desk("approvals", "zzzz", status=2)
+
+
 def test_approvals_show_the_record_and_the_commands(desk: Desk) -> None:
     """Destination first; escape codes of an argument are spelled out."""
     id = desk.parked().waiting[0]

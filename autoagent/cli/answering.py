@@ -21,7 +21,13 @@ def add_to(app: typer.Typer) -> None:
     app.command()(answer)
 
 
-def approvals(as_json: options.AsJson = False) -> None:
+def approvals(
+    of: Annotated[
+        str,
+        typer.Argument(metavar="ID", help="Only this question, or a run's; its start.", show_default=False),
+    ] = "",
+    as_json: options.AsJson = False,
+) -> None:
     """Show what waits for you, across all runs."""
     from autoagent.cli.answers import waiting, waiting_lines
     from autoagent.cli.output import out, out_json
@@ -29,7 +35,7 @@ def approvals(as_json: options.AsJson = False) -> None:
     from autoagent.console.finding import opened
 
     with opened() as journal:
-        found = waiting(journal)
+        found = waiting(journal, of)
         if as_json:
             out_json([each.record() for each in found])
         else:

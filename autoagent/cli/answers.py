@@ -53,13 +53,21 @@ class Waiting:
         }
 
 
-def waiting(journal: SqliteJournal) -> list[Waiting]:
-    """What waits for a person, the longest first."""
+def waiting(journal: SqliteJournal, prefix: str = "") -> list[Waiting]:
+    """What waits for a person, the longest first; with `prefix` what of it has an id, or a run, that starts so.
+
+    Raises `UsageError` where nothing does.
+    """
     found = [
         Waiting(state, asked)
         for state in unfinished(journal, note)
         for asked in open_questions(journal, state)
+        if state.run_id.startswith(prefix) or asked.question.id.startswith(prefix)
     ]
+    if prefix and not found:
+        raise UsageError(
+            f"nothing that waits for you begins with {prefix!r}; 'autoagent approvals' lists all"
+        )
     return sorted(found, key=lambda each: each.asked.asked_at)
 
 
