@@ -54,7 +54,7 @@ class Waiting:
 
 
 def waiting(journal: SqliteJournal, prefix: str = "") -> list[Waiting]:
-    """What waits for a person, the longest first; with `prefix` what of it has an id, or a run, that starts so.
+    """What waits for a person, the longest first; with `prefix` where its id or its run's starts so.
 
     Raises `UsageError` where nothing does.
     """
