@@ -51,10 +51,9 @@ def test_always_shows_the_rule_and_the_past_and_is_given_with_the_yes(desk: Desk
 
     assert f"always {RULE}\n" in said
     assert "asked all the same once a run has read outside text; once a run has read private data" in said
-    assert (
-        "of the 2 questions in your 2 runs it would have answered 2\nyou said no to 1 of these 2:\n" in said
-    )
-    assert re.search(r"^  no +run \w+ +\w+ +now ago +not before review$", said, re.MULTILINE)
+    assert "it would have answered 1 of the 1 other question about calls in your 2 runs\n" in said
+    assert "you said no to 1 of these 1\n" in said
+    assert re.search(r"^  no +run \w+ +\w+ +just now +not before review$", said, re.MULTILINE)
     assert f"answered {waiting.waiting[0]} · next: autoagent resume {waiting.run}" in said
     assert desk.resume(waiting.run, *DONE).ending == "proved"
     assert desk.start(ASKED, LETTER, *DONE).ending == "proved"
@@ -73,7 +72,7 @@ def test_it_is_listed_with_its_uses_and_taken_back(desk: Desk) -> None:
     said = desk("grants", "revoke", grant["id"][:4])
 
     assert listed.startswith(f"{grant['id']} {RULE.removesuffix('until the post plugin changes')}until 20")
-    assert f"run {waiting.run} · question {waiting.waiting[0]} · used 2 times, last now ago" in listed
+    assert f"run {waiting.run} · question {waiting.waiting[0]} · used 2 times, last just now" in listed
     assert (grant["tool"], grant["destination"], grant["under"]) == ("post_send", "bob", [])
     assert (grant["used"], grant["holds"], grant["run"]) == (2, True, waiting.run)
     assert said.startswith("taken back: post_send to bob")
@@ -201,7 +200,7 @@ async def test_always_at_the_prompt_is_confirmed_a_second_time(tmp_path: Path) -
         f"always http_request POST to {URL}, in every run, whatever the text and files, "
         "also after outside text was read, until the http plugin changes"
     ) in terminal.lines
-    assert "of the 1 question in your 1 run it would have answered 1" in terminal.lines
+    assert "no other call was asked about in your 1 run" in terminal.lines
     assert "nothing was given; the question stands" in terminal.lines
     assert f"given as {grant.id}; autoagent grants revoke {grant.id} takes it back" in terminal.lines
     exported = (await cli("export", json.loads((await cli("runs", "--json")).out)[0]["id"])).records

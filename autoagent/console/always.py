@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from autoagent.console.figures import age, several
-from autoagent.console.line import Line, Part, Tone, columns, dotted, line, short
+from autoagent.console.line import Line, Part, columns, dotted, line, short
 from autoagent.errors import NewerVersion, StoreUnavailable, UsageError
 from autoagent.events import Entry
 from autoagent.grants import Grant, Rule, left_out, words
@@ -48,7 +48,7 @@ class Always:
         rule = offered(question)
         self.file.read()
         runs, left_out = newest(self.journal)
-        found = hindsight(rule, runs, left_out)
+        found = hindsight(rule, runs, left_out, without=question.id)
         return (*literal(rule, _expiry(now, days)), *looked_back(found, now))
 
     def give(self, question: Question, now: datetime, days: int | None = None) -> Grant:
@@ -96,15 +96,22 @@ def literal(rule: Rule, expires_at: datetime | None) -> Iterator[Line]:
 
 
 def looked_back(found: Hindsight, now: datetime) -> Iterator[Line]:
-    """What it would have answered; first what the person said no to."""
+    """What it would have answered besides; first what the person said no to."""
     runs = several(found.runs, "run")
     where = f"your newest {runs}" if found.left_out else f"your {runs}"
     covered, refused = len(found.covered), len(found.refused)
+    if not found.questions:
+        yield line(f"no other call was asked about in {where}")
+        return
+    asked = several(found.questions, "other question")
+    yield line(f"it would have answered {covered or 'none'} of the {asked} about calls in {where}")
+    if not covered:
+        return
     yield line(
-        f"of the {several(found.questions, 'question')} in {where} it would have answered {covered or 'none'}"
+        Part(f"you said no to {refused} of these {covered}", "bad")
+        if refused
+        else "you said no to none of these"
     )
-    if refused:
-        yield line(Part(f"you said no to {refused} of these {covered}:", "bad"))
     others = [each for each in found.covered if each not in found.refused]
     shown = [*found.refused, *others][:_MOST_INSTANCES]
     yield from columns(_row(each, now) for each in shown)
@@ -113,15 +120,21 @@ def looked_back(found: Hindsight, now: datetime) -> Iterator[Line]:
 
 
 def _row(each: Instance, now: datetime) -> tuple[Part, ...]:
-    said = each.said if each.is_a_persons or each.said == "nothing" else f"{each.said} by {each.by}"
-    tone: Tone = "bad" if each.is_a_persons and each.said == "no" else "plain"
+    is_refused = each.is_a_persons and each.said == "no"
+    said = "no answer yet" if each.said == "nothing" else each.said
+    by = "" if each.is_a_persons or each.said == "nothing" else f" by {each.by}"
     return (
-        Part(f"  {said}", tone),
+        Part(f"  {said}{by}", "bad" if is_refused else "plain"),
         Part(f"run {each.run}"),
         Part(each.question, "dim"),
-        Part(f"{age(each.at, now)} ago", "dim"),
+        Part(_ago(each.at, now), "dim"),
         short(each.why, 60),
     )
+
+
+def _ago(then: datetime, now: datetime) -> str:
+    passed = age(then, now)
+    return "just now" if passed == "now" else f"{passed} ago"
 
 
 def rows(grants: Sequence[Grant], used: Mapping[str, Use], now: datetime) -> Iterator[Line]:
@@ -129,18 +142,24 @@ def rows(grants: Sequence[Grant], used: Mapping[str, Use], now: datetime) -> Ite
     if not grants:
         yield line("No always has been given. 'autoagent approve QUESTION --always' gives one.")
     for each in grants:
-        holds, use = each.holds(now), used.get(each.id, Use())
-        yield line(
-            Part(f"{each.id} ", "accent" if holds else "dim"), Part(each.said, "plain" if holds else "dim")
-        )
-        last = f", last {age(use.last, now)} ago" if use.last is not None else ""
-        yield dotted(
-            f"  since {each.at.astimezone():%Y-%m-%d %H:%M}",
-            f"run {each.run}",
-            f"question {each.question}",
-            f"used {several(use.times, 'time')}{last}" if use.times else "not used yet",
-            None if holds else Part(_over(each), "attention"),
-        )
+        yield from row(each, used.get(each.id, Use()), now)
+
+
+def row(each: Grant, use: Use, now: datetime) -> tuple[Line, Line]:
+    """The rule, and beneath it since when, how often it was used, and whether it still holds."""
+    holds = each.holds(now)
+    rule = line(
+        Part(f"{each.id} ", "accent" if holds else "dim"), Part(each.said, "plain" if holds else "dim")
+    )
+    last = f", last {_ago(use.last, now)}" if use.last is not None else ""
+    below = dotted(
+        f"  since {each.at.astimezone():%Y-%m-%d %H:%M}",
+        f"run {each.run}",
+        f"question {each.question}",
+        f"used {several(use.times, 'time')}{last}" if use.times else "not used yet",
+        None if holds else Part(_over(each), "attention"),
+    )
+    return rule, below
 
 
 def _over(grant: Grant) -> str:

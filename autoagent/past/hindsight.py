@@ -61,10 +61,12 @@ class Use:
     last: datetime | None = None
 
 
-def hindsight(rule: Rule, runs: Sequence[tuple[str, Sequence[Entry]]], left_out: int = 0) -> Hindsight:
-    """What `rule` would have answered; whatever the plugin's version was then."""
+def hindsight(
+    rule: Rule, runs: Sequence[tuple[str, Sequence[Entry]]], left_out: int = 0, *, without: str = ""
+) -> Hindsight:
+    """What `rule` would have answered; whatever the plugin's version was then, and `without` one question."""
     asked, answers, voided = _told(runs)
-    standing = [each for each in asked.values() if each[1].question.id not in voided]
+    standing = [each for id, each in asked.items() if id not in voided and id != without]
     covered = [
         _instance(run, event, answers.get(event.question.id))
         for run, event in standing

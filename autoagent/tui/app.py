@@ -16,8 +16,9 @@ from textual.events import Event, Key
 
 from autoagent.clock import SystemClock
 from autoagent.commands import Command, GoOn, Pause
-from autoagent.console.replying import Reply, send
-from autoagent.errors import AutoagentError
+from autoagent.console.always import Always
+from autoagent.console.replying import Reply, objection, send
+from autoagent.errors import AutoagentError, UsageError
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.settings import SandboxSettings, Settings
 from autoagent.tui.background import Background, Carrier
@@ -211,15 +212,24 @@ class Cockpit(App[None]):
             self.tell(said)
         self._watch.look()
 
-    def reply(self, run_id: str, question: str, command: Reply) -> str:
-        """Send an answer; what to tell the person. Raises `UsageError` where it doesn't fit."""
+    def reply(self, run_id: str, question: str, command: Reply, *, always: bool = False) -> str:
+        """Send an answer, with `always` once that is given; what to tell the person.
+
+        Raises `UsageError` where it doesn't fit, and what makes the grants unreadable: nothing is sent then.
+        """
         state = self.seen[run_id].state
         assert state is not None
-        send(self.journal, state, state.questions[question].question, command, self.now(), by="terminal")
+        asked, now = state.questions[question].question, self.now()
+        given = ""
+        if always:
+            if why := objection(self.journal, state, asked, command, now):
+                raise UsageError(why)
+            given = f", and always: {Always.here(self.journal, self.home).give(asked, now).id}"
+        send(self.journal, state, asked, command, now, by="terminal")
         if self.journal.holder(run_id) is not None:
-            return f"{question} answered; run {run_id} takes it"
+            return f"{question} answered{given}; run {run_id} takes it"
         self.carrier.resume(run_id)
-        return f"{question} answered; run {run_id} goes on in the background"
+        return f"{question} answered{given}; run {run_id} goes on in the background"
 
     def send(self, run_id: str, command: Command) -> str:
         """Send a command to a run; what to tell the person."""

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from autoagent.console.line import Line, Part, line
+from autoagent.console.line import Line, Part, columns_of, line
 from autoagent.questions import Question
+from autoagent.redact import one_line
 from autoagent.state import QuestionState
 from autoagent.tui.overview import Seen, since_then, span
 
@@ -18,8 +19,10 @@ _WHO = {
     "approver": "by the program that started the run",
     "nobody": "as the goal says for when nobody answers",
     "rule": "by an earlier yes to the next N",
+    "grant": "by an always of yours",
 }
 """How an answer came, in words."""
+_SHORT_DESTINATION = 24
 
 
 @dataclass(frozen=True)
@@ -30,26 +33,38 @@ class Choice:
     """Name of its key."""
     said: str
     action: str
+    brief: str = ""
+    """In place of `said` where the answers have no room beside each other."""
 
 
 LATER = Choice("question.later", "later", "later")
 CLOSE = Choice("question.later", "close", "later")
 
 
-def offered(question: Question) -> tuple[Choice, ...]:
+ALWAYS = (
+    Choice("question.no", "back, no always", "no"),
+    Choice("question.yes", "always exactly this", "yes"),
+)
+"""The answers where the rule of an *always* is shown."""
+
+
+def offered(question: Question, *, is_edited: bool = False) -> tuple[Choice, ...]:
     """The answers to an open question; the first is where the cursor starts: one that lets nothing out."""
-    return tuple(_yes_or_no(question) if question.is_yes_no else _named(question))
+    return tuple(_yes_or_no(question, is_edited) if question.is_yes_no else _named(question))
 
 
-def _yes_or_no(question: Question) -> Iterator[Choice]:
+def _yes_or_no(question: Question, is_edited: bool) -> Iterator[Choice]:
     kind = question.subject.kind
     yield Choice("question.no", "no", "no")
     yield Choice("question.yes", "yes, once" if kind == "call" else "yes", "yes")
     if kind == "call" and question.subject.destination:
-        yield Choice("question.many", "yes to the next N…", "many")
+        yield Choice("question.many", "yes to the next N…", "many", "next N…")
     if kind in ("call", "plan"):
         yield Choice("question.edit", "edit", "edit")
     yield Choice("question.because", "no, because…", "because")
+    if question.explained.always is not None and not is_edited:
+        to = one_line(question.explained.always.destination, _SHORT_DESTINATION)
+        yield Choice("question.always", f"always to {to}…", "always", "always…")
     yield LATER
 
 
@@ -63,11 +78,18 @@ def _named(question: Question) -> Iterator[Choice]:
         yield Choice(f"question.choice_{number}", said, f"pick({number})")
 
 
-def choice_row(choices: Sequence[Choice], at: int, key_of: Callable[[str], str]) -> Line:
-    """The answers beside each other with their keys, the one under the cursor marked."""
-    said = [f"{key_of(choice.key)} {choice.said}" for choice in choices]
+def choice_row(choices: Sequence[Choice], at: int, key_of: Callable[[str], str], width: int = 1_000) -> Line:
+    """The answers beside each other with their keys, the one under the cursor marked; brief where narrow."""
+    whole = _row([choice.said for choice in choices], choices, at, key_of)
+    if columns_of(whole) <= width:
+        return whole
+    return _row([choice.brief or choice.said for choice in choices], choices, at, key_of)
+
+
+def _row(said: Sequence[str], choices: Sequence[Choice], at: int, key_of: Callable[[str], str]) -> Line:
+    texts = [f"{key_of(choice.key)} {text}" for choice, text in zip(choices, said, strict=True)]
     return line(
-        *(Part(f"▌{text}▐", "accent") if number == at else f" {text} " for number, text in enumerate(said))
+        *(Part(f"▌{text}▐", "accent") if number == at else f" {text} " for number, text in enumerate(texts))
     )
 
 

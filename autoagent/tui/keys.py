@@ -19,6 +19,7 @@ def known() -> dict[str, Binding]:
     """Every action by its name, such as `runs.resume`, with its usual keys."""
     from autoagent.tui.app import Cockpit
     from autoagent.tui.extensions import PluginsScreen
+    from autoagent.tui.granted import GrantsScreen
     from autoagent.tui.helping import HelpScreen
     from autoagent.tui.lines import Lines
     from autoagent.tui.memory import MemoryScreen
@@ -31,7 +32,7 @@ def known() -> dict[str, Binding]:
 
     screens = (RunsScreen, RunScreen, QuestionScreen, PastScreen, StartScreen, MemoryScreen)
     found: dict[str, Binding] = {}
-    for place in (Cockpit, Lines, *screens, PluginsScreen, ReadScreen, HelpScreen):
+    for place in (Cockpit, Lines, *screens, GrantsScreen, PluginsScreen, ReadScreen, HelpScreen):
         for binding in place.BINDINGS:
             assert isinstance(binding, Binding), f"{place.__name__} has a binding that can't be named"
             assert binding.id is not None, f"{place.__name__} {binding.key!r} has no id"

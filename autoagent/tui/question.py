@@ -6,12 +6,13 @@ was typed for a moment. Leaving is never an answer.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from time import monotonic
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import JsonValue
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -19,6 +20,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from autoagent.commands import Answer, Approve, Deny
+from autoagent.console.always import Always
 from autoagent.console.asked import Page, exactly, in_full
 from autoagent.console.beside import edited as differing_values
 from autoagent.console.figures import several
@@ -29,7 +31,7 @@ from autoagent.errors import AutoagentError
 from autoagent.loop.answers import unusable
 from autoagent.questions import Question
 from autoagent.state import QuestionState, RunState
-from autoagent.tui.choices import CLOSE, Choice, choice_row, offered, over, waits
+from autoagent.tui.choices import ALWAYS, CLOSE, Choice, choice_row, offered, over, waits
 from autoagent.tui.drawing import drawn
 from autoagent.tui.lines import Lines
 from autoagent.tui.writing import Editor, Field
@@ -65,6 +67,7 @@ class QuestionScreen(ModalScreen[str | None]):
         Binding("Y", "many", "yes to the next N", id="question.many"),
         Binding("e", "edit", "edit what is done", id="question.edit"),
         Binding("f", "because", "no, and why", id="question.because"),
+        Binding("A", "always", "always to this destination", id="question.always"),
         Binding("left", "step(-1)", "the answer before", show=False, id="question.left"),
         Binding("right,tab", "step(1)", "the next answer", show=False, id="question.right"),
         Binding("enter", "take", "take the answer", show=False, priority=True, id="question.take"),
@@ -88,6 +91,8 @@ class QuestionScreen(ModalScreen[str | None]):
         self._alive_at = float("inf")
         self._at = 0
         self._edit: JsonValue = None
+        self._always: tuple[Line, ...] = ()
+        """The rule of an *always*, and what it would have answered, while it is to be confirmed."""
         self._is_gone = False
 
     # --- what is shown --------------------------------------------------------------------------------------
@@ -151,8 +156,9 @@ class QuestionScreen(ModalScreen[str | None]):
         self._fit_head()
         self.call_after_refresh(self._fit_head)  # its lines are laid out anew once its width is known
         middle = self.query_one("#exactly", Lines)
-        middle.border_title = "exactly this"
+        middle.border_title = "always exactly this" if self._always else "exactly this"
         middle.show_lines(list(self._body(asked.question, state)))
+        middle.scroll_home(animate=False, immediate=True)  # what has taken another's place is unseen
         middle.focus()
         self.call_after_refresh(self._draw_answers)  # how much is in view is known then
 
@@ -162,8 +168,12 @@ class QuestionScreen(ModalScreen[str | None]):
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._fit_head)
+        self.call_after_refresh(self._draw_answers)
 
     def _body(self, question: Question, state: RunState) -> Iterator[Line]:
+        if self._always:
+            yield from self._always
+            return
         page = Page(self.app.journal.objects, self.size.width - _FRAME, _DIFFERING_LINES)
         if self._edit is not None:
             yield line(Part("as you edited it; y allows this", "accent"))
@@ -186,7 +196,7 @@ class QuestionScreen(ModalScreen[str | None]):
             self._leave_word(said)
 
     def _leave_word(self, said: str) -> None:
-        self._is_gone, self._at = True, 0
+        self._is_gone, self._at, self._always = True, 0, ()
         self.query_one(Vertical).styles.opacity = 0.6
         self._say(f"{said} esc closes.")
         self._draw_answers()
@@ -198,14 +208,17 @@ class QuestionScreen(ModalScreen[str | None]):
 
     @property
     def choices(self) -> tuple[Choice, ...]:
-        return (CLOSE,) if self._is_gone or self._asked is None else offered(self.question)
+        if self._is_gone or self._asked is None:
+            return (CLOSE,)
+        return ALWAYS if self._always else offered(self.question, is_edited=self._edit is not None)
 
     def _draw_answers(self) -> None:
         unseen = self.query_one("#exactly", Lines).unseen
         more = f"   {several(unseen, 'line')} below, not seen yet · pgdn" if unseen else ""
-        row = choice_row(self.choices, self._at, self.app.key_of)
+        answers = self.query_one("#answers", Static)
+        row = choice_row(self.choices, self._at, self.app.key_of, answers.size.width)
         below = line(Part(self._waits(), "dim"), Part(more, "attention"))
-        self.query_one("#answers", Static).update(drawn(row, below))
+        answers.update(drawn(row, below))
 
     def _waits(self) -> str:
         found = self._asked
@@ -248,7 +261,9 @@ class QuestionScreen(ModalScreen[str | None]):
         return self._field.is_open or self._editor.is_open
 
     def action_no(self) -> None:
-        if self._may_answer() and self.question.is_yes_no:
+        if self._always and self._may_answer():
+            self._leave_always()
+        elif self._may_answer() and self.question.is_yes_no:
             self._send(Deny(question=self.question.id, digest=self.question.digest))
 
     def action_yes(self) -> None:
@@ -260,7 +275,10 @@ class QuestionScreen(ModalScreen[str | None]):
             middle.action_page(1)
             self.call_after_refresh(self._draw_answers)
             return
-        self._send(Approve(question=self.question.id, digest=self.question.digest, edit=self._edit))
+        if self._always:
+            self._send(Approve(question=self.question.id, digest=self.question.digest), always=True)
+        else:
+            self._send(Approve(question=self.question.id, digest=self.question.digest, edit=self._edit))
 
     def action_pick(self, number: int) -> None:
         if self._may_answer() and 1 <= number <= len(self.question.choices) and not self.question.is_yes_no:
@@ -272,7 +290,7 @@ class QuestionScreen(ModalScreen[str | None]):
             self._field.open("your answer", self._text)
 
     def action_because(self) -> None:
-        if self._may_answer() and self.question.is_yes_no:
+        if self._may_answer() and self.question.is_yes_no and not self._always:
             self._field.open("why not; the agent reads it", self._denied)
 
     def action_many(self) -> None:
@@ -293,6 +311,36 @@ class QuestionScreen(ModalScreen[str | None]):
         if not text.isdecimal() or not 1 <= int(text) <= _MOST_COVERED:
             return f"a number from 1 to {_MOST_COVERED}"
         return Approve(question=self.question.id, digest=self.question.digest, covers=int(text))
+
+    # --- always ---------------------------------------------------------------------------------------------
+
+    def action_always(self) -> None:
+        """Show what it would cover; nothing is answered by that, and no key counts until it is shown."""
+        if self._may_answer() and any(choice.action == "always" for choice in self.choices):
+            self._alive_at = float("inf")
+            self._say("looking at what it would have answered …")
+            self._look_back(self.question)
+
+    @work(exclusive=True)
+    async def _look_back(self, question: Question) -> None:
+        always, now = Always.here(self.app.journal, self.app.home), self.app.now()
+        try:
+            lines = await asyncio.to_thread(always.preview, question, now)
+        except AutoagentError as error:
+            self._say(str(error))
+            self._wake()
+            return
+        if question.id == self.question_id and not self._is_gone:
+            self._always, self._at = lines, 0
+            self._say("y gives it and allows this call · n and esc lead back to the question")
+            self._show()
+        self.call_after_refresh(self._wake)
+
+    def _leave_always(self) -> None:
+        self._always, self._at = (), 0
+        self._say("no always was given")
+        self._show()
+        self._wake()
 
     # --- writing --------------------------------------------------------------------------------------------
 
@@ -338,6 +386,9 @@ class QuestionScreen(ModalScreen[str | None]):
 
     def action_later(self) -> None:
         """One level back: out of the field, out of the editor, out of the question."""
+        if self._always:
+            self._leave_always()
+            return
         if self._field.is_open:
             self._field.close()
         elif self._editor.is_open:
@@ -357,15 +408,15 @@ class QuestionScreen(ModalScreen[str | None]):
         here = (self.run_id, self.question_id)
         at = waiting.index(here) if here in waiting else 0
         self.run_id, self.question_id = waiting[(at + by) % len(waiting)]
-        self._edit, self._at, self._is_gone = None, 0, False
+        self._edit, self._always, self._at, self._is_gone = None, (), 0, False
         self.query_one(Vertical).styles.opacity = 1
         self._alive_at = float("inf")
         self._show()
         self.call_after_refresh(self._wake)
 
-    def _send(self, command: Reply) -> None:
+    def _send(self, command: Reply, *, always: bool = False) -> None:
         try:
-            said = self.app.reply(self.run_id, self.question_id, command)
+            said = self.app.reply(self.run_id, self.question_id, command, always=always)
         except AutoagentError as error:
             self._say(str(error))
             return

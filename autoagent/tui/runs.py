@@ -64,6 +64,7 @@ class RunsScreen(Screen[None]):
         Binding("o", "sort", "sort", tooltip="By need, newest, dearest, goal", id="runs.sort"),
         Binding("c", "cancel", "cancel", tooltip="End it for good; asks", id="runs.cancel"),
         Binding("m", "memory", "memory", tooltip="What earlier runs found", id="runs.memory"),
+        Binding("A", "grants", "always", tooltip="What you always allow", show=False, id="runs.grants"),
         Binding("P", "plugins", "plugins", tooltip="What is installed, and what it lacks", id="runs.plugins"),
         Binding("escape", "all", "all", tooltip="Drop the filter", show=False, id="runs.all"),
     ]
@@ -189,6 +190,11 @@ class RunsScreen(Screen[None]):
         from autoagent.tui.memory import MemoryScreen
 
         self.app.push_screen(MemoryScreen())
+
+    def action_grants(self) -> None:
+        from autoagent.tui.granted import GrantsScreen
+
+        self.app.push_screen(GrantsScreen())
 
     def action_plugins(self) -> None:
         from autoagent.tui.extensions import PluginsScreen
