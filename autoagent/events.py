@@ -198,12 +198,28 @@ class RunEnded(Frozen):
 # --- plan ---------------------------------------------------------------------------------------------------
 
 
+class Recalled(Frozen):
+    """Where a recalled text comes from, and why it was taken."""
+
+    run: str
+    sub_task: str | None = None
+    at: datetime
+    goal: str = ""
+    """Of that run; it is alike enough to this one's, or not known."""
+    score: float = 0
+    """How well it fitted among what memory holds; larger is better."""
+    beside: str | None = None
+    """Not found itself: it stands before or after this point in its run."""
+
+
 class MemoryRecalled(Frozen):
     """What earlier runs did for goals like this."""
 
     kind: Literal["memory_recalled"] = "memory_recalled"
     texts: tuple[str, ...]
     labels: tuple[Label, ...] = ()
+    sources: tuple[Recalled, ...] = ()
+    """Of the last texts, one each; none where the version that recorded it did not say."""
 
 
 class PlanMade(Frozen):
@@ -595,6 +611,7 @@ Event = Annotated[
 ]
 
 VERSIONS: dict[str, int] = {
+    "memory_recalled": 2,
     "call_decided": 2,
     "call_started": 2,
     "question_asked": 3,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from shlex import quote
 from typing import Literal
 
-from autoagent.goal import Criterion, Limits
+from autoagent.goal import Criterion, FileCriterion, Limits, RunCriterion
 from autoagent.messages import Frozen
 from autoagent.state import RunState
 from autoagent.trees import Tree, diff
@@ -166,3 +167,16 @@ def _criterion(state: RunState, number: int, criterion: Criterion) -> CriterionR
         evidence=checked.evidence.text,
         by=checked.evidence.by,
     )
+
+
+def again(criterion: Criterion) -> str:
+    """The command that checks it again, in the workspace; empty where only a person or a model can say."""
+    match criterion:
+        case RunCriterion(run=command):
+            return command
+        case FileCriterion(file=path, contains=texts):
+            return (
+                " && ".join(f"grep -nF -- {quote(t)} {quote(path)}" for t in texts) or f"ls -l {quote(path)}"
+            )
+        case _:
+            return ""

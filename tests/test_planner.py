@@ -371,6 +371,8 @@ async def test_earlier_outcomes_are_recalled_before_planning(tmp_path: Path) -> 
     assert "2026-01-01 write b.txt: done. Use tabs." in prompts(model)[0]
     assert "Use tabs." in worker_prompts(model)[0].text
     assert stage.state.private
+    (source,) = stage.events(MemoryRecalled)[0].sources
+    assert (source.run, source.at, source.score > 0) == ("old", START, True)
 
 
 async def test_memory_that_is_down_does_not_stop_planning(tmp_path: Path) -> None:

@@ -461,10 +461,24 @@ async def test_changed_files_are_shown_with_their_lines(tmp_path: Path) -> None:
     async with seated(run=done.run) as seat:
         await seat.until(lambda: done.run in seat.app.seen)
         await seat.press("3")
-        assert "+ a.txt" in seat.text("#files")
+        await seat.until(lambda: "+ a.txt" in seat.text("#files"))
         await seat.press("down", "enter")
 
         assert "+the text" in seat.text("#text")
+
+
+async def test_proof_and_plan_lead_to_their_entries(tmp_path: Path) -> None:
+    """`4` shows the evidence; enter on a verdict or a sub-task opens what the journal holds of it."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
+
+    async with seated(run=done.run) as seat:
+        await seat.until(lambda: "proved" in seat.text("#activity"))
+        await seat.press("4")
+        assert "check it again: ls -l a.txt" in seat.text("#evidence")
+        await seat.press("down", "enter")
+        assert '"verdict": "proved"' in seat.text("#text")
+        await seat.press("escape", "1", "enter")
+        assert '"sub_task": "tell"' in seat.text("#text")
 
 
 async def test_why_leads_back_from_a_line(tmp_path: Path) -> None:

@@ -152,6 +152,7 @@ UPCASTERS: dict[tuple[str, int], Upcaster] = {
     ("call_ended", 1): _same,
     ("call_started", 1): _same,
     ("folder_changed", 1): _same,
+    ("memory_recalled", 1): _same,
     ("question_asked", 1): _same,
     ("question_asked", 2): _same,
     ("question_answered", 1): _same,

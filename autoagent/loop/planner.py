@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pydantic import JsonValue
 
 from autoagent.errors import StoreUnavailable, ToolError
-from autoagent.events import Label, MemoryRecalled, PlanApproved, PlanMade, PlanRefused
+from autoagent.events import Label, MemoryRecalled, PlanApproved, PlanMade, PlanRefused, Recalled
 from autoagent.goal import Criterion, SubTask, described
 from autoagent.loop.context import RunContext
 from autoagent.loop.prompt import describe, fill, left_the_house, rules, say
@@ -19,7 +19,7 @@ from autoagent.loop.remembering import fits
 from autoagent.loop.requests import complete
 from autoagent.messages import Message, Reply, system, user
 from autoagent.plan import PLAN_SCHEMA, check_plan, parse_plan
-from autoagent.ports import ToolSchema
+from autoagent.ports import MemoryHit, ToolSchema
 from autoagent.protection import protected_besides
 from autoagent.questions import Subject
 from autoagent.redact import cut
@@ -73,6 +73,7 @@ class Planner:
             return
         texts: tuple[str, ...] = ()
         labels: set[Label] = set()
+        sources: tuple[Recalled, ...] = ()
         if self.ctx.memory is not None and not self.ctx.models.recorded:
             try:
                 goal = self.state.goal.goal
@@ -84,7 +85,8 @@ class Planner:
                 texts = (f"(memory could not be read: {error})",)
             texts = (*texts, *(f"{h.point.at:%Y-%m-%d} {cut(h.point.text, 500)}" for h in hits))
             labels = {x for h in hits for x in ("outside", "private") if x in h.point.labels}
-        self.ctx.history.record(MemoryRecalled(texts=texts, labels=tuple(sorted(labels))))
+            sources = tuple(_source(h) for h in hits if h.point.run)
+        self.ctx.history.record(MemoryRecalled(texts=texts, labels=tuple(sorted(labels)), sources=sources))
 
     # --- asking the model ---------------------------------------------------------------------------------
 
@@ -285,4 +287,17 @@ def _renamed(proposed: tuple[SubTask, ...], taken: set[str]) -> tuple[SubTask, .
     return tuple(
         s.model_copy(update={"id": names[s.id], "depends_on": tuple(names.get(d, d) for d in s.depends_on)})
         for s in proposed
+    )
+
+
+def _source(hit: MemoryHit) -> Recalled:
+    """Where it comes from, for whoever asks why it was recalled."""
+    point = hit.point
+    return Recalled(
+        run=point.run,
+        sub_task=point.sub_task,
+        at=point.at,
+        goal=point.goal,
+        score=round(hit.score, 4),
+        beside=hit.beside,
     )

@@ -289,13 +289,28 @@ class MemoryFromRecord:
         for text in recalled.texts:
             if broken := _UNREADABLE.fullmatch(text):
                 raise StoreUnavailable(broken[1])
-        return [MemoryHit(self._point(text, recalled), 1.0) for text in recalled.texts]
+        # of what an older version recorded nobody knows where it comes from
+        sources = recalled.sources or (None,) * len(recalled.texts)
+        return [self._hit(*pair, recalled) for pair in zip(recalled.texts, sources, strict=True)]
 
-    def _point(self, text: str, recalled: e.MemoryRecalled) -> MemoryPoint:
+    def _hit(self, text: str, source: e.Recalled | None, recalled: e.MemoryRecalled) -> MemoryHit:
         dated = _DATED.fullmatch(text)
-        at = datetime.fromisoformat(dated[1]).replace(tzinfo=UTC) if dated else self._turns.clock.now()
         said = dated[2] if dated else text
-        return MemoryPoint(id=text, text=said, run="", source="outcome", labels=recalled.labels, at=at)
+        if source is None:
+            at = datetime.fromisoformat(dated[1]).replace(tzinfo=UTC) if dated else self._turns.clock.now()
+            point = MemoryPoint(id=text, text=said, run="", source="outcome", labels=recalled.labels, at=at)
+            return MemoryHit(point, 1.0)
+        point = MemoryPoint(
+            id=text,
+            text=said,
+            run=source.run,
+            sub_task=source.sub_task,
+            source="outcome",
+            labels=recalled.labels,
+            goal=source.goal,
+            at=source.at,
+        )
+        return MemoryHit(point, source.score, source.beside)
 
     async def get(self, point_id: str) -> MemoryPoint | None:
         return None  # only a person's commands look one up

@@ -11,7 +11,7 @@ from autoagent import events as e
 from autoagent.console.question import answers, whole
 from autoagent.errors import StoreUnavailable
 from autoagent.events import Entry
-from autoagent.outcome import CriterionResult, Outcome
+from autoagent.outcome import CriterionResult, Outcome, again
 from autoagent.past.changes import PathChange, changes
 from autoagent.past.heard import named
 from autoagent.past.ledger import At, Ledger
@@ -162,27 +162,7 @@ def _checks(state: RunState, outcome: Outcome) -> Iterator[Check]:
     for number, result in enumerate(outcome.criteria):
         verdict = state.verdicts.get(number)
         quotes = () if verdict is None else verdict.evidence.quotes
-        yield Check(result, quotes, "" if verdict is None else _again(state, number))
-
-
-def _again(state: RunState, number: int) -> str:
-    from autoagent.goal import FileCriterion, RunCriterion
-
-    match state.criteria[number]:
-        case RunCriterion(run=command):
-            return command
-        case FileCriterion(file=path, contains=texts):
-            return " && ".join(f"grep -nF -- {_quoted(t)} {_quoted(path)}" for t in texts) or (
-                f"ls -l {_quoted(path)}"
-            )
-        case _:
-            return ""
-
-
-def _quoted(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
+        yield Check(result, quotes, "" if verdict is None else again(state.criteria[number]))
 
 
 # --- what went out and what came in -------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from autoagent.journal.sqlite import SqliteJournal
 from autoagent.past.changes import changes
 from autoagent.past.patch import patch
 from autoagent.trees import load_tree
-from autoagent.tui.activity import Item, texts
+from autoagent.tui.activity import texts
 from autoagent.tui.view import unfolded
 
 _NEAR = 50
@@ -24,10 +24,10 @@ def entry_at(journal: SqliteJournal, run_id: str, seq: int) -> Entry:
     return entry
 
 
-def everything(journal: SqliteJournal, run_id: str, item: Item) -> list[Line]:
-    """All that an item of the activity stands for. Raises what the journal does."""
-    entry = entry_at(journal, run_id, item.seq)
-    return unfolded(entry, decision_of(journal, run_id, entry, item.began))
+def everything(journal: SqliteJournal, run_id: str, seq: int, began: int = 0) -> list[Line]:
+    """All that an entry holds; `began`: of a call's end, where it began. Raises what the journal does."""
+    entry = entry_at(journal, run_id, seq)
+    return unfolded(entry, decision_of(journal, run_id, entry, began))
 
 
 def decision_of(journal: SqliteJournal, run_id: str, entry: Entry, began: int = 0) -> e.CallDecided | None:

@@ -28,7 +28,7 @@ from autoagent.tui.lines import Lines
 from autoagent.tui.pace import Pulse
 from autoagent.tui.reading import ReadScreen
 from autoagent.tui.slider import marks, slider
-from autoagent.tui.view import gauges, plan_lines, unfolded
+from autoagent.tui.view import gauges, plan_rows, unfolded
 
 if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
@@ -120,11 +120,9 @@ class PastScreen(Screen[None]):
         head = f"{self.run_id} · {what} · {entry.at.astimezone():%Y-%m-%d %H:%M:%S}"
         where = f"  entry {self.at} of {len(self._entries)}"
         self.query_one("#title", Static).update(drawn(line(Part("▌PAST▐ ", "attention"), head, where)))
-        self.query_one("#plan", Lines).show_lines(
-            plan_lines(state, {}, self.query_one("#plan", Lines).columns, state.seconds)
-            if state.started is not None
-            else []
-        )
+        plan = self.query_one("#plan", Lines)
+        has_begun = state.started is not None
+        plan.show(plan_rows(state, {}, plan.columns, state.seconds) if has_begun else [])
         pane = self.query_one("#entry", Lines)
         pane.border_title = f"entry {self.at}"
         pane.show_lines(unfolded(entry, decision_of(self.app.journal, self.run_id, entry)))

@@ -11,16 +11,19 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
+from textual.worker import get_current_worker
 
 from autoagent.commands import Command
 from autoagent.console.line import Line, Part, line
 from autoagent.errors import AutoagentError
-from autoagent.past.changes import changes
+from autoagent.past.changes import PathChange, changes
 from autoagent.state import RunState
 from autoagent.trees import load_tree
 from autoagent.tui.closer import differing, everything, led_to, output_of
 from autoagent.tui.drawing import drawn
+from autoagent.tui.evidence import evidence_rows
 from autoagent.tui.feed import Feed
+from autoagent.tui.files import Steps, file_rows, history, one_step
 from autoagent.tui.footer import Keys
 from autoagent.tui.item_lines import under_way
 from autoagent.tui.lines import Lines
@@ -28,13 +31,13 @@ from autoagent.tui.overview import Seen, title
 from autoagent.tui.pace import Pulse
 from autoagent.tui.reading import ReadScreen
 from autoagent.tui.steering import raised, steer_line, words
+from autoagent.tui.trail import Trail
 from autoagent.tui.view import (
     Row,
     active_seconds,
-    file_rows,
     gauges,
     plan_in_short,
-    plan_lines,
+    plan_rows,
     plan_summary,
 )
 from autoagent.tui.watching import Heard
@@ -44,7 +47,6 @@ if TYPE_CHECKING:
 
 _WIDE = 100
 _SPIN_S = 0.25
-_SIGNS = {"added": "+", "changed": "~", "removed": "-", "moved": ">"}
 
 
 class RunScreen(Screen[None]):
@@ -57,8 +59,8 @@ class RunScreen(Screen[None]):
     RunScreen > #title, RunScreen > #brief, RunScreen > #gauges, RunScreen > #steer { height: 1; }
     RunScreen #plan { width: 2fr; max-width: 44; border: round $quiet; }
     RunScreen #views { width: 3fr; }
-    RunScreen #activity, RunScreen #files { border: round $quiet; }
-    RunScreen #plan:focus, RunScreen #activity:focus, RunScreen #files:focus { border: round $primary; }
+    RunScreen #views > Lines { border: round $quiet; }
+    RunScreen #plan:focus, RunScreen #views > Lines:focus { border: round $primary; }
     RunScreen > #field { display: none; height: 1; }
     RunScreen > #brief, RunScreen > #steer { display: none; }
     RunScreen.narrow > #brief, RunScreen.steered > #steer { display: block; }
@@ -70,6 +72,7 @@ class RunScreen(Screen[None]):
         Binding("1", "view('plan')", "plan", id="run.plan"),
         Binding("2", "view('activity')", "activity", id="run.activity"),
         Binding("3", "view('files')", "files", tooltip="What it has changed", id="run.files"),
+        Binding("4", "view('evidence')", "evidence", tooltip="What is proved, and how", id="run.evidence"),
         Binding("z", "fold", "fold", tooltip="Fold what is unfolded; else unfold all", id="run.fold"),
         Binding("o", "page", "page", tooltip="All of an entry, as a page", show=False, id="run.page"),
         Binding("d", "diff", "diff", tooltip="All lines that it has changed", id="run.diff"),
@@ -94,6 +97,7 @@ class RunScreen(Screen[None]):
         """What the one-line field is for; a text says what is wrong with what was typed."""
         self._known: tuple[RunState, Pulse] | None = None
         """The run after the last entry that its activity tells of."""
+        self._trail, self._steps = Trail(), Steps()
         self._words: dict[str, str] = {}
         """Request -> what the model has said so far."""
 
@@ -101,10 +105,11 @@ class RunScreen(Screen[None]):
         yield Static(f"{self.run_id} …", id="title", markup=False)
         yield Static("", id="brief", markup=False)
         with Horizontal():
-            yield Lines(id="plan", has_cursor=False, is_wrapped=True)
+            yield Lines(id="plan", is_wrapped=True)
             with ContentSwitcher(id="views", initial="activity"):
                 yield Feed(self._output, id="activity")
                 yield Lines(id="files")
+                yield Lines(id="evidence", is_wrapped=True)
         yield Static("", id="gauges", markup=False)
         yield Static("", id="steer", markup=False)
         yield Input(id="field", compact=True)
@@ -115,6 +120,7 @@ class RunScreen(Screen[None]):
         self.query_one("#plan").border_title = "Plan"
         self.query_one("#activity").border_title = "Activity"
         self.query_one("#files").border_title = "Files"
+        self.query_one("#evidence").border_title = "Evidence"
         self.query_one("#activity").focus()
         self.app.follow(self.run_id)
         self.set_interval(1, self._tick)
@@ -138,10 +144,13 @@ class RunScreen(Screen[None]):
         """More of what the run has done."""
         self._known = heard.state, heard.pulse
         if heard.is_first:
-            self.feed.begin(heard.items)
+            self._trail, self._steps = Trail(), Steps()
+            self.feed.begin(heard.told.items)
         else:
-            self.feed.take(heard.items)
+            self.feed.take(heard.told.items)
+        self._trail.add(heard.told.facts)
         self._show()
+        self._show_view()
 
     def hear(self) -> None:
         """The run is other than it was."""
@@ -156,8 +165,7 @@ class RunScreen(Screen[None]):
             return
         self._show()
         self._tell_what_waits(run)
-        if self.query_one("#views", ContentSwitcher).current == "files":
-            self._show_files()
+        self._show_view()
 
     def hear_words(self, request: str, said: str) -> None:
         """What a model has said so far, of a request that is under way."""
@@ -202,7 +210,8 @@ class RunScreen(Screen[None]):
         active_s = active_seconds(state, pulse, self.app.now(), self._is_carried)
         plan = self.query_one("#plan", Lines)
         plan.border_title = plan_summary(state)
-        plan.show_lines(plan_lines(state, pulse.paces, plan.columns, active_s))
+        checked = {number: check.seq for number, check in self._trail.checks.items()}
+        plan.show(plan_rows(state, pulse.paces, plan.columns, active_s, self._trail.begun, checked))
         width = self.size.width
         if self.has_class("narrow"):
             self._update("#brief", plan_in_short(state, pulse, active_s, width))
@@ -282,18 +291,26 @@ class RunScreen(Screen[None]):
 
     @on(Feed.Unfolding)
     def _unfold(self, event: Feed.Unfolding) -> None:
-        if (lines := self._everything(event.item)) is not None:
+        item = event.feed.stream.items[event.item]
+        if (lines := self._everything(item.seq, item.began)) is not None:
             event.feed.unfold(event.item, lines)
 
     def action_page(self) -> None:
-        at = self.feed.item
-        if at is not None and (lines := self._everything(at)) is not None:
+        """All of the entry under the cursor."""
+        pane = self.focused if isinstance(self.focused, Lines) else self.feed
+        if pane is self.feed and (at := self.feed.item) is not None:
             item = self.feed.stream.items[at]
-            self.app.push_screen(ReadScreen(f"entry {item.seq}", lines))
+            self._page(item.seq, item.began)
+        elif pane.key.isdecimal():
+            self._page(int(pane.key))
 
-    def _everything(self, at: int) -> list[Line] | None:
+    def _page(self, seq: int, began: int = 0) -> None:
+        if (lines := self._everything(seq, began)) is not None:
+            self.app.push_screen(ReadScreen(f"entry {seq}", lines))
+
+    def _everything(self, seq: int, began: int) -> list[Line] | None:
         try:
-            return everything(self.app.journal, self.run_id, self.feed.stream.items[at])
+            return everything(self.app.journal, self.run_id, seq, began)
         except AutoagentError as error:
             self.tell(str(error))
             return None
@@ -301,22 +318,39 @@ class RunScreen(Screen[None]):
     def action_fold(self) -> None:
         self.feed.fold_all()
 
+    @on(Lines.Chosen, "#plan")
+    @on(Lines.Chosen, "#evidence")
+    def _entry(self, event: Lines.Chosen) -> None:
+        self._page(int(event.key))
+
     @on(Lines.Chosen, "#files")
-    def _lines_of_file(self, event: Lines.Chosen) -> None:
-        self._diff(event.key)
-
-    def action_diff(self) -> None:
-        self._diff(None)
-
-    def _diff(self, path: str | None) -> None:
-        if (latest := self._latest()) is None:
-            return
+    def _of_file(self, event: Lines.Chosen) -> None:
+        """What each step made of a path; of a step what it changed, or read."""
+        objects = self.app.journal.objects
         try:
-            shown = differing(self.app.journal, latest[0].start_tree, latest[0].main, path)
+            if event.key.isdecimal():
+                touch = next((x for x in self._trail.changes if x.seq == int(event.key)), None)
+                if touch is None:
+                    self._page(int(event.key))
+                    return
+                name, shown = f"step {touch.step}", list(one_step(touch, objects))
+            else:
+                name = event.key.removeprefix("./")
+                shown = history(name, self._steps.by_path.get(name, ()), objects)
         except AutoagentError as error:
             self.tell(str(error))
             return
-        self.app.push_screen(ReadScreen(path or "all that it has changed", shown))
+        self.app.push_screen(ReadScreen(name, shown or [line("no step changed it")]))
+
+    def action_diff(self) -> None:
+        if (latest := self._latest()) is None:
+            return
+        try:
+            shown = differing(self.app.journal, latest[0].start_tree, latest[0].main)
+        except AutoagentError as error:
+            self.tell(str(error))
+            return
+        self.app.push_screen(ReadScreen("all that it has changed", shown))
 
     def action_why(self) -> None:
         pane = self.focused if isinstance(self.focused, Lines) else self.feed
@@ -390,20 +424,41 @@ class RunScreen(Screen[None]):
             self.query_one("#plan").focus()
             return
         self.query_one("#views", ContentSwitcher).current = name
-        if name == "files":
-            self._show_files()
+        self._show_view()
         self.query_one(f"#{name}").focus()
 
-    def _show_files(self) -> None:
-        if (latest := self._latest()) is None:
+    def _show_view(self) -> None:
+        """The files or the proof, where they are on screen."""
+        if (latest := self._latest()) is None or latest[0].started is None:
             return
-        objects = self.app.journal.objects
+        match self.query_one("#views", ContentSwitcher).current:
+            case "files":
+                self._catch_up()
+            case "evidence":
+                rows = evidence_rows(latest[0], self._trail.checks, self._trail.recalls, latest[0].workspace)
+                self.query_one("#evidence", Lines).show(rows)
+            case _:
+                pass
+
+    @work(thread=True, exclusive=True, group="files")
+    def _catch_up(self) -> None:
+        """In a thread: the trees of every step are read, once."""
+        trail, steps, objects, latest = self._trail, self._steps, self.app.journal.objects, self._latest()
+        worker = get_current_worker()
+        assert latest is not None
         try:
             found = changes(load_tree(latest[0].start_tree, objects), load_tree(latest[0].main, objects))
+            is_done = False
+            while not is_done and not worker.is_cancelled:
+                is_done = steps.catch_up(trail.changes, objects)
+                self.app.call_from_thread(self._show_files, found, steps, trail)
         except AutoagentError as error:
-            self.tell(str(error))
-            return
-        self.query_one("#files", Lines).show(file_rows([(_SIGNS[x.change], x.path) for x in found]))
+            self.app.call_from_thread(self.tell, str(error))
+
+    def _show_files(self, found: Sequence[PathChange], steps: Steps, trail: Trail) -> None:
+        if steps is self._steps and self.is_mounted:
+            pane = self.query_one("#files", Lines)
+            pane.show(file_rows(found, steps.by_path, trail.reads, pane.columns))
 
     def action_resume(self) -> None:
         self.app.resume(self.run_id)

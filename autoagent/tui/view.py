@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from autoagent import events as e
 from autoagent.console.arguments import arguments
-from autoagent.console.figures import clock, money, several
+from autoagent.console.figures import clock, money
 from autoagent.console.line import (
     Line,
     Part,
@@ -56,25 +56,42 @@ class Row:
 # --- one run ------------------------------------------------------------------------------------------------
 
 
-def plan_lines(state: RunState, paces: Mapping[str, Pace], width: int, active_s: float) -> list[Line]:
-    """The plan as it stands with what each part took, then the criteria with their evidence so far."""
+def plan_rows(
+    state: RunState,
+    paces: Mapping[str, Pace],
+    width: int,
+    active_s: float,
+    begun: Mapping[str, int] = {},
+    checked: Mapping[int, int] = {},
+) -> list[Row]:
+    """The plan as it stands with what each part took, then the criteria with their evidence so far.
+
+    `begun`, `checked`: the entries that rows of sub-tasks (of none: of the plan) and criteria stand for.
+    """
+    made = begun.get("", "")
     if state.plan is None:
-        lines = [line(Part("no plan yet", "dim"))]
+        rows = [Row(line(Part("no plan yet", "dim")))]
     else:
-        lines = [_sub_task(state, each, paces.get(each.id), width, active_s) for each in state.plan.sub_tasks]
+        tasks = state.plan.sub_tasks
+        rows = [
+            Row(_sub_task(state, each, paces.get(each.id), width, active_s), str(begun.get(each.id, made)))
+            for each in tasks
+        ]
     proved = sum(v.verdict == "proved" for v in state.verdicts.values())
     heading = f"done when · {proved} of {len(state.criteria)} proved"
-    return [*lines, line(""), line(Part(heading, "dim")), *_proof(state)]
+    return [*rows, Row(line("")), Row(line(Part(heading, "dim"))), *_proof(state, checked)]
 
 
-def _proof(state: RunState) -> Iterator[Line]:
+def _proof(state: RunState, checked: Mapping[int, int]) -> Iterator[Row]:
     """Each criterion with its verdict, and beneath it the evidence."""
-    for row, result in zip(verdict_rows(results(state)), results(state), strict=True):
+    found = results(state)
+    for number, (row, result) in enumerate(zip(verdict_rows(found), found, strict=True)):
         mark, *_ = row.parts
-        yield line(mark, "  ", result.criterion)
+        key = str(checked.get(number, ""))
+        yield Row(line(mark, "  ", result.criterion), key)
         if result.verdict != "unchecked":
             by = f" ({result.by})" if result.by else ""
-            yield line(Part("    │ ", "dim"), Part(f"{result.evidence}{by}", "dim", 300))
+            yield Row(line(Part("    │ ", "dim"), Part(f"{result.evidence}{by}", "dim", 300)), key)
 
 
 def plan_in_short(state: RunState, pulse: Pulse, active_s: float, width: int) -> Line:
@@ -233,17 +250,6 @@ def unfolded(entry: Entry, decided: e.CallDecided | None = None) -> list[Line]:
         case _:
             fields = event.model_dump_json(exclude={"kind"}, exclude_defaults=True, indent=1)
             return list(block(fields[:_LONGEST_OUTPUT]))
-
-
-def file_rows(changed: Sequence[tuple[str, str]]) -> list[Row]:
-    """A row a path that differs from the start."""
-    if not changed:
-        return [Row(line(Part("nothing is changed yet", "dim")))]
-    signs: dict[str, Tone] = {"+": "good", "~": "accent", "-": "bad", ">": "accent"}
-    heading = Row(
-        line(Part(several(len(changed), "path") + " differ from the start; enter shows the lines", "dim"))
-    )
-    return [heading, *(Row(line(Part(f"{sign} ", signs[sign]), path), path) for sign, path in changed)]
 
 
 def wrapped(found: Line, width: int) -> list[Line]:

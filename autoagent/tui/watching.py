@@ -21,6 +21,7 @@ from autoagent.state import RunState, advance
 from autoagent.tui.activity import Item, activity
 from autoagent.tui.overview import UNREAD, Seen
 from autoagent.tui.pace import Pulse, pulse
+from autoagent.tui.trail import Fact, facts
 
 _FIRST, _BATCH = 500, 2_000
 """Entries that are folded before a screen hears of them: few, then many, as each time costs a frame."""
@@ -33,34 +34,43 @@ _LONG = 10_000
 
 
 @dataclass
+class Told:
+    """What entries say of the run that is open."""
+
+    items: list[Item] = field(default_factory=list)
+    """For its activity."""
+    facts: list[Fact] = field(default_factory=list)
+    """For its files, proof and memory."""
+
+
+@dataclass
 class _Read:
     """A run as far as it was read."""
 
     state: RunState
     pulse: Pulse = field(default_factory=Pulse)
 
-    def go_on(
-        self, journal: SqliteJournal, rest: Callable[[], None], items: list[Item] | None = None
-    ) -> bool:
-        """Fold what is next, if anything is, and what it says to `items`. Raises what the journal does.
+    def go_on(self, journal: SqliteJournal, rest: Callable[[], None], told: Told | None = None) -> bool:
+        """Fold what is next, if anything is, and add what it says to `told`. Raises what the journal does.
 
         `rest`: called between stretches, for whoever has something more urgent to do.
         """
         first = self.state.seq
         last = first + (_BATCH if first else _FIRST)
-        while self.state.seq < last and self._fold(journal, min(self.state.seq + _STRETCH, last), items):
+        while self.state.seq < last and self._fold(journal, min(self.state.seq + _STRETCH, last), told):
             rest()
         return self.state.seq > first
 
-    def _fold(self, journal: SqliteJournal, last: int, items: list[Item] | None) -> bool:
+    def _fold(self, journal: SqliteJournal, last: int, told: Told | None) -> bool:
         """Up to entry `last`; whether all those entries were there."""
         try:
             with garbage.put_off():
                 for entry in journal.read(self.state.run_id, self.state.seq, last):
                     before, self.state = self.state, advance(self.state, entry)
                     self.pulse = pulse(self.pulse, entry, self.state)
-                    if items is not None:
-                        items += activity(before, entry, self.state)
+                    if told is not None:
+                        told.items += activity(before, entry, self.state)
+                        told.facts += facts(before, entry, self.state)
         except (AssertionError, AttributeError, LookupError, ValueError) as error:
             id = self.state.run_id
             what = f"run {id}: its entries make no sense ({type(error).__name__})"
@@ -82,11 +92,11 @@ class Heard:
     """What is new of the run that is open."""
 
     run_id: str
-    items: tuple[Item, ...]
+    told: Told
     is_first: bool
-    """They take the place of all that was shown before."""
+    """It takes the place of all that was shown before."""
     state: RunState
-    """The run after the last of them."""
+    """The run after the last of its entries."""
     pulse: Pulse
 
 
@@ -229,8 +239,8 @@ class Watch:
         is_first, read = opened.read is None, opened.read or _Read(RunState(opened.run_id))
         opened.read = read
         while self._opened is opened and not self._over.is_set():
-            items: list[Item] = []
-            if not read.go_on(journal, self._rest, items) or self._opened is not opened:
+            told = Told()
+            if not read.go_on(journal, self._rest, told) or self._opened is not opened:
                 return
-            self._on_heard(Heard(opened.run_id, tuple(items), is_first, read.state, read.pulse))
+            self._on_heard(Heard(opened.run_id, told, is_first, read.state, read.pulse))
             is_first = False
