@@ -14,6 +14,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -21,6 +22,12 @@ from hypothesis import settings
 settings.register_profile("quick", deadline=None, derandomize=True, database=None, max_examples=50)
 settings.register_profile("thorough", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """A process a core for the whole suite; what is picked by hand runs in this one, at once."""
+    is_whole = config.args == config.getini("testpaths") and not config.option.keyword
+    return len(os.sched_getaffinity(0)) if is_whole else 0
 
 
 # --- the network --------------------------------------------------------------------------------------------
@@ -82,6 +89,16 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 _KEPT = {"AUTOAGENT_SANDBOX_IMAGE"}
 """Says which image the Docker tests use."""
+
+
+@pytest.fixture(scope="session")
+def told_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with the runs of `stories`, to be looked at and never changed."""
+    from stories import lay_out
+
+    home = tmp_path_factory.mktemp("told")
+    lay_out(home)
+    return home
 
 
 # --- Docker -------------------------------------------------------------------------------------------------

@@ -308,6 +308,7 @@ class TestContainers:
         ("elsewhere:999999999", False),
         ("", False),
     ],
+    ids=["this one", "the first", "elsewhere", "unknown"],
 )
 async def test_only_the_certainly_dead_are_dead(owner: str, dead: bool) -> None:
     """Another host's process, or a label that can't be read, counts as living."""

@@ -52,6 +52,7 @@ class TestAnswers:
             ("gzip", gzip.compress(b"hello" * 20_000) + gzip.compress(b"hello" * 30_000)),
             ("gzip", gzip.compress(b"hello" * 50_000) + b"\0" * 100_000),
         ],
+        ids=["gzip", "zlib", "bare deflate", "two parts", "zeros behind"],
     )
     async def test_packed(self, encoding: str, packed: bytes) -> None:
         """gzip, and both things that servers call deflate, are unpacked."""
@@ -61,6 +62,7 @@ class TestAnswers:
     @pytest.mark.parametrize(
         ("encoding", "packed"),
         [("br", b"x"), ("gzip, gzip", b"x"), ("gzip", b"no gzip"), ("gzip", gzip.compress(b"x" * 99)[:-4])],
+        ids=["not asked for", "twice", "no gzip", "cut"],
     )
     async def test_packed_badly(self, encoding: str, packed: bytes) -> None:
         """What can't be unpacked whole is no answer."""

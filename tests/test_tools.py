@@ -293,7 +293,18 @@ class TestDefinition:
             HiddenThree,
             Annotated[WorkspaceFile, Field(description="x")],
         ],
-        ids=str,
+        ids=[
+            "dict",
+            "lists",
+            "tuple",
+            "both",
+            "or a number",
+            "model",
+            "models",
+            "dataclass",
+            "typed dict",
+            "described",
+        ],
     )
     def test_hidden_path(self, hint: Any) -> None:
         """A path inside another type would reach the tool unchecked."""
