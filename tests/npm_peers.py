@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 _FOLDER = os.environ.get("AUTOAGENT_PEERS", "")
-_IS_REQUIRED = bool(os.environ.get("AUTOAGENT_REQUIRE_PEERS"))
+IS_REQUIRED = bool(os.environ.get("AUTOAGENT_REQUIRE_PEERS"))
 # read when tests are collected: in a test the environment is empty of them
 
 
@@ -28,6 +28,6 @@ def package(name: str) -> Path:
     elif shutil.which("node") is None:
         why = f"needs node, for {name}"
     if why:
-        assert not _IS_REQUIRED, why
+        assert not IS_REQUIRED, why
         pytest.skip(why)
     return folder

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from goldens import entries_of
 from loops import Stage, finish, no, plan, write, yes
+from stories import MAIL, UNPROVED
 from worlds import World
 
+from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import outcome
 from autoagent.past.ledger import Ledger
 from autoagent.ports import Verification
@@ -72,16 +74,55 @@ async def unproved(tmp_path: Path) -> Stage:
 
 
 async def test_refuted_stands_first_and_the_verdict_is_a_sentence(tmp_path: Path) -> None:
-    """Not proved: 1 of 2; each row with its evidence and a command that checks it again."""
+    """Not proved: 1 of 2 proved, 1 refuted; each row with its evidence and a command that checks it again."""
     stage = await unproved(tmp_path)
 
     found = made(stage)
     text = Page(page(found)).text
 
-    assert "Not proved: 1 of 2." in text
+    assert "Not proved: 1 of 2 proved, 1 refuted." in text
     assert [each.result.verdict for each in found.checks] == ["refuted", "proved"]
     assert [each.again for each in found.checks] == ["ls -l never.txt", "grep -nF -- x a.txt"]
     assert "Nothing left." in text
+
+
+def told(home: Path, run: str) -> Report:
+    """The report of a run of `stories`."""
+    journal = SqliteJournal(home)
+    try:
+        entries, objects = journal.read(run), journal.objects
+        state = fold(run, entries)
+        trees = load_tree(state.start_tree, objects), load_tree(state.main, objects)
+        record = outcome(state, *trees, journal_head=journal.link(run), is_carried=False)
+        return gathered(entries, state, record, journal.verify(run), objects, holder=None, now=NOW)
+    finally:
+        journal.close()
+
+
+def test_the_first_screen_tells_what_one_comes_for(told_home: Path) -> None:
+    """In this order: the goal, the verdict, proof, what left the house, files, cost, the strip."""
+    text = Page(page(told(told_home, UNPROVED))).text
+
+    wanted = ["Find which services", "Not proved", "Done when", "What left the house", "Files changed"]
+    places = [text.index(each) for each in (*wanted, "Cost", "The run over time", "The plan, version")]
+    assert places == sorted(places)
+
+
+def test_a_mark_of_the_strip_leads_to_its_step(told_home: Path) -> None:
+    """A denial, a snapshot and a question are links, whatever sign they have."""
+    html = page(told(told_home, UNPROVED))
+
+    leads = dict(re.findall(r'<a href="#(e\d+)"><text [^>]*><title>[^<]*</title>(.)</text></a>', html))
+    assert sorted(leads.values()) == sorted("s⊘s!")
+    assert set(leads) <= {*Page(html).ids}
+
+
+def test_what_nobody_has_checked_yet_can_be_checked(told_home: Path) -> None:
+    """A run that waits has no verdicts, but commands that give them."""
+    found = told(told_home, MAIL)
+
+    assert [each.result.verdict for each in found.checks] == ["unchecked"] * 3
+    assert [bool(each.again) for each in found.checks] == [True, False, True]
 
 
 async def test_foreign_text_is_only_text(tmp_path: Path) -> None:
@@ -134,7 +175,9 @@ async def test_what_was_sent_says_who_allowed_it(tmp_path: Path) -> None:
     (sent,) = made(stage).sent
 
     assert (sent.call, sent.destination, sent.became) == ("post_send", "anna@example.org", "sent")
-    assert sent.allowed.startswith("by terminal, in answer to question ")
+    assert sent.allowed.by == "you, at a terminal"
+    assert sent.allowed.question in stage.state.questions
+    assert "you, at a terminal, " in Page(page(made(stage))).text
     assert sent.text_bytes == len('{"to": "anna@example.org", "text": "hello"}')
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -138,3 +139,10 @@ class Ledger:
 
     def entry(self, seq: int) -> Entry:
         return self.entries[seq - 1]
+
+
+def fields_of(event: e.Event) -> str:
+    """An event's own fields that say something, as JSON for people."""
+    fields = event.model_dump(mode="json", exclude={"kind"}, exclude_defaults=True)
+    # json, not pydantic, which knows no half letters: names of files and models' words may hold such
+    return json.dumps(fields, ensure_ascii=False, indent=1)

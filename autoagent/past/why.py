@@ -11,7 +11,7 @@ from autoagent import events as e
 from autoagent.errors import ToolError, UsageError
 from autoagent.events import Entry
 from autoagent.past.changed import Changed, changing_call_step
-from autoagent.past.ledger import Ledger
+from autoagent.past.ledger import Ledger, fields_of
 from autoagent.past.reasons import call_step, plan_step, question_step, reply_step, sub_task_step
 from autoagent.past.spending import spent_step
 from autoagent.past.step import Step, step
@@ -114,8 +114,7 @@ def _of_entry(ledger: Ledger, entry: Entry, objects: ObjectSource) -> Step:
 
 def _plain(entry: Entry) -> Step:
     """An entry that nothing in the journal led to: its own fields."""
-    fields = entry.event.model_dump_json(exclude={"kind"}, exclude_defaults=True, indent=1)
-    return step("event", entry, entry.event.kind.replace("_", " "), quote=fields[:4_000])
+    return step("event", entry, entry.event.kind.replace("_", " "), quote=fields_of(entry.event)[:4_000])
 
 
 def _finish(ledger: Ledger, entry: Entry, lane: str) -> Step | None:

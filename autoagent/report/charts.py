@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 
 from autoagent import events as e
+from autoagent.events import Entry
 from autoagent.goal import SubTask
 from autoagent.past.ledger import Ledger
 from autoagent.report.facts import spent
@@ -21,7 +22,8 @@ _BOX, _BOX_GAP, _ROW, _ROW_GAP = 220, 40, 44, 14
 _LANE = 22
 _MOST_LANES = 40
 _GAP_SHARE = 20
-"""A pause is drawn at most as long as this part of the strip, so that a night of waiting hides nothing."""
+"""A pause is drawn at most as long as this part of the work, so that a night of waiting hides nothing."""
+_LONGEST_WORK = timedelta(hours=2)
 
 
 # --- the plan -----------------------------------------------------------------------------------------------
@@ -121,15 +123,15 @@ class Mark:
     """A moment: a question, a denial, a verdict, an end."""
 
     x: float
-    y: int
     sign: str
     entry: int
+    """What it leads to: the call of a snapshot, not its end."""
     said: str
 
 
 @dataclass(frozen=True)
 class Strip:
-    """Lanes over time, pauses shortened."""
+    """Marks over lanes over time, pauses shortened. The marks have a row of their own above the lanes."""
 
     lanes: tuple[str, ...]
     bars: tuple[Bar, ...]
@@ -144,16 +146,16 @@ class Strip:
 
 def strip(ledger: Ledger) -> Strip:
     """The run over time."""
-    axis = _Axis([entry.at for entry in ledger.entries])
+    axis = _Axis(ledger.entries)
     names = list(dict.fromkeys(_lane_of(entry.event) for entry in ledger.entries))
     lanes = [name for name in names if name][:_MOST_LANES] or [MAIN]
-    rows = {name: number * _LANE for number, name in enumerate(lanes)}
+    rows = {name: number * _LANE for number, name in enumerate(lanes, 1)}
     return Strip(
         lanes=tuple(lanes),
         bars=tuple(_bars(ledger, axis, rows)),
-        marks=tuple(_marks(ledger, axis, rows)),
+        marks=tuple(_marks(ledger, axis)),
         breaks=tuple(axis.breaks),
-        height=len(lanes) * _LANE,
+        height=(1 + len(lanes)) * _LANE,
         more_lanes=max(len([n for n in names if n]) - len(lanes), 0),
     )
 
@@ -161,18 +163,20 @@ def strip(ledger: Ledger) -> Strip:
 class _Axis:
     """Times to x; a long pause takes no more room than a short one."""
 
-    def __init__(self, times: Sequence[datetime]) -> None:
-        gaps = [max((b - a).total_seconds(), 0) for a, b in pairwise(times)]
-        total = sum(gaps)
-        most = max(_usual(gaps) * len(gaps) / _GAP_SHARE, 1.0) if total else 1.0
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        gaps = [max((b.at - a.at).total_seconds(), 0) for a, b in pairwise(entries)]
+        idle = _idle(entries)
+        worked = sum(gap for gap, is_idle in zip(gaps, idle, strict=True) if not is_idle)
+        most = max(worked / _GAP_SHARE, 1.0)
         self._at: dict[datetime, float] = {}
         self._breaks: list[float] = []
         passed = 0.0
-        for time, gap in zip(times, [*gaps, 0.0], strict=True):
-            self._at.setdefault(time, passed)
-            if gap > most:
+        for entry, gap, is_idle in zip(entries, [*gaps, 0.0], [*idle, False], strict=True):
+            self._at.setdefault(entry.at, passed)
+            if is_idle and gap > most:
                 self._breaks.append(passed + most / 2)
-            passed += min(gap, most)
+                gap = most
+            passed += gap
         self._scale = WIDTH / passed if passed else 0.0
 
     def __call__(self, time: datetime) -> float:
@@ -183,10 +187,29 @@ class _Axis:
         return [round(x * self._scale, 1) for x in self._breaks]
 
 
-def _usual(gaps: Sequence[float]) -> float:
-    """The mean without the longest tenth: pauses don't set the scale by which they are judged."""
-    kept = sorted(gaps)[: max(len(gaps) * 9 // 10, 1)]
-    return sum(kept) / len(kept)
+def _idle(entries: Sequence[Entry]) -> list[bool]:
+    """Of each gap between two entries whether nothing was done in it: no reply awaited, no call under way.
+
+    Where another process goes on, the one before had died or let go, whatever it was at; and what takes
+    hours was a machine that slept.
+    """
+    at_work: set[tuple[str, str]] = set()
+    found = []
+    for entry, following in pairwise(entries):
+        match entry.event:
+            case e.ModelCalled(call=id):
+                at_work.add(("request", id))
+            case e.ModelReplied(call=id) | e.ModelFailed(call=id):
+                at_work.discard(("request", id))
+            case e.CallStarted(call=id):
+                at_work.add(("call", id))
+            case e.CallEnded(call=id):
+                at_work.discard(("call", id))
+            case e.OwnerChanged():
+                at_work.clear()
+        is_asleep = following.at - entry.at > _LONGEST_WORK
+        found.append(not at_work or is_asleep or isinstance(following.event, e.OwnerChanged))
+    return found
 
 
 def _lane_of(event: e.Event) -> str:
@@ -215,28 +238,29 @@ def _bars(ledger: Ledger, axis: _Axis, rows: dict[str, int]) -> list[Bar]:
     return found
 
 
-def _marks(ledger: Ledger, axis: _Axis, rows: dict[str, int]) -> list[Mark]:
+def _marks(ledger: Ledger, axis: _Axis) -> list[Mark]:
     found = []
     for entry in ledger.entries:
-        told = _told(entry.event)
-        if told is None:
-            continue
-        sign, said = told
-        lane = getattr(entry.event, "lane", None)
-        found.append(Mark(axis(entry.at), rows.get(lane or "", 0), sign, entry.seq, said))
+        if (told := _told(entry, ledger)) is not None:
+            sign, leads_to, said = told
+            found.append(Mark(axis(entry.at), sign, leads_to, said))
     return found
 
 
-def _told(event: e.Event) -> tuple[str, str] | None:
-    match event:
+def _told(entry: Entry, ledger: Ledger) -> tuple[str, int, str] | None:
+    """Sign, the entry that it leads to, and what it stands for."""
+    match entry.event:
         case e.QuestionAsked(question=question):
-            return "!", f"asked: {question.why}"
+            return "!", entry.seq, f"asked: {question.why}"
         case e.CallDecided(decision="deny", tool=tool):
-            return "⊘", f"denied: {tool}"
+            return "⊘", entry.seq, f"denied: {tool}"
+        case e.CallEnded(call=id, tree=tree) if tree is not None:
+            at = ledger.calls[id]
+            return "s", at.decided[0].seq, f"snapshot: {at.decision.tool}"
         case e.LaneReset() | e.LadderClimbed():
-            return "↺", "no progress, tried otherwise"
+            return "↺", entry.seq, "no progress, tried otherwise"
         case e.RunEnded(ending=ending):
-            return ("✓" if ending == "proved" else "✗"), ending
+            return ("✓" if ending == "proved" else "✗"), entry.seq, ending
         case _:
             return None
 
@@ -260,7 +284,7 @@ def curves(ledger: Ledger, height: int = 80) -> tuple[Curve, Curve] | None:
     points = list(spent(ledger.entries))
     if not points:
         return None
-    axis = _Axis([entry.at for entry in ledger.entries])
+    axis = _Axis(ledger.entries)
     usd, tokens = points[-1][1], points[-1][2]
     money = _steps([(axis(x.at), float(value)) for x, value, _ in points], float(usd), height)
     counted = _steps([(axis(x.at), float(value)) for x, _, value in points], float(tokens), height)

@@ -51,7 +51,7 @@ class Sent:
     """Of the arguments, as JSON."""
     labels: tuple[str, ...]
     """What the run had read by then."""
-    allowed: str
+    allowed: Permission
     became: str
     """`sent`, `failed`, `may have been sent`, `under way`."""
 
@@ -72,6 +72,7 @@ class Asked:
     """A question, word for word, and what became of it."""
 
     id: str
+    entry: int
     at: datetime
     digest: str
     lines: tuple[str, ...]
@@ -116,7 +117,7 @@ class Report:
     @property
     def anchors(self) -> frozenset[int]:
         """Entries that the page has a place for."""
-        return frozenset(step.entry for step in self.steps)
+        return frozenset([*(step.entry for step in self.steps), *(asked.entry for asked in self.questions)])
 
     @property
     def waiting(self) -> tuple[Asked, ...]:
@@ -147,7 +148,7 @@ def gathered(
         more_files=more,
         questions=tuple(_questions(ledger, _with_calls(state, ledger), objects))[:_MOST_QUESTIONS],
         steps=steps_of(ledger),
-        mishaps=tuple(_mishaps(entries)),
+        mishaps=tuple(_mishaps(ledger)),
         plans=tuple((x, x.event) for x in entries if isinstance(x.event, e.PlanMade)),
         chain=chain,
         holder=holder,
@@ -162,7 +163,7 @@ def _checks(state: RunState, outcome: Outcome) -> Iterator[Check]:
     for number, result in enumerate(outcome.criteria):
         verdict = state.verdicts.get(number)
         quotes = () if verdict is None else verdict.evidence.quotes
-        yield Check(result, quotes, "" if verdict is None else again(state.criteria[number]))
+        yield Check(result, quotes, again(state.criteria[number]))
 
 
 # --- what went out and what came in -------------------------------------------------------------------------
@@ -182,7 +183,7 @@ def _sent(ledger: Ledger, objects: ObjectSource) -> Iterator[Sent]:
             files=tuple((path, _size(sha, objects)) for path, sha in at.decision.files.items()),
             text_bytes=len(_as_json(at.decision.args).encode()),
             labels=labels(begun.seq),
-            allowed=_allowed(ledger, at),
+            allowed=_permission(ledger, at),
             became=_became(at),
         )
 
@@ -206,16 +207,36 @@ class _Labels:
         return tuple(dict.fromkeys(found))
 
 
-def _allowed(ledger: Ledger, at: At) -> str:
-    """Who let it through: your goal, or an answer."""
+_WHO = {
+    "terminal": "you, at a terminal",
+    "command": "you, by a command",
+    "rule": "your yes to the next N",
+    "approver": "the program that carried the run",
+    "nobody": "nobody: if_nobody_answers",
+}
+
+
+@dataclass(frozen=True)
+class Permission:
+    """Who let a call through, and when."""
+
+    by: str
+    """Your goal's words, or who answered."""
+    at: datetime
+    question: str = ""
+    """The one that was answered; empty where nobody had to be asked."""
+
+
+def _permission(ledger: Ledger, at: At) -> Permission:
     for asked in reversed(ledger.questions_of_call.get(at.decision.call, [])):
         answered = None if asked.answered is None else asked.answered.event
         if isinstance(answered, e.QuestionAnswered) and answered.verdict == "yes" and asked.voided is None:
             assert asked.answered is not None
             if answered.by == "grant":
-                return answered.text
-            return f"by {answered.by}, in answer to question {asked.question.question.id}"
-    return at.decision.why
+                return Permission(answered.text, asked.answered.at)
+            who = _WHO.get(answered.by, answered.by)
+            return Permission(who, asked.answered.at, asked.question.question.id)
+    return Permission(at.decision.why, at.decided[-1].at)
 
 
 def _became(at: At) -> str:
@@ -297,6 +318,7 @@ def _questions(ledger: Ledger, state: RunState, objects: ObjectSource) -> Iterat
             said = f"no longer stands: {asked.voided.event.why}"
         yield Asked(
             id=id,
+            entry=asked.asked.seq,
             at=asked.asked.at,
             digest=question.digest,
             lines=tuple(str(each) for each in whole(question, state, objects)),
@@ -310,16 +332,23 @@ def _questions(ledger: Ledger, state: RunState, objects: ObjectSource) -> Iterat
 # --- failures and recoveries --------------------------------------------------------------------------------
 
 
-def _mishaps(entries: list[Entry]) -> Iterator[Mishap]:
+def _mishaps(ledger: Ledger) -> Iterator[Mishap]:
     owners = 0
-    for entry in entries:
+    for entry in ledger.entries:
         event = entry.event
         if isinstance(event, e.OwnerChanged):
             owners += 1
             if owners == 1:
                 continue
+        if isinstance(event, e.CallEnded) and _is_finish(ledger, event):
+            continue  # why it may not end is an entry of its own
         if (told := _mishap(event)) is not None:
             yield Mishap(entry.seq, entry.at, *told)
+
+
+def _is_finish(ledger: Ledger, ended: e.CallEnded) -> bool:
+    at = ledger.calls.get(ended.call)
+    return at is not None and at.decision.tool == "finish"
 
 
 def _mishap(event: e.Event) -> tuple[str, str] | None:

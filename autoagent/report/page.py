@@ -52,8 +52,11 @@ def page(report: Report) -> str:
 
 
 def shown(value: object) -> object:
-    """A value as the page prints it: text is made visible, then escaped by the engine."""
-    return visible(value) if isinstance(value, str) else value
+    """A value as the page prints it: text is made visible, then escaped by the engine.
+
+    What a part of the template made of values has been through here already.
+    """
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
 
 
 class _Style:
@@ -81,9 +84,16 @@ def sentence(report: Report) -> str:
         case _ if all_of_them == 0:
             return f"{outcome.ending.capitalize()}: the goal names no criterion, so nothing could be proved."
         case "unproved":
-            return f"Not proved: {proved} of {all_of_them}."
+            return f"Not proved: {_verdicts(report)}."
         case _:
             return f"{outcome.ending.capitalize()}. {_so_far(proved, all_of_them)}"
+
+
+def _verdicts(report: Report) -> str:
+    """`1 of 3 proved, 2 refuted`."""
+    found = [each.verdict for each in report.outcome.criteria]
+    said = [f"{found.count('proved')} of {len(found)} proved"]
+    return ", ".join(said + [f"{found.count(v)} {v}" for v in ("refuted", "unchecked") if v in found])
 
 
 def _all(count: int) -> str:

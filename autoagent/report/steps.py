@@ -29,7 +29,7 @@ class Step:
     kind: str
     """`reply`, or a call's effect."""
     mark: str
-    """``: it ended; `denied`, `failed`, `open`."""
+    """``: it ended; `denied`, `failed`, `open`, `refuted` (it said done, and it wasn't)."""
     amount: str
     said: str
     """The model's words, or a call's arguments."""
@@ -77,7 +77,10 @@ def _mark(at: At) -> str:
         return "open"
     if at.result.ok:
         return ""
-    return "failed" if at.started else "denied"
+    if at.decision.tool == "finish":
+        return "refuted"
+    is_denied = at.decision.understood and (at.decision.decision == "deny" or not at.started)
+    return "denied" if is_denied else "failed"
 
 
 def _arguments(decided: e.CallDecided) -> str:

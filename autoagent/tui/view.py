@@ -26,6 +26,7 @@ from autoagent.console.verdicts import verdict_rows
 from autoagent.events import Entry
 from autoagent.goal import SubTask
 from autoagent.outcome import results
+from autoagent.past.ledger import fields_of
 from autoagent.state import RunState
 from autoagent.tui.pace import Pace, Pulse
 
@@ -248,8 +249,7 @@ def unfolded(entry: Entry, decided: e.CallDecided | None = None) -> list[Line]:
             ]
             return [*words, *calls]
         case _:
-            fields = event.model_dump_json(exclude={"kind"}, exclude_defaults=True, indent=1)
-            return list(block(fields[:_LONGEST_OUTPUT]))
+            return list(block(fields_of(event)[:_LONGEST_OUTPUT]))
 
 
 def wrapped(found: Line, width: int) -> list[Line]:
