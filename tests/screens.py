@@ -1,100 +1,301 @@
-"""The cockpit's pictures in the docs: `python -m tests.screens` draws them anew.
+"""What the cockpit's screens look like, as SVG: the pictures in the docs, and those that a test compares.
 
-A run with a scripted model, as far as its first letter; the pictures are what Textual says a terminal shows.
+    python -m tests.screens         draws all of them anew; the diff shows what has changed
+
+They are drawn over the runs of `stories`, at one moment, in one time zone, with nothing that moves. So a
+picture changes when the program does, and never else.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import html
 import os
+import re
 import sys
 import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from difflib import unified_diff
 from pathlib import Path
 
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Input, TextArea
+
 HERE = Path(__file__).parent
+if __name__ == "__main__":
+    sys.path.insert(0, str(HERE))  # as pytest has it
+
+from stories import AT_WORK, MAIL, NOW, PLAN, POINTS, lay_out  # noqa: E402
+
+from autoagent.events import Entry  # noqa: E402
+from autoagent.journal.home import home  # noqa: E402
+from autoagent.journal.sqlite import SqliteJournal  # noqa: E402
+from autoagent.settings import Settings  # noqa: E402
+from autoagent.tui.app import Cockpit  # noqa: E402
+from autoagent.tui.lines import Lines  # noqa: E402
+from autoagent.tui.overview import UNREAD  # noqa: E402
+from autoagent.tui.past import PastScreen  # noqa: E402
+from autoagent.tui.question import QuestionScreen  # noqa: E402
+from autoagent.tui.run import RunScreen  # noqa: E402
+from autoagent.wiring import open_memory  # noqa: E402
+
 IMAGES = HERE.parent / "docs" / "images"
-GOAL = """
-goal: Find which services failed in logs/ on 20 November and why. Mail the summary to Anna.
-done_when:
-  - file: report.md
-    contains: [payments, OOMKilled]
-  - human: The report reads well.
-allow: {send: {post: []}}
-plugins: [files, post]
-limits: {usd: 2.00, steps: 60, minutes: 30}
-"""
-LOG = "2026-11-20 02:14:07 ERROR payments OOMKilled\n2026-11-20 09:30:44 ERROR checkout upstream timeout\n"
-REPORT = """# Failed services, 20 November
-
-## payments
-OOMKilled, 3 times, first at 02:14.
-> 2026-11-20 02:14:07 ERROR payments OOMKilled
-
-## checkout
-Timed out while payments was down.
-> 2026-11-20 09:30:44 ERROR checkout upstream timeout
-"""
-MAIL = """Three services failed on 20 November.
-
-payments: OOMKilled, 3 times, first at 02:14 (logs/payments.log, line 1)
-checkout: timed out while payments was down (logs/payments.log, line 2)
-"""
+SNAPSHOTS = HERE / "snapshots"
+ANEW = "python -m tests.screens"
+WITHIN_S = 20.0
 
 
-async def draw(folder: Path) -> None:
-    """The list, a run and a question, as SVG."""
-    sys.path.insert(0, str(HERE))
-    from loops import finish, write
-    from worlds import World
-
-    from autoagent.console.finding import opened
-    from autoagent.goal.file import understand
-    from autoagent.journal.home import home
-    from autoagent.loop.context import Models
-    from autoagent.testing.model import ScriptedModel, call
-    from autoagent.tui.app import Cockpit
-    from autoagent.tui.lines import Lines
-    from autoagent.tui.question import QuestionScreen
-    from autoagent.wiring import Parts, start
-
-    work = folder / "incident"
-    (work / "logs").mkdir(parents=True)
-    (work / "logs" / "payments.log").write_text(LOG)
-    sub_tasks = [
-        {"id": "1", "title": "Read the logs"},
-        {"id": "2", "title": "Write report.md", "depends_on": ["1"]},
-        {"id": "3", "title": "Mail the summary", "depends_on": ["2"]},
-    ]
-    model = ScriptedModel(
-        planner=[call("propose_plan", sub_tasks=sub_tasks)],
-        worker={
-            "1": [call("files_read", path="logs/payments.log"), finish("payments and checkout")],
-            "2": [write("report.md", REPORT), finish("written")],
-            "3": [call("post_send", to="anna@example.org", text=MAIL)],
-        },
-    )
-    with opened() as journal:
-        parts = Parts(journal=journal, models=Models(model, model, model), plugins=[World().plugin()])
-        outcome = await start(understand(GOAL)[0], work, parts=parts)
-    app = Cockpit(home(), outcome.run)
-    async with app.run_test(size=(112, 30)) as pilot:
-        while not app.has_looked or not app.screen.query_one("#activity", Lines).rows:
-            await pilot.pause(0.05)
-        await pilot.pause(2)
-        _keep(app.export_screenshot(title="autoagent tui"), "run")
-        await pilot.press("a")
-        while not isinstance(app.screen, QuestionScreen):
-            await pilot.pause(0.05)
-        await pilot.pause(0.5)
-        _keep(app.export_screenshot(title="autoagent tui"), "question")
+# --- how it is looked at ------------------------------------------------------------------------------------
 
 
-def _keep(svg: str, name: str) -> None:
-    IMAGES.mkdir(exist_ok=True)
-    (IMAGES / f"{name}.svg").write_text(svg, encoding="utf-8")
+@dataclass(frozen=True)
+class Look:
+    """A terminal, and the settings of who sits before it."""
+
+    name: str
+    size: tuple[int, int]
+    theme: str = "autoagent"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    of: Sequence[str] = ()
+    """The screens that are drawn so; all where there are none."""
+
+
+LOOKS = (
+    Look("80x24", (80, 24)),
+    Look("120x40", (120, 40)),
+    Look("light", (120, 40), theme="autoagent-light", of=("runs", "run", "question")),
+    Look("no-color", (80, 24), environment={"NO_COLOR": "1"}, of=("run", "question")),
+)
+
+
+class StillCockpit(Cockpit):
+    """The cockpit at one moment, carrying nothing."""
+
+    def now(self) -> datetime:
+        return NOW
+
+    def titled(self, said: str) -> None:
+        """There is no terminal to be told."""
+
+
+@dataclass
+class Eye:
+    """Somebody who goes from screen to screen."""
+
+    pilot: Pilot[None]
+    app: StillCockpit
+
+    async def until(self, holds: Callable[[], object]) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            while not holds():
+                await self.pilot.pause(0.02)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def on(self, screen: type[Screen[object]]) -> None:
+        await self.until(lambda: isinstance(self.app.screen, screen) and self.app.screen.is_mounted)
+
+    def has(self, pane: str) -> Callable[[], bool]:
+        """Whether a pane of the screen has lines."""
+        return lambda: bool(self.app.screen.query_one(pane, Lines).rows)
+
+    def rows(self) -> list[str]:
+        """What is on screen, line by line."""
+        return [strip.text.rstrip() for strip in self.app.screen._compositor.render_strips()]
+
+    async def still(self) -> None:
+        """Wait until nothing changes any more."""
+        for blinking in (*self.app.screen.query(Input), *self.app.screen.query(TextArea)):
+            blinking.cursor_blink = False
+        before: list[str] = []
+        while before != (before := self.rows()):
+            await self.pilot.pause(0.05)
+
+    def svg(self) -> str:
+        return cleaned(self.app.export_screenshot(title="autoagent tui", simplify=True))
+
+    async def chosen(self, run: str) -> None:
+        """The cursor of the list on a run."""
+        pane = self.app.screen.query_one("#runs", Lines)
+        await self.until(lambda: any(row.key == run for row in pane.rows))
+        pane.action_move([row.key for row in pane.rows].index(run) - pane.cursor)
+
+
+# --- what is looked at --------------------------------------------------------------------------------------
+
+
+async def _run(eye: Eye) -> None:
+    await eye.chosen(MAIL)
+    await eye.press("enter")
+    await eye.on(RunScreen)
+    await eye.until(eye.has("#activity"))
+
+
+async def _question(eye: Eye) -> None:
+    await eye.chosen(MAIL)
+    await _asked(eye)
+
+
+async def _plan(eye: Eye) -> None:
+    await eye.chosen(PLAN)
+    await _asked(eye)
+
+
+async def _asked(eye: Eye) -> None:
+    await eye.press("a")
+    await eye.on(QuestionScreen)
+
+
+async def _past(eye: Eye) -> None:
+    await _run(eye)
+    await eye.press("p")
+    await eye.on(PastScreen)
+    screen = eye.app.screen
+    assert isinstance(screen, PastScreen)
+    await eye.until(lambda: screen.at > 1)
+    await eye.press("H", "H")
+
+
+async def _memory(eye: Eye) -> None:
+    await eye.press("m", *"payments", "enter")
+    await eye.until(eye.has("#hits"))
+
+
+async def _runs(eye: Eye) -> None:
+    await eye.chosen(MAIL)
+
+
+async def _plugins(eye: Eye) -> None:
+    await eye.press("P")
+
+
+async def _new(eye: Eye) -> None:
+    await eye.press("n")
+
+
+async def _help(eye: Eye) -> None:
+    await eye.press("question_mark")
+
+
+SCREENS: Mapping[str, Callable[[Eye], Awaitable[None]]] = {
+    "runs": _runs,
+    "run": _run,
+    "question": _question,
+    "plan": _plan,
+    "past": _past,
+    "memory": _memory,
+    "plugins": _plugins,
+    "new": _new,
+    "help": _help,
+}
+
+
+# --- drawing ------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def still_home(
+    folder: Path, changed: Callable[[list[Entry]], list[Entry]] = lambda entries: entries
+) -> Iterator[Path]:
+    """The runs of `stories` in a home at `folder`; one of them is carried by this process meanwhile."""
+    lay_out(folder, changed)
+    asyncio.run(_remember(folder))
+    journal = SqliteJournal(folder)
+    journal.acquire(AT_WORK, "stories")
+    try:
+        yield folder
+    finally:
+        journal.close()
+
+
+async def _remember(folder: Path) -> None:
+    memory = open_memory(folder, Settings())
+    await memory.store(POINTS)
+    await memory.close()
+
+
+@contextlib.contextmanager
+def surroundings(folder: Path, look: Look) -> Iterator[None]:
+    """This process as if started in that home, in UTC; as it was afterwards."""
+    before = dict(os.environ)
+    os.environ.pop("NO_COLOR", None)
+    os.environ |= {
+        "AUTOAGENT_HOME": str(folder),
+        "TZ": "UTC",
+        "TEXTUAL_ANIMATIONS": "none",
+        **look.environment,
+    }
+    time.tzset()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ |= before
+        time.tzset()
+
+
+async def visited(look: Look, names: Sequence[str] = ()) -> AsyncIterator[tuple[str, Eye]]:
+    """Each screen, one cockpit for all of them; its name, and who looks at it."""
+    app = StillCockpit(home(), dead_s=0)
+    async with app.run_test(size=look.size) as pilot:
+        eye = Eye(pilot, app)
+        app.theme = look.theme
+        await eye.until(lambda: app.has_looked and all(x.name != UNREAD for x in app.seen.values()))
+        for name in names or look.of or SCREENS:
+            await SCREENS[name](eye)
+            await eye.still()
+            yield name, eye
+            while len(app.screen_stack) > 2:
+                app.pop_screen()
+                await pilot.pause()
+
+
+def cleaned(svg: str) -> str:
+    """Without what differs from drawing to drawing, or would be loaded from elsewhere."""
+    svg = re.sub(r"terminal-\d+", "t", svg)
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    return re.sub(r"[ \t]+\n", "\n", svg)
+
+
+# --- comparing ----------------------------------------------------------------------------------------------
+
+
+def rows_of(svg: str) -> list[str]:
+    """The text of a picture, row by row."""
+    rows: dict[float, dict[float, str]] = {}
+    for x, y, text in re.findall(r'<text class="t-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>', svg):
+        rows.setdefault(float(y), {})[float(x)] = html.unescape(text).replace("\xa0", " ")
+    return ["".join(parts[x] for x in sorted(parts)).rstrip() for _, parts in sorted(rows.items())]
+
+
+def difference(stored: Path, drawn: str) -> str:
+    """In what a picture differs from the stored one; empty where it doesn't."""
+    before = stored.read_text(encoding="utf-8") if stored.exists() else ""
+    if before == drawn:
+        return ""
+    lines = list(unified_diff(rows_of(before), rows_of(drawn), "stored", "now", lineterm="", n=1))
+    return "\n".join(lines[2:]) or "(the same text, other colours or places)"
+
+
+async def _draw(folder: Path) -> None:
+    for look in LOOKS:
+        with surroundings(folder, look):
+            async for name, eye in visited(look):
+                (SNAPSHOTS / f"{name}-{look.name}.svg").write_text(eye.svg(), encoding="utf-8")
+    wide = Look("docs", (112, 30))
+    with surroundings(folder, wide):
+        async for name, eye in visited(wide, ("run", "question")):
+            (IMAGES / f"{name}.svg").write_text(eye.svg(), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as made:
-        os.environ["AUTOAGENT_HOME"] = str(Path(made) / "home")
-        asyncio.run(draw(Path(made)))
+    for old in SNAPSHOTS.glob("*.svg"):
+        old.unlink()
+    with tempfile.TemporaryDirectory() as made, still_home(Path(made)) as laid_out:
+        asyncio.run(_draw(laid_out))
