@@ -26,6 +26,9 @@ write. The file names the variables that hold secrets and holds none itself; her
     [every_run]
     plugins = ["notify"]                 # enabled in every run, besides those that its goal names
 
+    [terminal]
+    notices = false                      # no desktop notification when something comes to wait
+
     [secrets.GITHUB_TOKEN]               # how one is sent that a goal binds to a host ('allow: secrets')
     source = "keyring"                   # env, file (secrets.toml, mode 600) or keyring; by default env, file
     header = "Authorization"
@@ -166,6 +169,15 @@ class QuestionSettings(_Table):
     """How long a person at the run's terminal is left to answer before plugins such as `notify` are told."""
 
 
+class TerminalSettings(_Table):
+    """How it draws, and whether it calls."""
+
+    ascii: bool | None = None
+    """Signs and frames in ASCII; `None`: where locale or terminal have no others."""
+    notices: bool = True
+    """The cockpit has the terminal tell the desktop when something comes to wait."""
+
+
 class EveryRunSettings(_Table):
     """What every run has, besides what its goal says."""
 
@@ -221,6 +233,7 @@ class Settings(Frozen):
     sandbox: SandboxSettings = SandboxSettings()
     questions: QuestionSettings = QuestionSettings()
     every_run: EveryRunSettings = EveryRunSettings()
+    terminal: TerminalSettings = TerminalSettings()
     plugins: dict[str, dict[str, JsonValue]] = Field(default={})
     """Tables `[plugins.NAME]`, as they stand there: only the plugin knows its keys."""
     path: str = Field(default="", exclude=True)
@@ -375,6 +388,7 @@ _FILE_TABLES = (
     "sandbox",
     "questions",
     "every_run",
+    "terminal",
     "secrets",
     "plugins",
     "keys",
@@ -475,6 +489,8 @@ def _keys_of(table: list[str]) -> Iterable[str]:
             return RoleSettings.model_fields
         case ["secrets", _]:
             return SecretSettings.model_fields
+        case ["terminal"]:
+            return TerminalSettings.model_fields
         case ["every_run"]:
             return EveryRunSettings.model_fields
         case ["questions"]:

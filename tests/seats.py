@@ -90,15 +90,22 @@ def commands(run: str) -> list[Command]:
 class HeardCockpit(Cockpit):
     """Keeps what the terminal would be told."""
 
-    def __init__(self, run: str | None, carrier: Carrier, settings: Settings, dead_s: float) -> None:
-        super().__init__(home(), run, carrier, lambda: settings, dead_s, lambda _: NO_ENGINE)
-        self.bells, self.titles = 0, list[str]()
+    def __init__(
+        self, run: str | None, carrier: Carrier, settings: Settings, dead_s: float, ascii_of: str = ""
+    ) -> None:
+        super().__init__(
+            home(), run, carrier, lambda: settings, dead_s, lambda _: NO_ENGINE, ascii_of, {"TERM": "xterm"}
+        )
+        self.bells, self.titles, self.sent = 0, list[str](), list[str]()
 
     def bell(self) -> None:
         self.bells += 1
 
     def titled(self, said: str) -> None:
         self.titles.append(said)
+
+    def to_terminal(self, sequence: str) -> None:
+        self.sent.append(sequence)
 
 
 @dataclass
@@ -160,11 +167,12 @@ async def seated(
     dead_s: float = 0.05,
     carrier: Carrier | None = None,
     settings: Settings = UNSET,
+    ascii_of: str = "",
 ) -> AsyncIterator[Seat]:
     """The cockpit over this test's home, once it has looked at all runs."""
     carried = Carried()
     own = settings.model_copy(update={"keys": keys})
-    app = HeardCockpit(run, carrier or carried, own, dead_s)
+    app = HeardCockpit(run, carrier or carried, own, dead_s, ascii_of)
     async with app.run_test(size=size) as pilot:
         seat = Seat(pilot, app, carried)
         await seat.until(lambda: app.has_looked and all(x.name != UNREAD for x in app.seen.values()))

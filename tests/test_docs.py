@@ -49,6 +49,7 @@ from autoagent.settings import (
     RoleSettings,
     SandboxSettings,
     SecretSettings,
+    TerminalSettings,
 )
 from autoagent.testing.conformance.findings import Finding
 from autoagent.wiring import Launch
@@ -252,6 +253,7 @@ def test_every_setting_is_documented_with_its_default() -> None:
         "sandbox": SandboxSettings,
         "questions": QuestionSettings,
         "every_run": EveryRunSettings,
+        "terminal": TerminalSettings,
         "secrets.NAME": SecretSettings,
     }
     known = {
@@ -262,7 +264,9 @@ def test_every_setting_is_documented_with_its_default() -> None:
 
     assert {*found} == {*known}
     for key, field in known.items():
-        if isinstance(field.default, int | float):
+        if isinstance(field.default, bool):
+            assert f"`{field.default}".lower() in found[key], key
+        elif isinstance(field.default, int | float):
             assert f"{field.default:g}" in found[key] or f"{field.default}" in found[key], key
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 
 from autoagent.cli.output import note, out
 from autoagent.console.finding import find_run, opened
+from autoagent.console.signs import needs_ascii
 from autoagent.door.extras import needs
 from autoagent.errors import UsageError
 from autoagent.journal.home import home
@@ -24,10 +26,22 @@ def tui(prefix: str) -> None:
     run_id = _found(prefix)
     from autoagent.tui.app import Cockpit
 
-    cockpit = Cockpit(home(), run_id, settings=lambda: load(home(), os.environ))
+    encoding = sys.stdout.encoding
+    is_ascii = needs_ascii(encoding, _terminal(is_served), load(home(), os.environ).terminal.ascii)
+    cockpit = Cockpit(
+        home(),
+        run_id,
+        settings=lambda: load(home(), os.environ),
+        ascii_of=encoding if is_ascii else "",
+    )
     cockpit.run()
     if not is_served:
         note(cockpit.left_at)
+
+
+def _terminal(is_served: bool) -> Mapping[str, str]:
+    """What tells whether signs can be drawn; of a browser only what a person asked for."""
+    return {k: v for k, v in os.environ.items() if not is_served or k == "AUTOAGENT_ASCII"}
 
 
 def in_browser(prefix: str, port: int) -> None:

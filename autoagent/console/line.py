@@ -11,15 +11,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from autoagent.console.signs import without_signs
 from autoagent.redact import one_line, visible
 
 Tone = Literal["plain", "dim", "good", "bad", "attention", "accent", "outside"]
 
 _SGR = {"dim": "2", "good": "32", "bad": "31", "attention": "1;33", "accent": "36", "outside": "35"}
-# where the stream's encoding has no such signs
-_ASCII = str.maketrans(
-    {"✓": "+", "✗": "x", "▸": ">", "⊘": "/", "↺": "~", "·": "-", "│": "|", "…": "...", "›": ">", "–": "-"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +49,11 @@ class Line:
         """The line without its line break; cut to `columns` where they are given."""
         pieces, room = [], columns
         for part in self.parts:
-            text = part.shown.translate(_ASCII) if ascii_only else part.shown
+            text = part.shown
             if room is not None:
                 text = fitting(text, room)
                 room -= _width(text)
+            text = without_signs(text) if ascii_only else text
             tinted = coloured and text and part.tone in _SGR
             pieces.append(f"\x1b[{_SGR[part.tone]}m{text}\x1b[0m" if tinted else text)
         return "".join(pieces)

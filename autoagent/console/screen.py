@@ -11,10 +11,14 @@ import os
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
 from typing import TextIO
 
 from autoagent.console.line import Line
-from autoagent.errors import StoreUnavailable
+from autoagent.console.signs import needs_ascii
+from autoagent.errors import StoreUnavailable, UsageError
+from autoagent.journal.home import home
 
 _CLEAR = "\r\x1b[K"
 _LEFT = (errno.EPIPE, errno.EIO, errno.ENXIO, errno.EBADF)
@@ -41,14 +45,14 @@ class Screen:
     def on(
         cls, stream: TextIO, *, may_fail: bool = True, environment: Mapping[str, str] = os.environ
     ) -> Screen:
-        """The screen that the stream and the environment (`NO_COLOR`, `TERM`) ask for."""
+        """The screen that the stream and the environment (`NO_COLOR`, `TERM`, `AUTOAGENT_ASCII`) ask for."""
         is_terminal = stream.isatty() and environment.get("TERM", "") not in ("", "dumb")
-        encoding = (getattr(stream, "encoding", None) or "utf-8").lower().replace("-", "")
+        encoding = getattr(stream, "encoding", None)
         return cls(
             stream,
             is_terminal=is_terminal,
             coloured=is_terminal and not environment.get("NO_COLOR"),
-            ascii_only=not encoding.startswith("utf"),
+            ascii_only=needs_ascii(encoding, environment, _chosen(home())),
             may_fail=may_fail,
         )
 
@@ -126,6 +130,19 @@ class Screen:
             let_go(self.stream)
             if not self.may_fail and error.errno not in _LEFT:
                 raise StoreUnavailable(f"the output can't be written: {error.strerror}") from error
+
+
+@lru_cache(maxsize=1)
+def _chosen(home: Path) -> bool | None:
+    """What config.toml says of ASCII, where there is one."""
+    if not (home / "config.toml").exists():
+        return None
+    from autoagent.settings import load  # tens of milliseconds
+
+    try:
+        return load(home, os.environ).terminal.ascii
+    except UsageError:  # said by whatever needs the settings; this line must come out in any case
+        return None
 
 
 def let_go(stream: TextIO) -> None:

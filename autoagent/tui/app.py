@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
+from textual.command import Provider
 from textual.events import Event, Key
+from textual.filter import LineFilter
 
 from autoagent.clock import SystemClock
 from autoagent.commands import Command, GoOn, Pause
@@ -24,8 +27,11 @@ from autoagent.settings import SandboxSettings, Settings
 from autoagent.tui.background import Background, Carrier
 from autoagent.tui.helping import HelpScreen
 from autoagent.tui.keys import keymap, known
+from autoagent.tui.notices import notice
 from autoagent.tui.overview import UNREAD, Seen
+from autoagent.tui.palette import Actions
 from autoagent.tui.past import PastScreen
+from autoagent.tui.plainly import Plainly
 from autoagent.tui.question import DEAD_S, QuestionScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
@@ -51,13 +57,15 @@ class Cockpit(App[None]):
 
     TITLE = "autoagent"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {*App.COMMANDS, Actions}
     CSS = """
     Screen { background: $background; }
     .news { height: 1; color: $text-warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "answer", "answer", tooltip="Open what waits longest", id="app.answer"),
-        Binding("question_mark,f1", "help", "help", key_display="?", id="app.help"),
+        Binding("question_mark", "help", "help", key_display="?", id="app.help"),
+        Binding("f1", "help", "help", show=False, priority=True, id="app.help_anywhere"),
         Binding("q", "leave", "leave", tooltip="Runs go on", id="app.leave"),
         Binding(
             "ctrl+p", "command_palette", "commands", tooltip="Every action", priority=True, id="app.commands"
@@ -72,14 +80,22 @@ class Cockpit(App[None]):
         settings: Callable[[], Settings] = Settings,
         dead_s: float = DEAD_S,
         look: Callable[[SandboxSettings], EngineStatus] = _look,
+        ascii_of: str = "",
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
         """Raises what `settings` does, and `UsageError` where they name keys that can't be used.
 
         `dead_s`: keys don't answer a question until it was seen so long, and none was typed so long.
         `look`: asks Docker; it is called in a thread of its own, and never before the first paint.
+        `ascii_of`: the terminal's encoding, where it has no signs but ASCII.
+        `environment`: tells which terminal it is.
         """
         super().__init__()
         self.settings, self._settings, self.dead_s = settings(), settings, dead_s
+        self._plainly = [Plainly(ascii_of)] if ascii_of else []
+        self._environment = environment
+        self._tells_focus = False
+        """The terminal says when another window comes to the front."""
         self.engine: EngineStatus | None = None
         """What Docker answered; `None` until it was asked."""
         self._ask_engine: Callable[[SandboxSettings], EngineStatus] | None = look
@@ -98,6 +114,9 @@ class Cockpit(App[None]):
         self._watch = Watch(
             home, self._here(self._hear_runs), self._here(self._hear_run), self._here(self.tell)
         )
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        return [*super().get_line_filters(), *self._plainly]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DEFAULTS
@@ -152,17 +171,38 @@ class Cockpit(App[None]):
         """One bell for what has come to wait since the last look; the terminal's title says how much does."""
         if any(run.name == UNREAD for run in self.seen.values()):
             return
-        waiting = set(self.questions())
-        if self._rung is not None and waiting - self._rung:  # at the first look the person is here anyway
+        questions = self.questions()
+        waiting = set(questions)
+        how_many = f"{len(waiting)} wait{'s' if len(waiting) == 1 else ''} for you" if waiting else ""
+        new = [
+            run for run, question in questions if self._rung is not None and (run, question) not in self._rung
+        ]
+        if new:  # none at the first look: the person is here anyway
             self.bell()
+            self._tell_desktop(f"{how_many}: {self.seen[new[0]].goal}")
         if waiting != self._rung:
-            self.titled(f"{len(waiting)} wait{'s' if len(waiting) == 1 else ''} for you" if waiting else "")
+            self.titled(how_many)
         self._rung = waiting
+
+    def _tell_desktop(self, said: str) -> None:
+        """Unless the person looks at this very window, or doesn't want it."""
+        if self.settings.terminal.notices and not (self._tells_focus and self.app_focus):
+            self.to_terminal(notice(said, self._environment))
+
+    def on_app_focus(self) -> None:
+        self._tells_focus = True
+
+    def on_app_blur(self) -> None:
+        self._tells_focus = True
 
     def titled(self, said: str) -> None:
         """The terminal's title, which a desktop shows while the window is behind others."""
-        if self._driver is not None and not self.is_web:
-            self._driver.write(f"\x1b]0;{f'{said} · ' if said else ''}autoagent\x07")
+        self.to_terminal(f"\x1b]0;{f'{said} - ' if said else ''}autoagent\x07")
+
+    def to_terminal(self, sequence: str) -> None:
+        """What no screen shows; nothing of it reaches a browser."""
+        if sequence and self._driver is not None and not self.is_web:
+            self._driver.write(sequence)
             self._driver.flush()
 
     def _hear_run(self, heard: Heard) -> None:
@@ -328,7 +368,10 @@ class Cockpit(App[None]):
         return " ".join(self.get_key_display(usual.with_key(each, None)) for each in keys)
 
     def action_help(self) -> None:
-        self.push_screen(HelpScreen(self.screen))
+        if isinstance(self.screen, HelpScreen):
+            self.pop_screen()
+        else:
+            self.push_screen(HelpScreen(self.screen, self.focused))
 
     def action_leave(self) -> None:
         """One level back; from the list, out."""

@@ -1,7 +1,8 @@
-"""Help of the screen in front: two sentences, then every key."""
+"""Help of the pane in focus: what it shows in two sentences, then every key."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import cleandoc
 from typing import TYPE_CHECKING, ClassVar
 
@@ -9,6 +10,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
 from textual.widgets import Static
 
 from autoagent.console.line import Part, columns, line
@@ -18,8 +20,15 @@ if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
 
 
+def help_of(screen: Screen[object], focused: Widget | None) -> str:
+    """What a pane shows, as its screen has it in `PANES`; what the screen shows where that has nothing."""
+    panes: Mapping[str, str] = getattr(screen, "PANES", {})
+    of_pane = panes.get((focused.id or "") if focused is not None else "")
+    return of_pane or cleandoc(screen.__doc__ or "")
+
+
 class HelpScreen(ModalScreen[None]):
-    """What the screen behind it shows, and its keys."""
+    """What the pane in focus shows, and the keys there are."""
 
     CSS = """
     HelpScreen { align: center middle; }
@@ -34,13 +43,13 @@ class HelpScreen(ModalScreen[None]):
 
     app: Cockpit
 
-    def __init__(self, behind: Screen[object]) -> None:
+    def __init__(self, behind: Screen[object], focused: Widget | None) -> None:
         super().__init__()
-        self._behind = behind
+        self._behind, self._focused = behind, focused
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Static(cleandoc(self._behind.__doc__ or ""), markup=False)
+            yield Static(help_of(self._behind, self._focused), markup=False)
             yield Lines(id="keys", has_cursor=False)
 
     def on_mount(self) -> None:

@@ -29,14 +29,15 @@ def known() -> dict[str, Binding]:
     from autoagent.tui.run import RunScreen
     from autoagent.tui.runs import RunsScreen
     from autoagent.tui.starting import StartScreen
+    from autoagent.tui.templates import TemplatesScreen
 
-    screens = (RunsScreen, RunScreen, QuestionScreen, PastScreen, StartScreen, MemoryScreen)
+    screens = (RunsScreen, RunScreen, QuestionScreen, PastScreen, StartScreen, TemplatesScreen, MemoryScreen)
     found: dict[str, Binding] = {}
     for place in (Cockpit, Lines, *screens, GrantsScreen, PluginsScreen, ReadScreen, HelpScreen):
         for binding in place.BINDINGS:
             assert isinstance(binding, Binding), f"{place.__name__} has a binding that can't be named"
             assert binding.id is not None, f"{place.__name__} {binding.key!r} has no id"
-            found[binding.id] = binding
+            found.setdefault(binding.id, binding)
     return found
 
 

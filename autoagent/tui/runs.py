@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -68,6 +69,15 @@ class RunsScreen(Screen[None]):
         Binding("P", "plugins", "plugins", tooltip="What is installed, and what it lacks", id="runs.plugins"),
         Binding("escape", "all", "all", tooltip="Drop the filter", show=False, id="runs.all"),
     ]
+
+    PANES: ClassVar[Mapping[str, str]] = {
+        "runs": "All runs of this home, those that wait for you first. The pane below says what the run "
+        "under the cursor wants, or how it stands.",
+        "preview": "What the run under the cursor waits for, or how it stands and which key does something "
+        "about it. It follows the cursor; tab leads back to the list.",
+        "filter": "Words that must stand in a run's goal, its state or its name; all of them. Enter leads "
+        "to what is left, esc brings all runs back.",
+    }
 
     app: Cockpit
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -62,6 +63,15 @@ class StartScreen(ModalScreen[str | None]):
         Binding("ctrl+t", "templates", "templates", priority=True, id="start.templates"),
         Binding("escape", "back", "back, nothing starts", priority=True, id="start.back"),
     ]
+
+    PANES: ClassVar[Mapping[str, str]] = {
+        "folder": "The folder to work in: one with a goal.yaml, which comes into the editor, or one that is"
+        " made when it starts. The right arrow completes a name.",
+        "goal": "The goal file; a mistake is said beside the line that has it. ctrl+t fills it from a "
+        "template, and nothing is written before ctrl+s.",
+        "meaning": "What the goal means: what it may do, can't do and will ask you. On top stands what this "
+        "machine lacks for it.",
+    }
 
     app: Cockpit
 

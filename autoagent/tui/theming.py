@@ -21,7 +21,7 @@ THEMES = (
         surface="#1a1e24",
         panel="#232a32",
         dark=True,
-        variables={"quiet": "#98a2ad", "cursor-row": "#2b4163"},
+        variables={"quiet": "#a3adb8", "cursor-row": "#273c5c"},
     ),
     Theme(
         name="autoagent-light",

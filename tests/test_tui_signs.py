@@ -1,0 +1,230 @@
+"""Colours that can be read, signs that every terminal has, and notices that no text can break out of."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+from loops import finish, write
+from seats import PROVED, commands, parked, ran, seated
+from textual.color import Color
+from textual.theme import Theme
+from textual.widgets import Static
+
+from autoagent.console.signs import SIGNS, needs_ascii, without_signs
+from autoagent.settings import Settings, TerminalSettings
+from autoagent.tui.drawing import _STYLES
+from autoagent.tui.helping import HelpScreen
+from autoagent.tui.notices import notice
+from autoagent.tui.runs import RunsScreen
+from autoagent.tui.theming import DEFAULTS, THEMES
+
+ROOT = Path(__file__).parents[1]
+
+# --- signs --------------------------------------------------------------------------------------------------
+
+
+def test_every_sign_that_is_drawn_has_a_stand_in() -> None:
+    """Of each front end; one column for one column."""
+    files = [*(ROOT / "autoagent/tui").rglob("*.py"), *(ROOT / "autoagent/console").rglob("*.py")]
+    drawn = {char for file in files for char in file.read_text(encoding="utf-8") if ord(char) > 126}
+
+    assert {char for char in drawn if char not in SIGNS} == set()
+    assert {sign for sign, plain in SIGNS.items() if not plain.isascii()} == set()
+    assert {sign for sign, plain in SIGNS.items() if len(plain) != 1} == {"🔎"}
+
+
+def test_letters_are_no_signs() -> None:
+    """They stay where the encoding has them, and are as many question marks as they are wide elsewhere."""
+    assert without_signs("✓ Größe · 漢字") == "+ Größe - 漢字"
+    assert without_signs("✓ Größe · 漢字", "latin-1") == "+ Größe - ????"
+    assert without_signs("▌PAST▐ ▰▰▱ …", "ascii") == "[PAST] ##. ~"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "environment", "chosen", "is_ascii"),
+    [
+        ("utf-8", {}, None, False),
+        ("utf-8", {"TERM": "xterm-256color", "LANG": "C"}, None, False),
+        ("UTF8", {"LC_ALL": "de_DE.UTF-8"}, None, False),
+        (None, {}, None, False),
+        ("iso8859-1", {}, None, True),
+        ("ANSI_X3.4-1968", {}, None, True),
+        ("utf-8", {"LC_ALL": "C"}, None, True),
+        ("utf-8", {"TERM": "linux"}, None, True),
+        ("utf-8", {"AUTOAGENT_ASCII": "1"}, None, True),
+        ("ascii", {"AUTOAGENT_ASCII": "0"}, True, False),
+        ("utf-8", {}, True, True),
+        ("ascii", {"TERM": "linux"}, False, False),
+    ],
+)
+def test_when_signs_are_ascii(
+    encoding: str | None, environment: dict[str, str], chosen: bool | None, is_ascii: bool
+) -> None:
+    """The variable says so first, then config.toml, else the terminal tells."""
+    assert needs_ascii(encoding, environment, chosen) is is_ascii
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_a_whole_screen_is_ascii(tmp_path: Path, size: tuple[int, int]) -> None:
+    """Frames, marks, gauges, scroll bars; every state keeps its sign and its word."""
+    await parked(tmp_path)
+    done = await ran(tmp_path, PROVED, write("a.txt", "x"), finish())
+
+    async with seated(size, ascii_of="ascii") as seat:
+        listed = "\n".join(seat.screen())
+        assert listed.isascii()
+        assert "+- Runs (2) -" in listed
+        assert re.search(rf"\+  {done.run} .*proved 1 of 1", listed)
+        for keys in (["enter"], ["escape", "a"], ["escape", "n"]):
+            await seat.press(*keys)
+            assert "\n".join(seat.screen()).isascii()
+
+
+# --- colours ------------------------------------------------------------------------------------------------
+
+
+def _luminance(color: Color) -> float:
+    """As WCAG 2.2 defines it."""
+    parts = [c / 255 for c in color.rgb]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def _contrast(text: Color, behind: Color) -> float:
+    light, dark = sorted((_luminance(behind + text), _luminance(behind)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", THEMES, ids=lambda theme: theme.name)
+def test_every_tone_can_be_read_on_every_ground(theme: Theme) -> None:
+    """4.5 to 1 at least: on the screen, in dialogs, in the footer, and under the cursor."""
+    system = theme.to_color_system()
+    found = {**DEFAULTS, **system.generate(), **theme.variables}
+    tones = {style.rpartition("$")[2] for style in _STYLES.values() if style} | {"foreground"}
+    grounds = ("background", "surface", "panel", "cursor-row")
+    poor = {
+        (tone, ground): round(ratio, 2)
+        for tone, ground in product(sorted(tones), grounds)
+        if (ratio := _contrast(Color.parse(found[tone]), Color.parse(found[ground]))) < 4.5
+    }
+
+    assert poor == {}
+
+
+# --- notices ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("environment", "begins"),
+    [
+        ({"TERM": "xterm-kitty"}, "\x1b]99;i=autoagent;"),
+        ({"TERM": "xterm-256color", "KITTY_WINDOW_ID": "1"}, "\x1b]99;i=autoagent;"),
+        ({"TERM": "foot"}, "\x1b]777;notify;autoagent;"),
+        ({"TERM": "xterm-256color", "VTE_VERSION": "7800"}, "\x1b]777;notify;autoagent;"),
+        ({"TERM": "xterm-ghostty"}, "\x1b]9;"),
+        ({"TERM": "tmux-256color", "TMUX": "/tmp/tmux"}, "\x1bPtmux;\x1b\x1b]9;"),
+    ],
+)
+def test_each_terminal_gets_the_sequence_that_it_takes(environment: dict[str, str], begins: str) -> None:
+    """kitty, foot, GNOME's, those that know iTerm2's, and whatever tmux runs in."""
+    made = notice("1 waits for you: Tell bob", environment)
+
+    assert made.startswith(begins)
+    assert "1 waits for you: Tell bob" in made
+
+
+@pytest.mark.parametrize("term", ["linux", "dumb", "vt220", "screen-256color"])
+def test_terminals_that_would_show_it_get_none(term: str) -> None:
+    """No letters on the screen."""
+    assert notice("x", {"TERM": term}) == ""
+
+
+@pytest.mark.parametrize("environment", [{"TERM": "xterm-kitty"}, {"TERM": "foot"}, {"TERM": "xterm"}])
+def test_no_text_ends_a_notice(environment: dict[str, str]) -> None:
+    """Whatever a goal holds, the terminal is told one short thing."""
+    hostile = "a\x07b\x1b]0;owned\x1b\\c\x9cd;e\u202e\n" + "long " * 100
+    made = notice(hostile, environment)
+    harmless = notice("", environment)
+    text = made[len(harmless.rstrip("\x07\x1b\\")) :].rstrip("\x07\x1b\\")
+
+    assert made.count("\x1b") == harmless.count("\x1b")
+    assert made.count("\x07") == harmless.count("\x07")
+    assert made.count(";") == harmless.count(";")
+    assert text.isprintable()
+    assert text.isascii()
+    assert len(text) <= 80
+
+
+async def test_the_desktop_is_told_of_what_comes_to_wait(tmp_path: Path) -> None:
+    """Not of what waited before, and not where the settings say no."""
+    await parked(tmp_path)
+
+    async with seated() as seat:
+        assert seat.app.sent == []
+        await parked(tmp_path)
+        await seat.until(lambda: bool(seat.app.sent))
+        assert seat.app.sent == ["\x1b]9;2 wait for you: Tell bob\x07"]
+
+    async with seated(settings=Settings(terminal=TerminalSettings(notices=False))) as seat:
+        await parked(tmp_path)
+        await seat.until(lambda: seat.app.bells == 1)
+        assert seat.app.sent == []
+
+
+async def test_who_looks_at_the_window_gets_no_notice(tmp_path: Path) -> None:
+    """Where the terminal says that it is in front."""
+    async with seated() as seat:
+        seat.app.on_app_focus()
+        await parked(tmp_path)
+        await seat.until(lambda: seat.app.bells == 1)
+
+        assert seat.app.sent == []
+
+
+# --- commands and help --------------------------------------------------------------------------------------
+
+
+async def test_every_action_is_in_the_list_of_commands(tmp_path: Path) -> None:
+    """With its key; choosing one does it."""
+    waits = await parked(tmp_path)
+
+    async with seated(keys={"runs": {"resume": "R"}}) as seat:
+        from autoagent.tui.palette import Actions
+
+        provider = Actions(seat.app.screen)
+        said = [str(hit.text) async for hit in provider.discover()]
+        assert "resume   R" in said
+        assert {"new   n", "try   t", "pause   space", "sort   o", "help   ?"} <= set(said)
+        await seat.press("ctrl+p")
+        await seat.press(*"end it for good")
+        await seat.until(lambda: bool(seat.app.screen.query("CommandList")))
+        await seat.pilot.pause(0.3)
+        await seat.press("enter")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+        await seat.until(lambda: f"c once more ends run {waits.run}" in seat.text("#news"))
+
+    assert commands(waits.run) == []
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (["question_mark"], "All runs of this home, those that wait for you first."),
+        (["tab", "question_mark"], "What the run under the cursor waits for"),
+        (["slash", "f1"], "Words that must stand in a run's goal"),
+        (["n", "f1"], "The folder to work in"),
+        (["n", "tab", "f1"], "a mistake is said beside the line that has it"),
+    ],
+)
+async def test_help_is_of_the_pane_in_focus(tmp_path: Path, keys: list[str], words: str) -> None:
+    """Two sentences, then the keys."""
+    await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.press(*keys)
+
+        await seat.until(lambda: isinstance(seat.app.screen, HelpScreen))
+        assert words in str(seat.app.screen.query(Static).first().content)
