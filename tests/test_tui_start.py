@@ -89,7 +89,8 @@ async def test_a_newcomer_sees_the_example_proved(tmp_path: Path, monkeypatch: p
     home().mkdir(parents=True, exist_ok=True)
     (home() / "config.toml").write_text('[sandbox]\nkind = "monty"\n')
 
-    async with seated(carrier=Background(home())) as seat:
+    background = Background(home())
+    async with seated(carrier=background) as seat:
         await seat.press("t")
         assert "starting in" in seat.text("#news")
         async with asyncio.timeout(90):
@@ -97,6 +98,9 @@ async def test_a_newcomer_sees_the_example_proved(tmp_path: Path, monkeypatch: p
                 await seat.pilot.pause(0.1)
             run = seat.app.screen.run_id
             while run not in seat.app.seen or seat.app.seen[run].name != "proved":
+                await seat.pilot.pause(0.1)
+            while background.at_work:
+                assert background.failures() == []
                 await seat.pilot.pause(0.1)
 
     assert (tmp_path / TRIED / "report.md").is_file()

@@ -47,18 +47,19 @@ class Background:
 
     def __init__(self, home: Path) -> None:
         self._home = home
-        self._at_work: list[Detached] = []
+        self.at_work: list[Detached] = []
+        """Those that weren't seen to end yet."""
         self._beginning: list[Detached] = []
 
     def resume(self, run_id: str) -> Path:
         carried = detach(self._home, ["resume", "--json", "--", run_id], run_id)
-        self._at_work.append(carried)
+        self.at_work.append(carried)
         return carried.log
 
     def start(self, target: Path, recorded: Path | None = None) -> Path:
         replies = [] if recorded is None else [f"--recorded={recorded}"]
         carried = detach(self._home, ["run", "--json", *replies, "--", str(target)])
-        self._at_work.append(carried)
+        self.at_work.append(carried)
         self._beginning.append(carried)
         return carried.log
 
@@ -70,8 +71,8 @@ class Background:
         return [run for _, run in runs]
 
     def failures(self) -> Sequence[str]:
-        over = [each for each in self._at_work if each.process.poll() is not None]
-        self._at_work = [each for each in self._at_work if each not in over]
+        over = [each for each in self.at_work if each.process.poll() is not None]
+        self.at_work = [each for each in self.at_work if each not in over]
         failed = (each for each in over if each.process.returncode in _FAILED)
         return [f"{each.last_words()} · {each.log}" for each in failed]
 
