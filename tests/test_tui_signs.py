@@ -67,6 +67,12 @@ def test_when_signs_are_ascii(
     assert needs_ascii(encoding, environment, chosen) is is_ascii
 
 
+def test_of_what_is_no_terminal_the_encoding_tells() -> None:
+    """A file is read elsewhere."""
+    assert not needs_ascii("utf-8", {"TERM": "linux", "LC_ALL": "C"}, is_terminal=False)
+    assert needs_ascii("ascii", {}, is_terminal=False)
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_a_whole_screen_is_ascii(tmp_path: Path, size: tuple[int, int]) -> None:
     """Frames, marks, gauges, scroll bars; every state keeps its sign and its word."""

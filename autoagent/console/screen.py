@@ -52,7 +52,7 @@ class Screen:
             stream,
             is_terminal=is_terminal,
             coloured=is_terminal and not environment.get("NO_COLOR"),
-            ascii_only=needs_ascii(encoding, environment, _chosen(home())),
+            ascii_only=needs_ascii(encoding, environment, _chosen(home()), is_terminal=is_terminal),
             may_fail=may_fail,
         )
 

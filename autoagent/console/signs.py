@@ -39,7 +39,7 @@ SIGNS: Mapping[str, str] = {
 }
 """Sign -> what stands for it."""
 _TABLE = str.maketrans(dict(SIGNS))
-_WITHOUT_SIGNS = ("linux", "vt100", "vt102", "vt220", "ansi", "dumb", "cons25")
+_WITHOUT_SIGNS = ("linux", "vt100", "vt102", "vt220", "cons25")
 """Terminals, by `TERM`, whose fonts have letters and lines at most."""
 
 
@@ -53,22 +53,27 @@ def without_signs(text: str, encoding: str = "utf-8") -> str:
     return "".join(char if _has(encoding, char) else "?" * _width(char) for char in text)
 
 
-def needs_ascii(encoding: str | None, environment: Mapping[str, str], chosen: bool | None = None) -> bool:
+def needs_ascii(
+    encoding: str | None,
+    environment: Mapping[str, str],
+    chosen: bool | None = None,
+    *,
+    is_terminal: bool = True,
+) -> bool:
     """Whether signs are to be ASCII on a stream of this encoding.
 
     `AUTOAGENT_ASCII` (1 or 0) says so first, then `chosen`, which config.toml may set; else the encoding, the
-    locale and the terminal tell.
+    locale and the terminal tell; of what is no terminal, the encoding alone.
     """
     if asked := environment.get("AUTOAGENT_ASCII", "").strip():
         return asked != "0"
     if chosen is not None:
         return chosen
-    locale = environment.get("LC_ALL", "")  # Python takes C for UTF-8, as do not all terminals
-    return (
-        not _is_unicode(encoding or "utf-8")
-        or bool(locale and not _is_unicode(locale.rpartition(".")[2]))
-        or environment.get("TERM", "") in _WITHOUT_SIGNS
-    )
+    if not _is_unicode(encoding or "utf-8") or not is_terminal:
+        return not _is_unicode(encoding or "utf-8")
+    locale = environment.get("LC_ALL", "")  # Python takes C for UTF-8, as not every terminal does
+    has_letters_only = environment.get("TERM", "") in _WITHOUT_SIGNS
+    return has_letters_only or bool(locale and not _is_unicode(locale.rpartition(".")[2]))
 
 
 def _is_unicode(encoding: str) -> bool:
