@@ -10,6 +10,7 @@ from worlds import World
 
 from autoagent.commands import Answer, RaiseLimits
 from autoagent.events import Entry, LaneMerged, OwnerChanged, RunStarted
+from autoagent.grants_file import GrantsFile
 from autoagent.ports import ModelRequest
 from autoagent.testing import ScriptedModel, call, calls, says
 from autoagent.testing.clock import FakeClock
@@ -91,6 +92,23 @@ async def eventful_stage(path: Path) -> Stage:
     stage.write("mine.txt", "by hand\n")
     await stage.resume(_model(), choices=Choices(raised=RaiseLimits(steps=40)))
     return stage
+
+
+async def granted_run() -> list[Entry]:
+    """A letter that waits, an always that is given to it, and two more that it answers."""
+    letters = [call("post_send", to="eve", text=text) for text in "123"]
+    model = ScriptedModel(
+        planner=[plan("a")], worker=[*letters, write("a.txt", "x"), finish()], by_number=True
+    )
+    goal = "{goal: Write to Eve, done_when: [{file: a.txt}], allow: {send: {post: []}}, plugins: [files]}"
+    with tempfile.TemporaryDirectory() as path:
+        stage = Stage.at(Path(path), plugins=[World().plugin()], clock=FakeClock())
+        await stage.start(goal, model)
+        question = stage.question()
+        assert question.explained.always is not None
+        GrantsFile(stage.home).add(question, question.explained.always, stage.clock.now())
+        await stage.resume(model)
+        return [_elsewhere(entry) for entry in stage.journal.read(stage.run)]
 
 
 def _elsewhere(entry: Entry) -> Entry:

@@ -10,7 +10,10 @@ import pytest
 from cli_runs import Cli, Terminal, calls, plans, served
 from loops import finish, no, write
 from test_cli_journal import Capture, Desk
+from test_docs import named, section
+from test_docs import rows as table_rows
 
+from autoagent.cli.app import status_of
 from autoagent.console.always import MOST_RUNS, newest
 from autoagent.console.finding import opened
 from autoagent.events import Forked
@@ -125,6 +128,35 @@ def test_a_damaged_file_is_told_before_anything_is_answered(desk: Desk) -> None:
     ):
         assert f"{path}:2: id: Field required; mend it" in desk(*command, status=5)
     assert [each["id"] for each in desk.json("approvals")] == [waiting.waiting[0]]
+
+
+def test_doctor_says_whether_it_counts(desk: Desk) -> None:
+    """A row only where something was given."""
+    waiting = parked(desk)
+    assert "always" not in doctor(desk)
+    desk("approve", waiting.waiting[0], "--always", "--yes")
+
+    assert re.search("^ok +always +1 given; ", doctor(desk), re.MULTILINE)
+    GrantsFile(home()).path.chmod(0o644)
+    assert re.search("^missing +always +none counts: .*mode 644", doctor(desk), re.MULTILINE)
+
+
+def doctor(desk: Desk) -> str:
+    desk.capture.readouterr()
+    status_of(["doctor"])
+    return desk.capture.readouterr().out
+
+
+def test_the_record_s_fields_are_documented(desk: Desk) -> None:
+    """All of them, in their order."""
+    desk("approve", parked(desk).waiting[0], "--always", "--yes")
+    (grant,) = desk.json("grants")
+
+    table = {
+        row[0].replace("`", ""): named(row[1])
+        for row in table_rows(section("docs/command-line.md", "Records"))
+    }
+    assert table["one of grants --json"] == [*grant]
 
 
 def test_no_grants_at_all(desk: Desk) -> None:

@@ -24,7 +24,7 @@ from worlds import World
 from autoagent.commands import Approve, Deny
 from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.errors import NewerVersion, StoreDamaged, StoreUnavailable, UsageError
-from autoagent.events import CallStarted, Effect, QuestionAnswered, QuestionAsked
+from autoagent.events import CallDecided, CallStarted, Effect, Event, QuestionAnswered, QuestionAsked
 from autoagent.grants import Rule, covers, left_out, words
 from autoagent.grants_file import GrantsFile
 from autoagent.policy import always
@@ -371,14 +371,17 @@ async def test_a_recovery_waits_for_its_person(tmp_path: Path) -> None:
     assert stage.question().explained.always is None
 
 
-async def test_killed_between_question_and_answer_it_is_answered_at_the_resume(tmp_path: Path) -> None:
-    """Once, and the letter goes out once; whatever entry was the last that is on disk."""
+@pytest.mark.parametrize("last", [CallDecided, QuestionAsked, QuestionAnswered])
+async def test_killed_anywhere_around_the_answer_it_is_answered_once(
+    tmp_path: Path, last: type[Event]
+) -> None:
+    """And the letter goes out once; whichever of the entries was the last that is on disk."""
     stage, world = await granting(tmp_path)
     other = again(stage)
     await other.start(ASKED, model(send()))
-    asked = next(e.seq for e in other.journal.read(other.run) if isinstance(e.event, QuestionAsked))
+    keep = next(e.seq for e in other.journal.read(other.run) if isinstance(e.event, last))
     world.sent.clear()
-    other.kill(asked)
+    other.kill(keep)
 
     outcome = await other.resume(model(send()))
 
@@ -397,6 +400,31 @@ async def test_question_that_was_asked_again_since_it_changed_is_for_a_person(tm
     outcome = await stage.resume(model(send(name="post_keyed")))
 
     assert (outcome.ending, world.sent) == ("parked", [])
+
+
+async def test_question_that_expired_is_asked_anew_and_answered(tmp_path: Path) -> None:
+    """The former stays void; the always is about the new one."""
+    clock = FakeClock()
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "config.toml").write_text("[questions]\nexpire_hours = 2\n")
+    stage, world = await granting(tmp_path, clock=clock, journal=MemoryJournal(clock))
+    clock.pass_time(3 * 3600)
+
+    outcome = await stage.resume(model(send()))
+
+    assert (outcome.ending, world.sent) == ("proved", ["ben: hello"])
+    assert [each.voided is None for each in stage.state.questions.values()] == [False, True]
+    assert [each.by for each in stage.events(QuestionAnswered)] == ["grant"]
+
+
+@pytest.mark.parametrize("absence", ["skip", "stop", "park"])
+async def test_nobody_is_needed(tmp_path: Path, absence: str) -> None:
+    """What the goal says for when nobody answers doesn't come to it."""
+    stage, world = await granting(tmp_path)
+
+    outcome = await again(stage).start(f"{ASKED}if_nobody_answers: {absence}\n", model(send()))
+
+    assert (outcome.ending, world.sent) == ("proved", ["ben: hello"])
 
 
 async def test_two_runs_at_once_use_it(tmp_path: Path) -> None:

@@ -66,6 +66,7 @@ async def all_checks(home: Path, settings: Settings) -> list[Check]:
         *plugins_of_every_run(settings),
         *plugins_configured(settings),
         *secrets_kept(home, settings),
+        *grants_readable(home),
         disk_has_room(home),
     ]
 
@@ -259,6 +260,22 @@ def secrets_kept(home: Path, settings: Settings) -> Iterator[Check]:
             remedy = str(error)
         said = f"it isn't set: {remedy}" if remedy else "it is set"
         yield Check(f"secret {name}", not remedy, said, is_needed=False)
+
+
+def grants_readable(home: Path) -> Iterator[Check]:
+    """Whether what the person always allows counts; no row where nothing was ever given."""
+    from autoagent.clock import SystemClock
+    from autoagent.grants_file import GrantsFile
+
+    file = GrantsFile(home)
+    try:
+        found, now = file.read(), SystemClock().now()
+    except AutoagentError as error:
+        yield Check("always", False, f"none counts: {error}", is_needed=False)
+        return
+    if found:
+        holding = sum(each.holds(now) for each in found)
+        yield Check("always", True, f"{holding} given; 'autoagent grants' lists what you always allow")
 
 
 def build_image(settings: Settings) -> str:
