@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from crash.__main__ import OTHERS, PLACES, Row, table
-from crash.matrix import LIVES, Dying, Theatre
+from crash.matrix import LIVES, Dying, Run, Theatre
 from crash.play import CELLS, Cell
 from crash.warm import COMMIT
 from pages import rows, section
 
+from autoagent.events import QuestionAnswered
 from autoagent.faults import POINTS
+from autoagent.grants_file import GrantsFile
+from autoagent.journal.sqlite import SqliteJournal
+from autoagent.state import fold
 
 pytestmark = [
     pytest.mark.asyncio(loop_scope="module"),
@@ -80,6 +86,39 @@ async def test_death_around_an_answer(theatre: Theatre, tmp_path: Path) -> None:
 
     assert {moment.partition(" @ ")[0] for moment in deaths.died()} >= {*places[:4]}
     assert played.asked == 0
+
+
+class Granting(Run):
+    """A run whose person answers questions about calls by an *always* alone, which its processes find."""
+
+    def _answer_all(self) -> None:
+        self.run = self.run or self._begun()
+        assert self.run is not None
+        with closing(SqliteJournal(self.home)) as journal:
+            for asked in fold(self.run, journal.read(self.run)).waiting:
+                if (always := asked.question.explained.always) is not None:
+                    GrantsFile(self.home).add(asked.question, always, datetime.now(UTC))
+                else:
+                    journal.send(self.run, self.said(asked.question), by="command")
+
+    async def check(self) -> None:
+        """As ever, and each question, about a page and a letter, was answered once."""
+        assert self.run is not None
+        with closing(SqliteJournal(self.home)) as journal:
+            answers = [x.event for x in journal.read(self.run) if isinstance(x.event, QuestionAnswered)]
+        assert [answer.by for answer in answers] == ["grant", "grant", "command"]
+        assert len({answer.question for answer in answers}) == 3
+        await super().check()
+
+
+async def test_death_around_an_always(theatre: Theatre, tmp_path: Path) -> None:
+    """A process dies when it has asked, and when a grant has answered; the letter goes out once."""
+    places = ("decided", "question put down", "approval at hand", "about to send")
+    deaths = dying(tmp_path, by_place=True, only=places)
+
+    await theatre.perform(Granting(theatre, CELLS[0], theatre.place(), deaths))
+
+    assert {*deaths.died()} == {*places}
 
 
 @pytest.mark.parametrize("cell", [c for c in CELLS if c.sandbox == "monty"], ids=str)

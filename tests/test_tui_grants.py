@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from loops import finish, write
-from seats import POST, commands, parked, ran, seated
+from seats import LONG, POST, commands, parked, ran, seated
 from textual.widgets import TextArea
 
 from autoagent.commands import Approve
@@ -79,6 +79,19 @@ async def test_a_burst_of_keys_gives_nothing(tmp_path: Path) -> None:
         assert seat.app.screen is screen
 
     assert (granted(), commands(waits.run)) == ([], [])
+
+
+async def test_the_call_itself_is_paged_through_first(tmp_path: Path) -> None:
+    """The second yes allows it too."""
+    await parked(tmp_path, LONG)
+
+    async with seated((80, 24)) as seat:
+        await seat.asked()
+        await seat.press("A")
+        assert "always exactly this" not in seat.text("#answers")
+        for _ in range(10):
+            await seat.press("A")
+        await seat.until(lambda: "always post_send to bob" in seat.text("#exactly"))
 
 
 async def test_the_rule_is_paged_through_before_it_is_given(tmp_path: Path) -> None:

@@ -270,15 +270,21 @@ class QuestionScreen(ModalScreen[str | None]):
         """Pages on while there are lines that weren't in view."""
         if not self._may_answer() or not self.question.is_yes_no:
             return
-        middle = self.query_one("#exactly", Lines)
-        if middle.unseen:
-            middle.action_page(1)
-            self.call_after_refresh(self._draw_answers)
+        if self._pages_on():
             return
         if self._always:
             self._send(Approve(question=self.question.id, digest=self.question.digest), always=True)
         else:
             self._send(Approve(question=self.question.id, digest=self.question.digest, edit=self._edit))
+
+    def _pages_on(self) -> bool:
+        """Show more, where there are lines below that weren't in view."""
+        middle = self.query_one("#exactly", Lines)
+        if not middle.unseen:
+            return False
+        middle.action_page(1)
+        self.call_after_refresh(self._draw_answers)
+        return True
 
     def action_pick(self, number: int) -> None:
         if self._may_answer() and 1 <= number <= len(self.question.choices) and not self.question.is_yes_no:
@@ -315,8 +321,12 @@ class QuestionScreen(ModalScreen[str | None]):
     # --- always ---------------------------------------------------------------------------------------------
 
     def action_always(self) -> None:
-        """Show what it would cover; nothing is answered by that, and no key counts until it is shown."""
-        if self._may_answer() and any(choice.action == "always" for choice in self.choices):
+        """Show what it would cover, once all of this call was in view: the yes to it allows this call too.
+
+        Nothing is answered by that, and no key counts until it is shown.
+        """
+        is_offered = any(choice.action == "always" for choice in self.choices)
+        if self._may_answer() and is_offered and not self._pages_on():
             self._alive_at = float("inf")
             self._say("looking at what it would have answered …")
             self._look_back(self.question)
