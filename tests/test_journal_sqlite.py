@@ -70,6 +70,19 @@ def test_entries_outlive_the_process(tmp_path: Path) -> None:
     journal.close()
 
 
+@pytest.mark.parametrize("sought", ["50%_OFF", 'say "hi"', "c:\\temp", "ÄRGER", "tab\there", "line\nbreak"])
+async def test_a_text_is_found_in_any_case(journal: SqliteJournal, sought: str) -> None:
+    """Whatever of it JSON or the database's patterns would take for something else."""
+    said = ["50%_off", 'Say "Hi"', "C:\\Temp", "ärger", "tab\there", "line\nbreak", "505off says hi"]
+    events = [entry(n, Observed(lane="a", text=text, source="nudge")) for n, text in enumerate(said, 1)]
+    journal.append(owned(journal), [*events, entry(len(said) + 1)])
+    await journal.durable()
+
+    found = journal.holding("r", sought, ["observed"], 0, len(said))
+    assert [said[each.seq - 1].lower() for each in found] == [sought.lower()]
+    assert journal.holding("r", sought, ["time_spent"], 0, 99) == []
+
+
 def test_closing_releases_what_is_held(tmp_path: Path) -> None:
     """After `close` the next may have the run at once; closing twice is closing once."""
     journal = SqliteJournal(tmp_path)

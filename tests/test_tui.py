@@ -454,6 +454,46 @@ async def test_a_run_shows_plan_proof_and_activity(tmp_path: Path) -> None:
         assert "│ the text" in seat.text("#text")
 
 
+async def test_words_are_found_in_what_is_folded(tmp_path: Path) -> None:
+    """What they stand in is unfolded, and folded again for the next one; the count is told, `esc` ends it."""
+    text = "\n".join(f"line {n}" for n in range(50))
+    reads = [call("files_read", path="a.txt")] * 2
+    done = await ran(tmp_path, PROVED, write("a.txt", text), *reads, finish())
+
+    async with seated(run=done.run) as seat:
+        await seat.until(lambda: "proved" in seat.text("#activity"))
+        folded = seat.text("#activity")
+        pane = seat.app.screen.query_one("#activity", Lines)
+        await seat.press("g", "slash", *"LINE 37", "enter")
+        await seat.until(lambda: "'LINE 37': 1 of 2" in seat.text("#news"))
+        assert "line 37" in str(pane.rows[pane.cursor].line)
+        unfolded = len(pane.rows)
+        await seat.press("n")
+        assert "2 of 2" in seat.text("#news")
+        assert len(pane.rows) == unfolded
+        await seat.press("n", "N", "escape")
+        assert seat.text("#activity") == folded
+        assert isinstance(seat.app.screen, RunScreen)
+        assert pane.marked == ""
+
+
+async def test_a_letter_leads_to_each_pane(tmp_path: Path) -> None:
+    """`^o` shows them; `f10` gives the pane the whole screen, and takes it back."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "x"), finish())
+
+    async with seated(run=done.run) as seat:
+        await seat.until(lambda: "proved" in seat.text("#activity"))
+        await seat.press("ctrl+o")
+        assert "[ a ]" in "".join(seat.screen())
+        await seat.press("a")
+        await seat.until(lambda: seat.app.focused is seat.app.screen.query_one("#plan"))
+        await seat.press("f10")
+        assert seat.app.screen.query_one("#plan").region.width == seat.app.size.width
+        await seat.press("escape")
+        assert seat.app.screen.query_one("#plan").region.width < seat.app.size.width
+        assert isinstance(seat.app.screen, RunScreen)
+
+
 async def test_changed_files_are_shown_with_their_lines(tmp_path: Path) -> None:
     """`3` lists them, enter and `d` show what differs."""
     done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())

@@ -6,6 +6,8 @@ the writer's transaction.
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -110,6 +112,29 @@ def read_kinds(reader: Reader, parts: Sequence[Part], kinds: Sequence[str]) -> l
         for row in reader.rows(query, part.run, part.after, last, *kinds, -1):
             found.append(loaded_entry(parts[-1].run_id, StoredEntry._make(row)))
     return found
+
+
+def holding(
+    reader: Reader, parts: Sequence[Part], text: str, kinds: Sequence[str], after: int, upto: int
+) -> list[Entry]:
+    """Entries of these kinds with `after < seq <= upto` whose stored form has `text`, in any case."""
+    # SQLite knows the case of ASCII letters only
+    spelled = dict.fromkeys(_pattern(each) for each in (text, text.lower(), text.upper(), text.title()))
+    likes = " OR ".join(["body LIKE ? ESCAPE '\\'"] * len(spelled))
+    sql = _ROWS.replace(" ORDER BY", f" AND kind IN ({','.join('?' * len(kinds))}) AND ({likes}) ORDER BY")
+    found: list[Entry] = []
+    for part in parts:
+        first, last = max(after, part.after), min(upto, _LAST if part.upto is None else part.upto)
+        if first < last:
+            rows = reader.rows(sql, part.run, first, last, *kinds, *spelled, -1)
+            found += [loaded_entry(parts[-1].run_id, StoredEntry._make(row)) for row in rows]
+    return found
+
+
+def _pattern(text: str) -> str:
+    """What a stored text that holds `text` is LIKE."""
+    stored = json.dumps(text, ensure_ascii=False)[1:-1]
+    return "%" + re.sub(r"([\\%_])", r"\\\1", stored) + "%"
 
 
 def stretches(reader: Reader, parts: Sequence[Part], upto: int | None) -> Iterator[Stretch]:

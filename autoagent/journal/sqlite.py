@@ -148,6 +148,13 @@ class SqliteJournal:
         """The committed entries of some kinds, in order: far quicker than all. Raises as `read`."""
         return rows.read_kinds(self._reader, self._parts_of(run_id), kinds)
 
+    def holding(self, run_id: str, text: str, kinds: Sequence[str], after: int, upto: int) -> list[Entry]:
+        """The committed entries of these kinds, in a range, in which `text` may stand, in whatever case.
+
+        Looked for by the database, so of 100,000 entries only these are read.
+        """
+        return rows.holding(self._reader, self._parts_of(run_id), text, kinds, after, upto)
+
     async def follow(self, run_id: str, after: int = 0) -> AsyncIterator[Entry]:
         """Yields what is committed, so that nothing shown is ever taken back."""
         import asyncio

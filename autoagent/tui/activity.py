@@ -61,9 +61,11 @@ class Item(NamedTuple):
     @property
     def words(self) -> str:
         """All that it says, to be searched."""
+        state = "" if self.state in ("ended", "running", "said") else self.state
         said = " ".join(text for text, _ in self.said)
         shown = "\n".join(self.output)
-        return f"{self.name} {self.target} {' '.join(self.labels)} {self.state} {self.result} {said}\n{shown}"
+        labels = " ".join(self.labels)
+        return f"{self.name} {self.target} {labels} {state} {self.result} {said}\n{shown}"
 
 
 def activity(before: RunState, entry: Entry, after: RunState) -> Iterator[Item]:

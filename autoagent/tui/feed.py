@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 
 from textual.geometry import Size
-from textual.message import Message
 
 from autoagent.console.figures import several
 from autoagent.console.line import Line, Part, line
@@ -26,22 +26,23 @@ class Feed(Lines):
 
     DEFAULT_CSS = "Feed { scrollbar-gutter: stable; overflow-x: hidden; }"
 
-    class Unfolding(Message):
-        """A row is to be unfolded: whoever has the journal answers with `unfold`."""
+    def __init__(
+        self,
+        whole: Callable[[int], Sequence[str]],
+        behind: Callable[[Item], Sequence[Line] | None],
+        *,
+        id: str | None = None,
+    ) -> None:
+        """`whole`: all lines that came out, by the entry that holds them.
 
-        def __init__(self, feed: Feed, item: int) -> None:
-            super().__init__()
-            self.feed, self.item = feed, item
-
-        @property
-        def control(self) -> Feed:
-            return self.feed
-
-    def __init__(self, whole: Callable[[int], Sequence[str]], *, id: str | None = None) -> None:
-        """`whole`: all lines that came out, by the entry that holds them."""
+        `behind`: all that an item stands for; `None` where that can't be read.
+        """
         super().__init__(id=id, follows=True)
         self.stream = self.rows = Stream(whole)
-        self._whole = whole
+        self._whole, self._behind = whole, behind
+        self.matches: list[int] = []
+        """Items in which the text that is marked stands, in order."""
+        self._opened_by_search: int | None = None
         self._unfolded: dict[int, Sequence[Line]] = {}
         """As they were given, before they were broken at this width."""
         self._seen = 0
@@ -54,7 +55,7 @@ class Feed(Lines):
         columns = self.stream.columns
         self.stream = self.rows = Stream(self._whole)
         self.stream.columns = columns
-        self.cursor, self._unfolded = 0, {}
+        self.cursor, self._unfolded, self.matches, self._opened_by_search = 0, {}, [], None
         self.take(items)
 
     def take(self, items: Sequence[Item]) -> None:
@@ -105,22 +106,27 @@ class Feed(Lines):
         """Unfold what is under the cursor; where it is unfolded, fold it."""
         if (at := self.item) is None:
             return
+        self._opened_by_search = None
         if at in self.stream.opened:
-            top = self._top(at)
-            self.stream.fold(at)
-            del self._unfolded[at]
-            self._placed((at, 0), top)
-            self._go(self.stream.row(at))
+            self._fold(at)
         else:
-            self.post_message(self.Unfolding(self, at))
+            self._unfold(at)
+        self._go(self.stream.row(at))
 
-    def unfold(self, at: int, lines: Sequence[Line]) -> None:
+    def _fold(self, at: int) -> None:
+        top = self._top(at)
+        self.stream.fold(at)
+        del self._unfolded[at]
+        self._placed((at, 0), top)
+
+    def _unfold(self, at: int) -> None:
         """All that is behind an item, below it."""
+        if (lines := self._behind(self.stream.items[at])) is None:
+            return
         self._unfolded[at] = lines
         top = self._top(at)
         self.stream.open(at, self._broken(lines))
         self._placed((at, 0), top)
-        self._go(self.stream.row(at))
 
     def _broken(self, lines: Sequence[Line]) -> list[Line]:
         """Lines as they have room, as many as are shown in place."""
@@ -150,6 +156,53 @@ class Feed(Lines):
     def _to_end(self) -> None:
         self._seen = len(self.stream.items)
         super()._to_end()
+
+    # --- finding --------------------------------------------------------------------------------------------
+
+    def sought(self, text: str) -> None:
+        """Mark this text wherever it stands; nothing any more where it is empty."""
+        self.marked, self.matches = text, []
+        if not text and self._opened_by_search is not None and self._opened_by_search in self._unfolded:
+            self._fold(self._opened_by_search)
+        self._opened_by_search = None
+        self.refresh()
+
+    def matched(self, items: Sequence[int], first: int) -> None:
+        """These items from item `first` on have it."""
+        self.matches = [*self.matches[: bisect_left(self.matches, first)], *items]
+
+    def next_match(self, by: int) -> int | None:
+        """Go to the next one, or with -1 to the one before; past the last the first. Its place, from 1."""
+        at, within = self.stream.place(self.cursor)
+        if (row := self._matching_row(at, within + by, by)) is not None:
+            self._go(self.stream.row(at, row))
+        elif self.matches:
+            place = bisect_right(self.matches, at) if by > 0 else bisect_left(self.matches, at) - 1
+            self._show_match(self.matches[place % len(self.matches)], by)
+        at, _ = self.stream.place(self.cursor)
+        place = bisect_left(self.matches, at)
+        return place + 1 if place < len(self.matches) and self.matches[place] == at else None
+
+    def _show_match(self, at: int, by: int) -> None:
+        """Unfold an item whose match is folded; what was unfolded for the last one is folded again."""
+        if (last := self._opened_by_search) is not None and last in self._unfolded and last != at:
+            self._fold(last)
+            self._opened_by_search = None
+        first = 0 if by > 0 else self.stream.rows_of(at) - 1
+        if self._matching_row(at, first, by) is None and at not in self.stream.opened:
+            self._unfold(at)
+            self._opened_by_search = at
+            first = 0 if by > 0 else self.stream.rows_of(at) - 1
+        self._go(self.stream.row(at, self._matching_row(at, first, by) or 0))
+
+    def _matching_row(self, at: int, first: int, by: int) -> int | None:
+        """The row of an item, from its row `first` on, that has the text."""
+        if at >= len(self.stream.items) or not self.marked:
+            return None
+        count, sought = self.stream.rows_of(at), self.marked.lower()
+        rows = range(first, count) if by > 0 else range(min(first, count - 1), -1, -1)
+        top = self.stream.row(at)
+        return next((n for n in rows if sought in str(self.stream[top + n].line).lower()), None)
 
     # --- laying out -----------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from typing import overload
 
 from autoagent.tui.activity import Item
 
-_BLOCK = 512
+BLOCK = 512
 _UNPACKED = 8
 """Blocks that are held as they are, beside the last: a screen looks at two at most."""
 
@@ -27,13 +27,13 @@ class Kept(Sequence[Item]):
     def extend(self, items: Iterable[Item]) -> None:
         for item in items:
             self._last.append(item)
-            if len(self._last) == _BLOCK:
+            if len(self._last) == BLOCK:
                 self._packed.append(_pack(self._last))
                 self._last = []
 
     def put(self, at: int, item: Item) -> None:
         """Another item in the place of the one there."""
-        number, place = divmod(at, _BLOCK)
+        number, place = divmod(at, BLOCK)
         block = self._block(number)
         block[place] = item
         if number < len(self._packed):
@@ -47,14 +47,14 @@ class Kept(Sequence[Item]):
         packed, last = tuple(self._packed), tuple(self._last)
 
         def each() -> Iterator[tuple[int, Sequence[Item]]]:
-            for number in range(first // _BLOCK, len(packed)):
-                yield number * _BLOCK, _unpack(packed[number])
-            yield len(packed) * _BLOCK, last
+            for number in range(first // BLOCK, len(packed)):
+                yield number * BLOCK, _unpack(packed[number])
+            yield len(packed) * BLOCK, last
 
         return each()
 
     def __len__(self) -> int:
-        return len(self._packed) * _BLOCK + len(self._last)
+        return len(self._packed) * BLOCK + len(self._last)
 
     @overload
     def __getitem__(self, at: int) -> Item: ...
@@ -63,7 +63,7 @@ class Kept(Sequence[Item]):
     def __getitem__(self, at: int | slice) -> Item | Sequence[Item]:
         if isinstance(at, slice):
             return [self[n] for n in range(len(self))[at]]
-        number, place = divmod(range(len(self))[at], _BLOCK)
+        number, place = divmod(range(len(self))[at], BLOCK)
         return self._block(number)[place]
 
     def _block(self, number: int) -> list[Item]:

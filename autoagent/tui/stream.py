@@ -136,6 +136,9 @@ class Stream(Sequence[Row]):
             return min(self._rows + within, max(len(self) - 1, 0))
         return self._tops[at] + min(within, self._heights[at] - 1)
 
+    def rows_of(self, at: int) -> int:
+        return self._heights[at]
+
     @property
     def pending(self) -> Iterable[int]:
         """Items that are under way."""

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import cast
 
 from bench_resume import filled
 from rich.console import RenderableType
@@ -24,6 +25,7 @@ from autoagent.tui.activity import Item
 from autoagent.tui.app import Cockpit
 from autoagent.tui.feed import Feed
 from autoagent.tui.overview import UNREAD
+from autoagent.tui.run import RunScreen
 
 KEYS = 200
 
@@ -90,6 +92,9 @@ async def measured(home: Path, lines: int) -> None:
         said(f"{lines:,} further lines", f"{time.perf_counter() - began:.2f} s")
         await app.typed("G")
         told("at rest", [await app.typed("up" if n % 3 else "pageup") for n in range(KEYS)])
+        app.screen.query_one("#activity", Feed).sought("x" * 40)
+        cast(RunScreen, app.screen).look_on()
+        told("while text is looked for", [await app.typed("up" if n % 3 else "pageup") for n in range(50)])
         told("everything unfolded, and back", [await app.typed("z") for _ in range(6)])
         said("memory, beside Python's own", f"{memory_mb() - before:.0f} MB")
 
