@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 from loops import finish, write
 from seats import LONG, POST, PROVED, UNSET, Carried, HeardCockpit, Seat, commands, parked, ran, seated
-from states import AT
 from textual.containers import Vertical
 from textual.widgets import Input, TextArea
 
@@ -20,9 +19,7 @@ from autoagent.commands import Answer, Approve, Deny, RaiseLimits, Tell
 from autoagent.console.finding import opened
 from autoagent.console.line import Part, columns_of, line
 from autoagent.errors import UsageError
-from autoagent.ids import memory_id
 from autoagent.journal.home import home
-from autoagent.ports import MemoryPoint
 from autoagent.testing.model import call
 from autoagent.tui.keys import keymap
 from autoagent.tui.lines import Lines
@@ -642,32 +639,6 @@ async def test_an_undo_is_the_console_s(tmp_path: Path) -> None:
         await seat.press("home", "u")
 
         assert f"type: autoagent undo {done.run} --to 1" in seat.text("#news")
-
-
-async def test_memory_is_searched_and_forgotten(tmp_path: Path) -> None:
-    """Two keys drop what is wrong."""
-    from autoagent.settings import Settings
-    from autoagent.wiring import open_memory
-
-    memory = open_memory(home(), Settings())
-    point = MemoryPoint(id=memory_id("r", "1"), text="zebras have stripes", run="r", source="outcome", at=AT)
-    await memory.store([point])
-    await memory.close()
-
-    async with seated() as seat:
-        await seat.press("m", *"zebras", "enter")
-        await seat.until(lambda: "stripes" in seat.text("#hits"))
-        await seat.press("x", "x")
-        await seat.until(lambda: "stripes" not in seat.text("#hits"))
-
-
-async def test_plugins_are_listed() -> None:
-    """With how a goal brings them in."""
-    async with seated() as seat:
-        await seat.press("P")
-
-        assert "files" in seat.text("#plugins")
-        assert "allow.web" in seat.text("#plugins")
 
 
 # --- starting, help, colours --------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ async def test_a_newcomer_sees_the_example_proved(tmp_path: Path, monkeypatch: p
     background = Background(home())
     async with seated(carrier=background) as seat:
         await seat.press("t")
-        assert "starting in" in seat.text("#news")
+        assert "is starting, in a process of its own; it opens by itself" in seat.text("#news")
         async with asyncio.timeout(90):
             while not isinstance(seat.app.screen, RunScreen):
                 await seat.pilot.pause(0.1)
@@ -298,6 +298,26 @@ async def test_a_process_that_fails_says_why(tmp_path: Path) -> None:
 
     assert "no model is set" in found[0]
     assert found[0].endswith(f" · {log}")
+
+
+async def test_a_process_that_ends_before_its_run_began_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However it ended: the journal knows nothing of it."""
+    monkeypatch.setenv("MONTY_BIN", "/nowhere/monty")
+    home().mkdir(parents=True, exist_ok=True)
+    (home() / "config.toml").write_text('[sandbox]\nkind = "monty"\n')
+    example(TRIED).copy(tmp_path / "work")
+    background = Background(home())
+
+    background.start(tmp_path / "work", tmp_path / "work" / "recording.jsonl")
+    found: list[str] = []
+    async with asyncio.timeout(60):
+        while not found:
+            await asyncio.sleep(0.05)
+            found += background.failures()
+
+    assert "monty" in found[0]
 
 
 # --- the list -----------------------------------------------------------------------------------------------

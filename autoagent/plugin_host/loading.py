@@ -141,6 +141,12 @@ def load_named(
     return Enabled(plugin, hashed, own, _folder_of(name, home))
 
 
+def imported(name: str) -> tuple[Plugin, str]:
+    """A plugin that is installed and the hash of its code, whatever settings say. Raises `UsageError`."""
+    point = _one(name, _points([name]))
+    return _load_one(name, point), _hash(_files_of_package(point.module))
+
+
 def provided(make: Callable[[], T], plugin: str) -> T:
     """What a plugin's function makes. Raises `AutoagentError`."""
     try:

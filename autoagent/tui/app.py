@@ -129,7 +129,7 @@ class Cockpit(App[None]):
         if self._first is not None:
             self.open_run(self._first)
         self._watch.start()
-        self.set_interval(1.0, self._hear_carrier)
+        self.set_interval(0.3, self._hear_carrier)
 
     async def on_unmount(self) -> None:
         self.titled("")
@@ -284,6 +284,7 @@ class Cockpit(App[None]):
         """What was started here opens by itself, where the person still stands in the list."""
         for run_id in self.carrier.begun():
             if isinstance(self.screen, RunsScreen) and not self.screen.is_typing:
+                self.tell("")
                 self.open_run(run_id)
             else:
                 self.tell(f"{run_id} has begun")
@@ -292,8 +293,8 @@ class Cockpit(App[None]):
 
     def start(self, folder: Path, recorded: Path | None = None) -> str:
         """Begin a run in a folder; what to tell the person. Raises `StoreUnavailable`."""
-        log = self.carrier.start(folder, recorded)
-        return f"starting in {folder}, in a process of its own; its log: {log}"
+        self.carrier.start(folder, recorded)
+        return f"a run in {folder.name}/ is starting, in a process of its own; it opens by itself"
 
     def reload(self) -> None:
         """Look at config.toml again: a model may have been set meanwhile. Keys stay as they were."""

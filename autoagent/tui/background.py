@@ -73,10 +73,15 @@ class Background:
     def failures(self) -> Sequence[str]:
         over = [each for each in self.at_work if each.process.poll() is not None]
         self.at_work = [each for each in self.at_work if each not in over]
-        failed = (each for each in over if each.process.returncode in _FAILED)
-        return [f"{each.last_words()} · {each.log}" for each in failed]
+        return [f"{each.last_words()} · {each.log}" for each in over if _has_failed(each)]
 
     def console(self, arguments: Sequence[str]) -> None:
         command = [sys.executable, "-P", "-m", "autoagent", *arguments]
         subprocess.run(command, env={**os.environ, "AUTOAGENT_HOME": str(self._home)}, check=False)
         input("enter goes back to the cockpit › ")
+
+
+def _has_failed(ended: Detached) -> bool:
+    """Whether the journal tells less than its last words: no run began, or something could not be had."""
+    status = ended.process.returncode
+    return status in _FAILED or (status != 0 and ended.launch() is None)
