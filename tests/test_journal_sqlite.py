@@ -15,14 +15,14 @@ import pytest
 
 from autoagent.commands import Cancel
 from autoagent.errors import LeaseLost, NewerVersion, RunOwned, StoreUnavailable
-from autoagent.events import Observed
+from autoagent.events import Forked, Observed
 from autoagent.journal.checkpoint import LIMIT_BYTES
 from autoagent.journal.heart import Heart
 from autoagent.journal.home import home
 from autoagent.journal.process import Process, this_process
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.testing.contracts.journal import take
-from autoagent.testing.contracts.journal_entries import entries, entry, owned
+from autoagent.testing.contracts.journal_entries import append_and_wait, entries, entry, owned
 
 FAR = Process(host="far", boot="b1", pid_space="p1", pid=77, started="123")
 """A process on another machine."""
@@ -95,6 +95,19 @@ def test_closing_releases_what_is_held(tmp_path: Path) -> None:
     after.close()
 
 
+async def test_entries_of_some_kinds_are_read_alone(journal: SqliteJournal) -> None:
+    """In order, those that a fork shares with its run too; what the run wrote after it isn't the fork's."""
+    said = Observed(lane="a", text="t", source="person")
+    lease = owned(journal)
+    new = [*entries(1, 2), entry(3, said), *entries(4, 5), entry(6, said)]
+    await append_and_wait(journal, lease, new)
+    journal.fork("r", 4, "f", Forked(source="r", at=4, workspace="/tmp/f"))
+
+    assert [x.seq for x in journal.read_kinds("r", "observed")] == [3, 6]
+    assert [x.seq for x in journal.read_kinds("f", "observed", "forked")] == [3, 5]
+    assert journal.read_kinds("r", "run_ended") == []
+
+
 async def test_the_log_is_kept_short(tmp_path: Path, journal: SqliteJournal) -> None:
     """The write-ahead log is moved into the database while the run goes on."""
     lease, sizes = owned(journal), []
@@ -148,7 +161,7 @@ def test_looking_at_runs_loads_no_asyncio(tmp_path: Path) -> None:
     program = """
 import sys, threading
 from pathlib import Path
-from autoagent.events import Observed
+from autoagent.events import Forked, Observed
 from autoagent.journal.checkpoint import LIMIT_BYTES
 from autoagent.journal.heart import Heart
 from autoagent.journal.home import home
@@ -282,7 +295,7 @@ import asyncio, resource, sys
 from pathlib import Path
 from autoagent.errors import StoreUnavailable
 from autoagent.journal.sqlite import SqliteJournal
-from autoagent.testing.contracts.journal_entries import entries, entry, owned
+from autoagent.testing.contracts.journal_entries import append_and_wait, entries, entry, owned
 
 async def main():
     journal = SqliteJournal(Path(sys.argv[1]))
