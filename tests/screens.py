@@ -65,8 +65,9 @@ class Look:
     """The screens that are drawn so; all where there are none."""
 
 
+SMALL = Look("80x24", (80, 24))
 LOOKS = (
-    Look("80x24", (80, 24)),
+    SMALL,
     Look("120x40", (120, 40)),
     Look("light", (120, 40), theme="autoagent-light", of=("runs", "run", "question")),
     Look("no-color", (80, 24), environment={"NO_COLOR": "1"}, of=("run", "question")),

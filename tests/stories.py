@@ -83,12 +83,12 @@ def _write(home: Path, run: str, first: dict[str, Any], objects: list[str], entr
         journal.create(run, first["workspace"])
         for data in objects:
             journal.objects.put(base64.b85decode(data))
-        _append(journal, run, entries)
+        append(journal, run, entries)
     finally:
         journal.close()
 
 
-def _append(journal: SqliteJournal, run: str, entries: Sequence[Entry]) -> None:
+def append(journal: SqliteJournal, run: str, entries: Sequence[Entry]) -> None:
     """Each stretch of entries under a lease of its own, as they were written."""
     lease: Lease | None = None
     for entry in entries:

@@ -138,7 +138,7 @@ def _sub_task(state: RunState, sub_task: SubTask, pace: Pace | None, width: int,
         took.append(clock(pace.seconds(active_s)))
     elif sub_task.depends_on:
         took.append(f"after {', '.join(sub_task.depends_on)}")
-    left = line(Part(f"{mark} ", tone), f"{sub_task.id} ", sub_task.title)
+    left = line(Part(f"{mark} ", tone), f"{sub_task.id} ", Part(sub_task.title, limit=max(width, 1)))
     return spread(left, line(Part("".join(took), "dim", 30)), width)
 
 
