@@ -26,7 +26,7 @@ from autoagent.outward.guard import Secrets
 from autoagent.plugin_host import loading as plugins
 from autoagent.plugin_host.opening import Opening
 from autoagent.plugin_host.providing import Providers
-from autoagent.ports import Journal, Memory, Outward, Passages, Sandbox
+from autoagent.ports import Journal, Memory, OpenOnlookers, Outward, Passages, Sandbox, nobody
 from autoagent.secrecy import BoundSecret, Strike
 from autoagent.settings import SET_ONE, Settings
 from autoagent.trees import Tree, WorkingCopy, restrict
@@ -64,6 +64,8 @@ class Parts:
     clock: Clock = field(default_factory=SystemClock)
     home: Path | None = None
     faults: Faults = NO_FAULTS
+    onlookers: OpenOnlookers = nobody
+    """Lets others watch replies while they come in."""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,6 @@ class Hooks:
     """How long to wait for an answer from elsewhere where there is no approver."""
     on_launch: Callable[[Launch], None] = lambda launch: None
     on_entry: OnEntry = lambda entry: None
-    on_text: Callable[[str, str], None] | None = None
     on_note: OnNote = lambda note: None
 
 
@@ -264,14 +263,17 @@ class _Wires:
             passages=self.picker.passages,
             outward=means.outward,
             secrets=means.secrets.bound,
-            on_text=hooks.on_text,
             hearing=hearing,
         )
         patience_s = self.picker.settings.questions.tell_after_minutes * 60
         reporter = Reporter(history, hooked, patience_s, attended=hooks.approver is not None)
         try:
-            with means.opening.carried(history), struck_logs(history.strike):
-                return await self._carried(ctx, reporter, hooks.on_note)
+            with (
+                means.opening.carried(history),
+                struck_logs(history.strike),
+                self.parts.onlookers(history.run_id, history.strike) as onlookers,
+            ):
+                return await self._carried(replace(ctx, onlookers=onlookers), reporter, hooks.on_note)
         finally:
             reporter.close()
             if hearing is not None:

@@ -23,7 +23,17 @@ from autoagent.loop.asking import Approver
 from autoagent.loop.context import Models
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
-from autoagent.ports import Journal, Lease, Model, ModelRequest, OnEntry, Sandbox
+from autoagent.ports import (
+    Journal,
+    Lease,
+    Listener,
+    Model,
+    ModelRequest,
+    OnEntry,
+    OpenOnlookers,
+    Sandbox,
+    nobody,
+)
 from autoagent.questions import Question
 from autoagent.state import RunState, fold
 from autoagent.testing.journal import MemoryJournal
@@ -86,6 +96,7 @@ class Stage:
     context_tokens: int = 32_000
     entries: list[Entry] = field(default_factory=list)
     """Of all runs, as they were heard."""
+    onlookers: OpenOnlookers = nobody
     notes: list[str] = field(default_factory=list)
     run: str = ""
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -141,7 +152,6 @@ class Stage:
         approver: Approver | None = None,
         wait_s: float = 0,
         on_entry: OnEntry | None = None,
-        on_text: Callable[[str, str], None] | None = None,
     ) -> Hooks:
         def hear(entry: Entry) -> None:
             self.entries.append(entry)
@@ -158,7 +168,6 @@ class Stage:
             wait_s=wait_s,
             on_launch=launched,
             on_entry=hear,
-            on_text=on_text,
             on_note=self.notes.append,
         )
 
@@ -171,6 +180,7 @@ class Stage:
             plugins=self.plugins,
             clock=self.clock,
             home=self.home,
+            onlookers=self.onlookers,
         )
 
     async def until(self, holds: Callable[[Stage], object]) -> None:
@@ -263,7 +273,7 @@ class Together(ScriptedModel):
 
     group = frozenset({"a", "b"})
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
         if not hasattr(self, "_asked"):
             self._asked, self._all_there = set(), asyncio.Event()
         self._asked.add(request.lane)
@@ -272,7 +282,7 @@ class Together(ScriptedModel):
         if request.lane in self.group:
             await self._all_there.wait()
         await self.before(request)
-        return await super().reply(request, on_text)
+        return await super().reply(request, listener)
 
     async def before(self, request: ModelRequest) -> None:
         """For tests: what a request waits for besides."""

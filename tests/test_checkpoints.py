@@ -300,7 +300,7 @@ async def test_missing_usage_is_charged_as_reserved(tmp_path: Path) -> None:
     stage = Stage.at(tmp_path)
 
     class Silent(ScriptedModel):
-        async def reply(self, request: ModelRequest, on_text: object = None) -> Reply:
+        async def reply(self, request: ModelRequest, listener: object = None) -> Reply:
             reply = await super().reply(request)
             return reply.model_copy(update={"usage": Usage()})
 

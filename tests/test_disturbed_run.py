@@ -20,7 +20,7 @@ from autoagent.commands import Approve
 from autoagent.events import Entry, QuestionAsked
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
-from autoagent.ports import ModelRequest
+from autoagent.ports import Listener, ModelRequest
 from autoagent.questions import Question
 from autoagent.testing.model import ScriptedModel, call, calls
 from autoagent.trees import load_tree
@@ -42,9 +42,9 @@ class Marker(ScriptedModel):
         super().__init__(planner=[plan("a", "b", "c", "d", "e", f="a b")], by_number=True)
         self.stage, self.world, self.moments = stage, world, moments
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
         if request.role == "planner":
-            return await super().reply(request, on_text)
+            return await super().reply(request, listener)
         await asyncio.sleep(self.moments.random() * 0.01)
         return self._settled(self.next(request.lane), request)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,11 +16,10 @@ from autoagent.events import CallEnded, Entry, Event, FolderChanged, ModelCalled
 from autoagent.messages import Reply
 from autoagent.past.fork import fork
 from autoagent.past.replay import Replayed, replay
-from autoagent.ports import ModelRequest, Objects
+from autoagent.ports import Listener, ModelRequest, Objects
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.model import ScriptedModel, call, script
 
-OnText = Callable[[str], None] | None
 GOAL = "goal: g\nplugins: [files]\ndone_when: [{file: a.txt, contains: [x]}]\n"
 
 
@@ -233,11 +231,11 @@ async def test_interrupted_while_a_reply_is_on_its_way(tmp_path: Path) -> None:
     stage = Stage.at(tmp_path)
 
     class Slow(ScriptedModel):
-        async def reply(self, request: ModelRequest, on_text: OnText = None) -> Reply:
+        async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
             if (request.role, request.number) == ("worker", 2):
                 task.cancel()
                 await asyncio.sleep(60)
-            return await super().reply(request, on_text)
+            return await super().reply(request, listener)
 
     turns = [write("a.txt", "x"), finish()]
     task = asyncio.ensure_future(stage.start(GOAL, Slow(planner=[plan("a")], worker=turns, by_number=True)))

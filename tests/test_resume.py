@@ -40,7 +40,7 @@ class Hanging(ScriptedModel):
         self.hangs = asyncio.Event()
         self.was_cancelled = False
 
-    async def reply(self, request: ModelRequest, on_text: object = None) -> object:  # type: ignore[override]
+    async def reply(self, request: ModelRequest, listener: object = None) -> object:  # type: ignore[override]
         if request.role == "worker" and request.number == 2:
             self.hangs.set()
             try:

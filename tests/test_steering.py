@@ -23,7 +23,7 @@ class Interrupted(ScriptedModel):
         super().__init__(**turns)  # type: ignore[arg-type]
         self.stage, self.command, self.is_sent = stage, command, False
 
-    async def reply(self, request: ModelRequest, on_text: object = None) -> Reply:
+    async def reply(self, request: ModelRequest, listener: object = None) -> Reply:
         found = await super().reply(request)
         if request.role == "worker" and not self.is_sent:
             self.is_sent = True

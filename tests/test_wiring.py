@@ -18,6 +18,7 @@ from autoagent.messages import Reply
 from autoagent.state import fold
 from autoagent.testing.memory import DictMemory
 from autoagent.testing.model import ScriptedModel, call
+from autoagent.testing.onlookers import Overheard
 from autoagent.testing.server import ScriptedServer, SeenRequest
 from autoagent.trees import load_tree
 from autoagent.wiring import Choices, Hooks, Launch, Parts
@@ -178,17 +179,13 @@ async def test_number_of_lanes_can_be_chosen(tmp_path: Path) -> None:
     assert stage.state.goal.parallel == 3
 
 
-async def test_text_streams_to_the_front_end(tmp_path: Path) -> None:
-    """`on_text` hears lane and words as they come."""
-    stage = Stage.at(tmp_path)
+async def test_onlookers_hear_replies(tmp_path: Path) -> None:
+    """Who watches a run hears lane and words as they come."""
     heard: list[tuple[str, str]] = []
+    stage = Stage.at(tmp_path, onlookers=Overheard(lambda lane, piece: heard.append((lane, piece))))
     spoken = DONE[0].model_copy(update={"text": "I write it."})
 
-    await stage.start(
-        GOAL,
-        ScriptedModel(planner=[plan("a")], worker=[spoken, finish()]),
-        on_text=lambda lane, text: heard.append((lane, text)),
-    )
+    await stage.start(GOAL, ScriptedModel(planner=[plan("a")], worker=[spoken, finish()]))
 
     assert heard == [("a", "I write it.")]
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from autoagent.messages import RequestedCall, Usage
+from autoagent.ports import NOBODY, Listener
 
 # A tool call or text beyond this is a server gone wild; the largest real completions are below 1 MB.
 REPLY_LIMIT_CHARS = 8_000_000
@@ -45,20 +46,24 @@ class _Fragments:
             return False
         return not (name and arguments and _is_json("".join(self.arguments)))
 
-    def add(self, id: str, name: str, arguments: object) -> None:
+    def add(self, id: str, name: str, arguments: object) -> str:
+        """What the fragment brings of the arguments."""
         self.id = self.id or id
         if name != self.name:  # some servers repeat the whole name in each fragment
             self.name += name
-        if isinstance(arguments, str):
-            self.arguments.append(arguments)
-        elif arguments is not None:
-            self.arguments.append(json.dumps(arguments))
+        piece = arguments if isinstance(arguments, str) else ""
+        if arguments is not None and not isinstance(arguments, str):
+            piece = json.dumps(arguments)
+        self.arguments.append(piece)
+        return piece
 
 
 class Assembly:
-    """Takes chunks of one streamed completion in order."""
+    """Takes chunks of one streamed completion in order; `listener` hears what each brings."""
 
-    def __init__(self) -> None:
+    def __init__(self, listener: Listener | None = None) -> None:
+        self._listener: Listener = NOBODY if listener is None else listener
+        self._listener.anew()
         self._text: list[str] = []
         self._calls: list[_Fragments] = []
         self._chars = 0
@@ -68,8 +73,8 @@ class Assembly:
         """The server said why it stopped, or counted the tokens in a chunk of their own, which comes last."""
         self._usage: Mapping[str, object] | None = None
 
-    def take(self, chunk: object) -> str:
-        """Add one decoded chunk; the text that it brings. Raises `MalformedReply`."""
+    def take(self, chunk: object) -> None:
+        """Add one decoded chunk. Raises `MalformedReply`."""
         body = _mapping(chunk)
         if body is None:
             raise MalformedReply(f"a chunk is {type(chunk).__name__}, not an object")
@@ -79,16 +84,16 @@ class Assembly:
         choice = _mapping(choices[0]) if isinstance(choices, list) and choices else None
         if choice is None:  # the last chunk holds only usage; keep-alives hold nothing
             self.finished = self.finished or bool(body.get("usage"))
-            return ""
+            return
         self.finish_reason = _name(choice.get("finish_reason")) or self.finish_reason
         self.finished = self.finished or bool(self.finish_reason)
         # a server that doesn't stream sends `message`
         delta = _mapping(choice.get("delta")) or _mapping(choice.get("message")) or {}
         self._take_calls(delta)
-        piece = _content(delta.get("content"))
-        self._text.append(piece)
-        self._count(len(piece))
-        return piece
+        if piece := _content(delta.get("content")):
+            self._text.append(piece)
+            self._count(len(piece))
+            self._listener.text(piece)
 
     def text(self) -> str:
         """What was said, without what was thought."""
@@ -138,8 +143,9 @@ class Assembly:
         if call is None:
             call = _Fragments(index)
             self._calls.append(call)
-        call.add(call_id, name, arguments)
-        self._count(len(str(arguments or "")))
+        piece = call.add(call_id, name, arguments)
+        self._count(len(piece))
+        self._listener.call(self._calls.index(call), call.name, piece)
 
     def _count(self, chars: int) -> None:
         self._chars += chars

@@ -8,7 +8,7 @@ from typing import Literal
 from autoagent.clock import Clock, SystemClock
 from autoagent.errors import ModelUnavailable
 from autoagent.messages import Reply
-from autoagent.ports import Model, ModelRequest, Price
+from autoagent.ports import Listener, Model, ModelRequest, Price
 from autoagent.redact import one_line
 
 # Asking a dead server again costs a minute of tries, so it is asked again only now and then.
@@ -51,7 +51,7 @@ class FallbackModel:
         prices = [model.price for model in self._models]
         return Price(max(p.prompt for p in prices), max(p.completion for p in prices))
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
         start, count = self._first(), len(self._models)
         problems: list[str] = []
         for index in ((start + i) % count for i in range(count)):
@@ -60,7 +60,7 @@ class FallbackModel:
                     f"model {self._models[index].name!r} takes over: {one_line(problems[-1], 400)}"
                 )
             try:
-                reply = await self._models[index].reply(request, on_text)
+                reply = await self._models[index].reply(request, listener)
             except ModelUnavailable as error:
                 problems.append(str(error))
                 continue

@@ -28,7 +28,7 @@ from autoagent.llm.rescue import rescue
 from autoagent.llm.sse import EventReader
 from autoagent.llm.styles import style_of
 from autoagent.messages import Reply, Usage
-from autoagent.ports import ModelRequest, Price
+from autoagent.ports import Listener, ModelRequest, Price
 from autoagent.redact import one_line
 from autoagent.settings import ModelSettings
 
@@ -49,9 +49,8 @@ log = logging.getLogger(__name__)
 class OpenAIModel:
     """A model behind one OpenAI-compatible address. Belongs to the event loop of its first reply.
 
-    `on_text` gets a preview: the text of a try that fails is said again by the next one, and reasoning is in
-    it that the reply leaves out. `Reply.cost_usd` counts what the server didn't count at three bytes a token.
-    `on_retry` is told, in one line for people, why a reply takes longer.
+    A listener hears each try anew. `Reply.cost_usd` counts what the server didn't count at three bytes a
+    token. `on_retry` is told, in one line for people, why a reply takes longer.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class OpenAIModel:
             self._price = found.price
         return self._price
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
         tries = _Tries(self._settings.tries, self._on_retry, self._where)
@@ -105,7 +104,7 @@ class OpenAIModel:
             reraise=True,
         )
         try:
-            return await retrying(self._try, request, on_text)
+            return await retrying(self._try, request, listener)
         except Failure as failure:
             text = f"{self._where} gave no reply{tries.counted}: {failure.what}"
             offers = await self._offers() if failure.unknown_model else ""
@@ -120,12 +119,12 @@ class OpenAIModel:
     def _where(self) -> str:
         return f"model {self.name!r} at {self._settings.base_url}"
 
-    async def _try(self, request: ModelRequest, on_text: Callable[[str], None] | None) -> Reply:
+    async def _try(self, request: ModelRequest, listener: Listener | None) -> Reply:
         client = await self._connected()
         while True:
             body = self._writer.write(request, self._dialect)
             try:
-                assembly = await self._receive(client, body, on_text)
+                assembly = await self._receive(client, body, listener)
             except _Refused as refused:
                 easier = self._dialect.without(refused.words) if refused.status in (400, 422) else None
                 if easier is None:
@@ -134,19 +133,17 @@ class OpenAIModel:
             else:
                 return self._reply(assembly, request, len(body))
 
-    async def _receive(
-        self, client: AsyncOpenAI, body: bytes, on_text: Callable[[str], None] | None
-    ) -> Assembly:
+    async def _receive(self, client: AsyncOpenAI, body: bytes, listener: Listener | None) -> Assembly:
         """The whole stream, put together, within its three limits."""
         from httpx2 import RequestError
         from openai import APIConnectionError, APIStatusError, APITimeoutError
 
-        assembly = Assembly()
+        assembly = Assembly(listener)
         limit = asyncio.timeout(self._settings.timeout_first_byte_s)
         progress = _Progress(limit, self._settings.timeout_silence_s)
         try:
             async with limit:
-                await self._stream(client, body, assembly, progress, on_text)
+                await self._stream(client, body, assembly, progress)
         except TimeoutError as error:
             raise self._too_slow(progress) from error
         except APITimeoutError as error:
@@ -166,12 +163,7 @@ class OpenAIModel:
         return assembly
 
     async def _stream(
-        self,
-        client: AsyncOpenAI,
-        body: bytes,
-        assembly: Assembly,
-        progress: _Progress,
-        on_text: Callable[[str], None] | None,
+        self, client: AsyncOpenAI, body: bytes, assembly: Assembly, progress: _Progress
     ) -> None:
         """Fill `assembly` from the answer to `body`. Raises `MalformedReply` where it has no end."""
         from httpx2 import Response
@@ -186,17 +178,16 @@ class OpenAIModel:
             else:
                 async for chunk in _chunks(response):
                     progress.made()
-                    piece = self._take(assembly, chunk)
-                    if piece and on_text is not None:
-                        on_text(piece)
+                    self._take(assembly, chunk)
         if not assembly.finished:
             raise MalformedReply(f"the stream ({kind or 'of no type'}) ended before the reply was complete")
 
-    def _take(self, assembly: Assembly, chunk: object) -> str:
-        """The text that a chunk brings. Raises `_Refused` for an error in its place."""
+    def _take(self, assembly: Assembly, chunk: object) -> None:
+        """Add a chunk. Raises `_Refused` for an error in its place."""
         error = chunk.get("error") if isinstance(chunk, dict) else None
         if not error:
-            return assembly.take(chunk)
+            assembly.take(chunk)
+            return
         code = str(error.get("code") or "") if isinstance(error, dict) else ""
         status = int(code) if len(code) == 3 and code.isdecimal() else 500
         raise _Refused(status, self._words(error, "an error that it doesn't name"), code, {})

@@ -9,13 +9,12 @@ one can fail but can't lie.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from decimal import Decimal
 
 from autoagent.errors import RecordingMiss
 from autoagent.llm.recording import RecordedReply, Recording, Style
 from autoagent.messages import Reply
-from autoagent.ports import Model, ModelRequest, Price
+from autoagent.ports import Listener, Model, ModelRequest, Price
 from autoagent.redact import one_line
 
 
@@ -41,13 +40,13 @@ class RecordedModel:
     def price(self) -> Price:
         return Price()
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
         recorded = self._recording.by_key.get((request.lane, request.role, request.number))
         if recorded is None:
             raise RecordingMiss(f"{_asked(request)}: the recording holds {self._held(request)}")
         self._compare(recorded, request)
-        if on_text is not None and recorded.reply.text:
-            on_text(recorded.reply.text)
+        if listener is not None and recorded.reply.text:
+            listener.text(recorded.reply.text)
         return recorded.reply.model_copy(update={"cost_usd": Decimal(0)})
 
     async def close(self) -> None:
@@ -109,8 +108,8 @@ class RecordingModel:
     def price(self) -> Price:
         return self._model.price
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
-        reply = await self._model.reply(request, on_text)
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
+        reply = await self._model.reply(request, listener)
         offered = {tool.name for tool in request.tools}
         self.replies.append(
             RecordedReply(

@@ -15,7 +15,7 @@ from autoagent.loop.history import History
 from autoagent.loop.meter import Meter
 from autoagent.loop.toolbox import ToolOutcome
 from autoagent.loop.workspace import Workspace
-from autoagent.ports import Memory, Model, ModelRole, Outward, Passages, Sandbox
+from autoagent.ports import NOBODY, Memory, Model, ModelRole, Onlookers, Outward, Passages, Sandbox
 from autoagent.secrecy import BoundSecret
 from autoagent.trees import WorkingCopy
 
@@ -86,8 +86,8 @@ class RunContext:
     """Makes the clients of tools; `None`: they reach nobody."""
     secrets: tuple[BoundSecret, ...] = ()
     """Those that the goal binds to hosts."""
-    on_text: Callable[[str, str], None] | None = field(default=None)
-    """Hears (lane, piece of a reply) as it streams; lossy."""
+    onlookers: Onlookers = NOBODY
+    """See replies while they come in."""
     hearing: Hearers | None = None
     """`None`: no enabled plugin has hooks."""
     execution: Callable[[str], Execution] | None = None

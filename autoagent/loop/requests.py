@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from operator import attrgetter
@@ -14,7 +15,7 @@ from autoagent.events import Event, ModelCalled, ModelFailed, ModelReplied
 from autoagent.loop.context import RunContext
 from autoagent.loop.heads import keep_head, prompt_digest
 from autoagent.messages import Message, Reply
-from autoagent.ports import Model, ModelRequest, ModelRole, ToolSchema
+from autoagent.ports import Coming, Listener, Model, ModelRequest, ModelRole, ToolSchema
 from autoagent.state import RunState
 
 _wire = attrgetter("wire")
@@ -76,20 +77,21 @@ async def complete(
     )
     ctx.history.faults.reached("request noted")
     ctx.history.assert_owned()  # a request costs money
-    reply = await _send(ctx, model, request, call, reserved)
-    ctx.history.faults.reached("reply received")
-    usd, tokens = settle(reserved, reply.usage, model.price)
-    ctx.history.record(
-        ModelReplied(
-            call=call,
-            lane=lane,
-            reply=reply.model_copy(update={"cost_usd": usd}),
-            tokens=tokens,
-            cost_usd=usd,
-            prompt_bytes=size,
-        ),
-        *then(reply),
-    )
+    with _heard(ctx, request, call) as heard:
+        reply = await _send(ctx, model, request, call, reserved, heard)
+        ctx.history.faults.reached("reply received")
+        usd, tokens = settle(reserved, reply.usage, model.price)
+        ctx.history.record(
+            ModelReplied(
+                call=call,
+                lane=lane,
+                reply=reply.model_copy(update={"cost_usd": usd}),
+                tokens=tokens,
+                cost_usd=usd,
+                prompt_bytes=size,
+            ),
+            *then(reply),
+        )
     return reply
 
 
@@ -98,13 +100,27 @@ def request_id(lane: str, role: ModelRole, number: int) -> str:
     return f"{lane}.{number}" if role == "worker" else f"{lane}-{role}.{number}"
 
 
-async def _send(
-    ctx: RunContext, model: Model, request: ModelRequest, call: str, reserved: Reservation
-) -> Reply:
-    listener = ctx.on_text
-    on_text = None if listener is None else lambda text: listener(request.lane, text)
+@contextmanager
+def _heard(ctx: RunContext, request: ModelRequest, call: str) -> Iterator[Listener]:
+    """Who watches hears the reply while it comes in, and which entry says what became of it."""
+    at = ctx.history.clock.now()
+    heard = ctx.onlookers.reply(Coming(call, request.lane, request.role, request.number, at))
     try:
-        return await model.reply(request, on_text)
+        yield heard
+    finally:
+        heard.over(ctx.history.state.seq)
+
+
+async def _send(
+    ctx: RunContext,
+    model: Model,
+    request: ModelRequest,
+    call: str,
+    reserved: Reservation,
+    listener: Listener,
+) -> Reply:
+    try:
+        return await model.reply(request, listener)
     except (AutoagentError, asyncio.CancelledError) as error:
         # what a broken request cost nobody says: its prompt is charged, as reserved
         prompt = reserved.tokens - reserved.completion_tokens

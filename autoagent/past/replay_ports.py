@@ -33,6 +33,7 @@ from autoagent.ports import (
     Job,
     JobResult,
     Lease,
+    Listener,
     MemoryHit,
     MemoryPoint,
     ModelRequest,
@@ -120,7 +121,7 @@ class ModelFromRecord:
     def price(self) -> Price:
         return Price(Decimal(self._known.prompt_usd), Decimal(self._known.completion_usd))
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
         return await self._turns.reply(request_id(request.lane, request.role, request.number))
 
     async def close(self) -> None:

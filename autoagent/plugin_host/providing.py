@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from autoagent.errors import AutoagentError, ModelUnavailable, UsageError
 from autoagent.messages import Reply
 from autoagent.plugin_host import loading as plugins
 from autoagent.plugin_host.opening import reach_of_settings
-from autoagent.ports import Model, ModelRequest, Outward, Price
+from autoagent.ports import Listener, Model, ModelRequest, Outward, Price
 from autoagent.reach import reach_of_urls
 from autoagent.redact import one_line
 from autoagent.settings import ModelSettings, Settings
@@ -39,9 +39,9 @@ class ModelOfPlugin:
     def price(self) -> Price:
         return self.model.price
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
         try:
-            reply = await self.model.reply(request, on_text)
+            reply = await self.model.reply(request, listener)
         except AutoagentError:
             raise
         except Exception as error:  # foreign code

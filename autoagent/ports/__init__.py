@@ -18,15 +18,19 @@ from autoagent.ports.journal import (
     Verification,
 )
 from autoagent.ports.memory import Memory, MemoryHit, MemoryPoint
-from autoagent.ports.model import Model, ModelRequest, ModelRole, Price, ToolSchema
+from autoagent.ports.model import Listener, Model, ModelRequest, ModelRole, Price, ToolSchema
+from autoagent.ports.onlookers import NOBODY, Coming, Heard, Onlookers, OpenOnlookers, nobody
 from autoagent.ports.passages import Passage, PassageHit, Passages, Source
 from autoagent.ports.sandbox import Abilities, CallTool, Job, JobResult, Sandbox, ScriptFunction, StopScript
 
 __all__ = [
+    "NOBODY",
     "Abilities",
     "Blanked",
     "CallTool",
+    "Coming",
     "Folder",
+    "Heard",
     "Http",
     "HttpOptions",
     "HttpReply",
@@ -35,6 +39,7 @@ __all__ = [
     "JobResult",
     "Journal",
     "Lease",
+    "Listener",
     "Memory",
     "MemoryHit",
     "MemoryPoint",
@@ -43,6 +48,8 @@ __all__ = [
     "ModelRole",
     "Objects",
     "OnEntry",
+    "Onlookers",
+    "OpenOnlookers",
     "Outward",
     "Passage",
     "PassageHit",
@@ -58,4 +65,5 @@ __all__ = [
     "ToolSchema",
     "Uses",
     "Verification",
+    "nobody",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
@@ -62,6 +62,25 @@ class Price:
     completion: Decimal = Decimal(0)
 
 
+class Listener(Protocol):
+    """Hears a reply as it comes in, on the loop's thread. Never waits and never raises.
+
+    It hears a preview: maybe reasoning and repairs that the whole reply is without.
+    """
+
+    def anew(self) -> None:
+        """The reply begins, or begins again: what was heard of it so far is void."""
+        ...
+
+    def text(self, piece: str) -> None:
+        """More of its text."""
+        ...
+
+    def call(self, number: int, name: str, piece: str) -> None:
+        """More of the arguments of its call `number`, from 0; `name` as far as it is known."""
+        ...
+
+
 class Model(Protocol):
     """A model behind one connection.
 
@@ -81,6 +100,6 @@ class Model(Protocol):
     @property
     def price(self) -> Price: ...
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply: ...
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply: ...
 
     async def close(self) -> None: ...

@@ -14,7 +14,7 @@ from typing import Literal
 from autoagent.llm.assembly import with_ids
 from autoagent.llm.prices import cost_of
 from autoagent.messages import Message, Reply, RequestedCall, Usage
-from autoagent.ports import ModelRequest, ModelRole, Price
+from autoagent.ports import Listener, ModelRequest, ModelRole, Price
 
 Turn = Reply | BaseException | Callable[[ModelRequest], "Reply | BaseException"]
 Turns = Sequence[Turn] | Mapping[str, Sequence[Turn]]
@@ -119,15 +119,15 @@ class ScriptedModel:
     def prompts(self) -> list[Prompt]:
         return [Prompt(request) for request in self.requests]
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
         self.requests.append(request)
         turn = self._next(request)
         if not isinstance(turn, Reply | BaseException):
             turn = turn(request)
         if isinstance(turn, BaseException):
             raise turn
-        if on_text is not None and turn.text:
-            on_text(turn.text)
+        if listener is not None:
+            _say(turn, listener)
         return self._settled(turn, request)
 
     async def close(self) -> None:
@@ -165,6 +165,14 @@ class ScriptedModel:
                 "finish_reason": turn.finish_reason or ("tool_calls" if turn.calls else "stop"),
             }
         )
+
+
+def _say(reply: Reply, listener: Listener) -> None:
+    listener.anew()
+    if reply.text:
+        listener.text(reply.text)
+    for number, each in enumerate(reply.calls):
+        listener.call(number, each.name, each.arguments)
 
 
 def _plausible_usage(reply: Reply, request: ModelRequest) -> Usage:

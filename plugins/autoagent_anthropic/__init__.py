@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +13,7 @@ from autoagent.door.providers import ModelSpec, ProviderContext
 from autoagent.door.tools import Plugin, ToolError
 from autoagent.errors import ModelUnavailable
 from autoagent.messages import Reply
-from autoagent.ports import HttpReply, ModelRequest, Price
+from autoagent.ports import HttpReply, Listener, ModelRequest, Price
 from autoagent.redact import one_line
 from autoagent_anthropic.wire import Said, body_of, reply_of
 
@@ -52,14 +51,14 @@ class AnthropicModel:
     def price(self) -> Price:
         return self.spec.price
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
-        """Whole: `on_text` hears the text once. Raises `ModelUnavailable`."""
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
+        """Whole: a listener hears the text once. Raises `ModelUnavailable`."""
         for number in range(1, self.spec.tries + 1):
             answer, why = await self._asked(request)
             if answer is not None and answer.status == 200:
                 reply = self._read(answer)
-                if on_text is not None and reply.text:
-                    on_text(reply.text)
+                if listener is not None and reply.text:
+                    listener.text(reply.text)
                 return reply
             if (answer is not None and answer.status not in _AGAIN) or number == self.spec.tries:
                 break

@@ -311,6 +311,7 @@ async def _carry(job: Job, memory: Memory | None = None, sandbox: Sandbox | None
     from autoagent import wiring
     from autoagent.goal.file import understand
     from autoagent.journal.sqlite import SqliteJournal
+    from autoagent.testing.onlookers import Overheard
 
     from .world import plugin
 
@@ -331,7 +332,7 @@ async def _carry(job: Job, memory: Memory | None = None, sandbox: Sandbox | None
                 faults.recorded(entry.event)
             faults.at(COMMIT, lambda: self.renew(lease))  # returns when all that was queued is committed
 
-    def hear(lane: str, text: str) -> None:
+    def hear(lane: str, piece: str) -> None:
         faults.at(STREAM)
 
     journal = Journal(home, faults=faults)
@@ -345,8 +346,9 @@ async def _carry(job: Job, memory: Memory | None = None, sandbox: Sandbox | None
             memory=memory,
             sandbox=sandbox,
             plugins=[plugin(job.office, home.name)],
+            onlookers=Overheard(hear),
         )
-        hooks = wiring.Hooks(wait_s=job.wait_s, on_text=hear)
+        hooks = wiring.Hooks(wait_s=job.wait_s)
         if job.run is None:
             outcome = await wiring.start(understand(job.goal)[0], folder, hooks=hooks, parts=parts)
         else:

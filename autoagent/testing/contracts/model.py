@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import ClassVar
 
@@ -14,8 +15,9 @@ import pytest
 
 from autoagent.errors import Unavailable
 from autoagent.messages import Message, Reply, RequestedCall, system, user
-from autoagent.ports import Model, ModelRequest, ToolSchema
+from autoagent.ports import Coming, Model, ModelRequest, ToolSchema
 from autoagent.testing.model import call, calls, says
+from autoagent.testing.onlookers import Overheard
 
 READ = ToolSchema(
     "files_read",
@@ -98,10 +100,13 @@ class ModelContract:
         assert arguments_of(reply) == [("finish", {"result": text})]
 
     async def test_text_is_heard_as_it_comes(self, model_of: ModelOf) -> None:
-        """The pieces that `on_text` hears make up the text."""
+        """The pieces that a listener hears make up the text."""
         pieces: list[str] = []
+        onlookers = Overheard(lambda lane, piece: pieces.append(piece))
         model = await model_of(says("The file says hello."))
-        reply = await model.reply(a_request(), pieces.append)
+        asked = a_request()
+        coming = Coming("main.1", asked.lane, asked.role, asked.number, datetime.now(UTC))
+        reply = await model.reply(asked, onlookers.reply(coming))
 
         assert "".join(pieces) == reply.text
 
