@@ -10,6 +10,7 @@ import base64
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TypeVar, cast
 from urllib.parse import quote, quote_plus, unquote, urlsplit
 
@@ -24,6 +25,15 @@ _ESC = r"\\{1,8}"
 _BREAK = rf"(?:{_ESC}[rn]|%0[AaDd]|[\r\n]){{0,6}}"
 """Where base64 may be broken into lines, raw or inside JSON and URLs."""
 _SHORTEST_BASE64_LINE = 60
+_UNFINISHED = (
+    rf"(?:{_ESC}(?:[ux][0-9A-Fa-f]{{0,5}})?|%(?:[0-9A-Fa-f]{{1,2}}%){{0,3}}[0-9A-Fa-f]{{0,2}}"
+    r"|&#?[0-9A-Za-z]{0,16}|\r)"
+)
+"""The beginning of a sign that is no letter or digit, in any of the ways to write one."""
+_FIRST_ATOMS = 16
+"""Of a secret: what has so much in common with it is taken for it until much more is known."""
+_TRAIL = 24
+"""Characters after a secret that may still belong to it: the end of base64."""
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -48,11 +58,33 @@ class BoundSecret:
 class _Form:
     """One way to write a secret."""
 
-    pattern: re.Pattern[str]
+    atoms: tuple[str, ...]
+    """Patterns, one a sign."""
     needles: tuple[str, ...]
     """In lower case; one of them stands in each text that the pattern matches. Looking for them is quick."""
     encoding: str = "latin-1"
     """Of what is put in its place, in bytes."""
+    between: str = ""
+    """Pattern of what may stand between two signs; it may be nothing."""
+    after: str = ""
+    """Pattern of what belongs to it behind the last sign; it may be nothing."""
+    flags: re.RegexFlag = re.NOFLAG
+
+    @cached_property
+    def pattern(self) -> re.Pattern[str]:
+        return re.compile(self.between.join(self.atoms) + self.after, self.flags)
+
+    @cached_property
+    def begun(self) -> re.Pattern[str]:
+        """Finds where, at the end of a text, something begins that more text can make this form."""
+        is_whole = len(self.atoms) <= _FIRST_ATOMS
+        longest = _TRAIL if is_whole else len(self.atoms) * (64 if self.between else 14)
+        rest = rf"[\s\S]{{0,{longest}}}\Z"
+        for atom in reversed(self.atoms[1:_FIRST_ATOMS]):
+            rest = rf"(?:{self.between}{atom}{rest}|{self.between}{_UNFINISHED}?\Z)"
+        first, whole = self.atoms[0], self.pattern.pattern
+        over = "" if is_whole else rf"(?!{whole}[\s\S]{{{_TRAIL}}})"
+        return re.compile(rf"{over}{first}{rest}|(?!{first}){_UNFINISHED}\Z", self.flags)
 
     def struck(self, text: str, name: str) -> str:
         put = f"[{name}]".encode(self.encoding, "replace").decode("latin-1")
@@ -77,6 +109,11 @@ class Strike:
     def text(self, text: str) -> str:
         """The text without the secrets, each replaced by its name in brackets."""
         return _struck(text, self._forms)
+
+    def settled(self, text: str) -> int:
+        """How many characters stand before the first that more text can make part of a secret."""
+        found = (form.begun.search(text) for _, forms in self._forms for form in forms)
+        return min((begun.start() for begun in found if begun is not None), default=len(text))
 
     def data(self, data: bytes) -> bytes:
         """As `text`, of bytes in any encoding that keeps ASCII, or in UTF-16."""
@@ -157,9 +194,9 @@ def _forms(value: str, seen: Callable[[str], str] = str) -> Iterator[_Form]:
     for plain in _parts(value):
         yield _plain(plain, seen)
         data = plain.encode("utf-8", "surrogatepass")
-        percent = "".join(f"%{byte:02x}" for byte in data)
-        yield _Form(re.compile(percent, re.IGNORECASE), (percent,))
-        yield _Form(re.compile(data.hex(), re.IGNORECASE), (data.hex(),))
+        percent = tuple(f"%{byte:02x}" for byte in data)
+        yield _Form(percent, ("".join(percent),), flags=re.IGNORECASE)
+        yield _Form(tuple(data.hex()), (data.hex(),), flags=re.IGNORECASE)
         for lead in range(3):
             yield _base64(data, lead)
 
@@ -179,8 +216,8 @@ def _parts(value: str) -> Iterator[str]:
 
 
 def _plain(value: str, seen: Callable[[str], str]) -> _Form:
-    pattern = "".join(c if _RUN.fullmatch(c) else _escaped(c, seen) for c in value)
-    return _Form(re.compile(pattern), _needles(value))
+    atoms = tuple(c if _RUN.fullmatch(c) else _escaped(c, seen) for c in value)
+    return _Form(atoms, _needles(value))
 
 
 def _escaped(char: str, seen: Callable[[str], str]) -> str:
@@ -198,12 +235,11 @@ def _escaped(char: str, seen: Callable[[str], str]) -> str:
 def _base64(data: bytes, lead: int) -> _Form:
     signs, end = _signs(data, lead)
     ways = {"+": rf"(?:[+-]|%2[Bb]|{_ESC}u002[bB])", "/": rf"(?:[/_]|{_ESC}/|%2[Ff]|{_ESC}u002[fF])"}
-    pattern = _BREAK.join(ways.get(sign, sign) for sign in signs) + (
-        f"(?:{ways.get(end, end)}={{0,2}}(?![A-Za-z0-9+/_-]))?" if end else "=*"
-    )
+    atoms = tuple(ways.get(sign, sign) for sign in signs)
+    after = f"(?:{ways.get(end, end)}={{0,2}}(?![A-Za-z0-9+/_-]))?" if end else "=*"
     half = min(len(signs), _SHORTEST_BASE64_LINE) // 2  # a line may end in one half, not in both
     needles = (*_needles(signs[:half]), *_needles(signs[half : 2 * half]))
-    return _Form(re.compile(pattern), needles)
+    return _Form(atoms, needles, between=_BREAK, after=after)
 
 
 def _signs(data: bytes, lead: int) -> tuple[str, str]:
@@ -225,7 +261,7 @@ def _wide(value: str) -> Iterator[_Form]:
     """As UTF-16 has it, seen as bytes."""
     for encoding in ("utf-16-le", "utf-16-be"):
         seen = value.encode(encoding, "surrogatepass").decode("latin-1")
-        yield _Form(re.compile(re.escape(seen)), (seen.lower(),), encoding)
+        yield _Form((re.escape(seen),), (seen.lower(),), encoding)
 
 
 def _as_bytes(value: str) -> str:

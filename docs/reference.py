@@ -71,6 +71,7 @@ SECTIONS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
             ("autoagent.door.providers", "ProviderContext"),
             ("autoagent.door.providers", "ModelSpec"),
             ("autoagent.ports.model", "Model"),
+            ("autoagent.ports.model", "Listener"),
             ("autoagent.door.providers", "Embedder"),
             ("autoagent.door.providers", "Searcher"),
             ("autoagent.door.providers", "SearchHit"),

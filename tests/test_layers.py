@@ -28,6 +28,7 @@ MAY_OPEN = {
     "autoagent/folder/": "the one door to the user's folder",
     "autoagent/grants_file.py": "autoagent's own home: the person's grants",
     "autoagent/journal/": "autoagent's own home",
+    "autoagent/live/": "sockets in autoagent's own home, or in a folder in /tmp",
     "autoagent/memory/": "autoagent's own home",
     "autoagent/settings.py": "autoagent's own home: config.toml",
     "autoagent/vault.py": "autoagent's own home: secrets.toml",

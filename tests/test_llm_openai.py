@@ -483,3 +483,43 @@ async def test_a_call_turn_is_served_once(bench: Bench) -> None:
     await model.reply(a_request())
     with pytest.raises(ModelUnavailable, match="the script has no turn left for request 2"):
         await model.reply(a_request(2))
+
+
+class Pieces:
+    """A listener that keeps what it hears."""
+
+    def __init__(self) -> None:
+        self.heard: list[object] = []
+
+    def anew(self) -> None:
+        self.heard.append("anew")
+
+    def text(self, piece: str) -> None:
+        self.heard.append(piece)
+
+    def call(self, number: int, name: str, piece: str) -> None:
+        self.heard.append((number, name, piece))
+
+
+async def test_each_try_is_heard_anew(bench: Bench) -> None:
+    """What a broken one has said is void."""
+    pieces = Pieces()
+    model = await bench.model(ServedTurn(text="abcd", truncate=True), says("efgh"))
+    await model.reply(a_request(), pieces)
+
+    assert pieces.heard == ["anew", "ab", "cd", "anew", "ef", "gh"]
+
+
+async def test_calls_are_heard_as_they_come(bench: Bench) -> None:
+    """Each with its number, its name as soon as there is one, and its arguments in pieces."""
+    pieces = Pieces()
+    made = tuple(ServedCall(name=name, arguments='{"a":1}') for name in ("files_read", "finish"))
+    await (await bench.model(ServedTurn(calls=made))).reply(a_request(), pieces)
+
+    assert pieces.heard == [
+        "anew",
+        (0, "files_read", '{"a'),
+        (0, "files_read", '":1}'),
+        (1, "finish", '{"a'),
+        (1, "finish", '":1}'),
+    ]

@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from autoagent.cli.logs import noted_logs
 from autoagent.console.always import Always
@@ -23,7 +24,9 @@ from autoagent.console.person import Person
 from autoagent.console.progress import Progress
 from autoagent.console.screen import Screen
 from autoagent.errors import AutoagentError, JournalConflict
+from autoagent.journal.home import home
 from autoagent.journal.sqlite import SqliteJournal
+from autoagent.live.serving import served
 from autoagent.outcome import Outcome
 from autoagent.state import RunState
 from autoagent.wiring import Hooks, Launch, Parts
@@ -78,7 +81,8 @@ class _Front:
             on_entry=self.progress.hear,
             on_note=self.progress.note,
         )
-        task = asyncio.ensure_future(begin(hooks, Parts(journal=self.journal)))
+        parts = Parts(journal=self.journal, onlookers=partial(served, home()))
+        task = asyncio.ensure_future(begin(hooks, parts))
         beat = asyncio.ensure_future(self.progress.beat())
         try:
             with self._stoppable(task), noted_logs(self.progress.note):

@@ -13,9 +13,10 @@ import json
 import re
 import signal
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 
@@ -63,6 +64,10 @@ class ServedTurn(Frozen):
     """Silence before the first byte."""
     silence_s: float = Field(default=0, ge=0)
     """Silence after the first chunk."""
+    pieces: int = Field(default=2, ge=1)
+    """Into how many chunks a text is cut, and the arguments of a call."""
+    pace_s: float = Field(default=0, ge=0)
+    """Silence before each chunk but the first."""
     truncate: bool = False
     """Close the connection after half of the chunks."""
     raw: tuple[str, ...] | None = None
@@ -140,9 +145,12 @@ class ScriptedServer:
         same_again: bool = False,
         models: Sequence[str] = ("scripted",),
         record: Path | None = None,
+        gate: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`gate` is awaited before each chunk of a stream but the first."""
         self._turns = [_Left(turns, None)] if callable(turns) else [_Left(turn) for turn in turns]
         self._port, self._same_again, self._models, self._record = port, same_again, models, record
+        self._gate = gate
         self._answered: dict[bytes, tuple[int, ServedTurn]] = {}
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.Task[None]] = set()
@@ -251,6 +259,13 @@ class ScriptedServer:
         if turn.silence_s:
             writer.write(_chunk(lines.pop(0)))
             await _pause(turn.silence_s, reader)
+        while (turn.pace_s or self._gate is not None) and len(lines) > 1:
+            writer.write(_chunk(lines.pop(0)))
+            await writer.drain()
+            if turn.pace_s:
+                await _pause(turn.pace_s, reader)
+            if self._gate is not None:
+                await self._gate()
         writer.write(_chunk(b"".join(lines)) + (b"" if turn.truncate else b"0\r\n\r\n"))
 
     def _choose(self, request: SeenRequest) -> tuple[int, ServedTurn]:
@@ -316,23 +331,27 @@ def _served(reply: Reply) -> ServedTurn:
 
 
 def _lines(turn: ServedTurn, request: SeenRequest, number: int) -> list[str]:
-    """The `data:` lines of a turn: text in two pieces and arguments too, so that clients must join them."""
+    """The `data:` lines of a turn: text in pieces and arguments too, so that clients must join them."""
     if turn.raw is not None:
         return list(turn.raw)
-    half = len(turn.text) // 2
     deltas: list[_Object] = [{"role": "assistant", "content": ""}]
-    deltas += [{"content": piece} for piece in (turn.text[:half], turn.text[half:]) if piece]
+    deltas += [{"content": piece} for piece in _cut(turn.text, turn.pieces) if piece]
     for index, call in enumerate(turn.calls):
-        arguments = _arguments(call)
-        half = len(arguments) // 2
-        opening: _Object = {"name": call.name, "arguments": arguments[:half]}
+        first, *others = _cut(_arguments(call), turn.pieces)
+        opening: _Object = {"name": call.name, "arguments": first}
         deltas.append({"tool_calls": [{"index": index, **_named(call, number, index), "function": opening}]})
-        deltas.append({"tool_calls": [{"index": index, "function": {"arguments": arguments[half:]}}]})
+        deltas += [{"tool_calls": [{"index": index, "function": {"arguments": each}}]} for each in others]
     chunks: list[_Object] = [{"choices": [{"index": 0, "delta": delta}]} for delta in deltas]
     chunks.append({"choices": [{"index": 0, "delta": {}, "finish_reason": _finish(turn)}]})
     if usage := _usage(turn, request):
         chunks.append({"choices": [], "usage": usage})
     return [*(json.dumps({"model": "scripted", **chunk}) for chunk in chunks), "[DONE]"]
+
+
+def _cut(text: str, pieces: int) -> list[str]:
+    """The text in so many pieces, of which some may be empty."""
+    ends = [len(text) * n // pieces for n in range(pieces + 1)]
+    return [text[start:end] for start, end in pairwise(ends)]
 
 
 def _whole(turn: ServedTurn, request: SeenRequest, number: int) -> str:

@@ -23,6 +23,7 @@ from autoagent.console.always import Always
 from autoagent.console.replying import Reply, objection, send
 from autoagent.errors import AutoagentError, UsageError
 from autoagent.journal.sqlite import SqliteJournal
+from autoagent.live.attending import Attendant, Live
 from autoagent.settings import SandboxSettings, Settings
 from autoagent.tui.background import Background, Carrier
 from autoagent.tui.helping import HelpScreen
@@ -111,6 +112,7 @@ class Cockpit(App[None]):
         """Whether all runs were read at least once."""
         self._is_leaving = False
         self._first = run_id
+        self._attendant = Attendant(home, self._here(self._hear_live))
         self._watch = Watch(
             home, self._here(self._hear_runs), self._here(self._hear_run), self._here(self.tell)
         )
@@ -129,12 +131,15 @@ class Cockpit(App[None]):
         if self._first is not None:
             self.open_run(self._first)
         self._watch.start()
+        self._attendant.start()
         self.set_interval(0.3, self._hear_carrier)
 
     async def on_unmount(self) -> None:
         self.titled("")
         self._is_leaving = True
-        await asyncio.to_thread(self._watch.stop)  # it may be waiting for this very loop to hear it
+        # they may be waiting for this very loop to hear them
+        await asyncio.to_thread(self._watch.stop)
+        await asyncio.to_thread(self._attendant.stop)
         self.journal.close()
 
     async def on_event(self, event: Event) -> None:
@@ -210,6 +215,13 @@ class Cockpit(App[None]):
             if isinstance(screen, RunScreen) and screen.run_id == heard.run_id:
                 screen.add(heard)
 
+    def _hear_live(self, live: Live) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, RunScreen) and screen.run_id == live.run_id:
+                screen.hear_live(live.replies)
+        if any(reply.entry is not None for reply in live.replies.values()):
+            self._watch.look()  # it is in the journal now
+
     def tell(self, news: str) -> None:
         """One line above the footer."""
         for screen in reversed(self.screen_stack):
@@ -225,6 +237,7 @@ class Cockpit(App[None]):
     def follow(self, run_id: str | None) -> None:
         """Be told every entry of this run, from its first; of none with `None`."""
         self._watch.open(run_id)
+        self._attendant.attend(run_id)
 
     def questions(self, first: str | None = None) -> list[tuple[str, str]]:
         """(run, question) of all that waits, those of run `first` first, then the longest."""

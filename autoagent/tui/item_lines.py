@@ -8,13 +8,14 @@ from typing import assert_never
 
 from autoagent.console.figures import local, several
 from autoagent.console.line import Line, Part, columns_of, fitting, line
+from autoagent.redact import one_line
 from autoagent.tui.activity import Item, tone_of
 from autoagent.tui.pace import Request
 
 _STEP, _TIME, _SUB_TASK, _NAME, _LABEL, _RESULT, _TOOK = 3, 8, 6, 12, 8, 9, 7
 _TIMED, _WIDE = 62, 92
 """Columns from which time and sub-task, and how long a call took, have room."""
-_LONGEST_SAID = 400
+_LONGEST_DOING = 60
 SPINNER = "|/-\\"
 
 
@@ -135,15 +136,21 @@ def spinner(seconds: float) -> str:
     return SPINNER[int(seconds * 4) % len(SPINNER)]
 
 
-def under_way(request: Request, said: str, columns: Columns, now_s: float, step: int) -> Line:
-    """The row of a request to a model; `said` is what it has said so far, foreign text."""
+def under_way(request: Request, doing: str, columns: Columns, now_s: float, step: int) -> Line:
+    """The row of a request to a model; `doing` is which call it writes, foreign text."""
     since_s = request.at.timestamp()
-    place = _place(Item(0, 0, since_s, "running", step=step), columns)
+    lane = request.lane if request.role == "worker" else ""
+    place = _place(Item(0, 0, since_s, "running", step=step, sub_task=lane), columns)
     end = line("  ", _running(now_s - since_s))
     name = f"{_fit('model' if request.role == 'worker' else request.role, _NAME)}  "
     room = max(columns.width - columns_of(place) - len(name) - columns_of(end), 4)
-    shown = _fit(said[-_LONGEST_SAID:].replace("\n", " ") or request.model, room)
+    shown = _fit(one_line(doing, _LONGEST_DOING) or request.model, room)
     return place + line(Part(name, "accent"), Part(shown, "dim")) + end
+
+
+def words_line(words: str) -> Line:
+    """What has come of a reply."""
+    return line(Part(f"{' ' * (_STEP + 2)}│ ", "dim"), words)
 
 
 def _clock(item: Item) -> str:

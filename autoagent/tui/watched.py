@@ -14,6 +14,7 @@ from textual.worker import get_current_worker
 
 from autoagent.console.line import Line, Part, line
 from autoagent.errors import AutoagentError
+from autoagent.live.replies import Replies
 from autoagent.past.changes import PathChange, changes
 from autoagent.state import RunState
 from autoagent.trees import load_tree
@@ -24,14 +25,13 @@ from autoagent.tui.evidence import evidence_rows
 from autoagent.tui.feed import Feed
 from autoagent.tui.files import Steps, file_rows
 from autoagent.tui.footer import Keys
-from autoagent.tui.item_lines import under_way
 from autoagent.tui.lines import Lines
 from autoagent.tui.overview import Seen, title
 from autoagent.tui.pace import Pulse
 from autoagent.tui.steering import steer_line
+from autoagent.tui.streaming import tail_rows
 from autoagent.tui.trail import Trail
 from autoagent.tui.view import (
-    Row,
     active_seconds,
     gauges,
     plan_in_short,
@@ -62,8 +62,8 @@ class WatchedRun(Screen[None]):
         self._known: tuple[RunState, Pulse] | None = None
         """The run after the last entry that its activity tells of."""
         self._trail, self._steps = Trail(), Steps()
-        self._words: dict[str, str] = {}
-        """Request -> what the model has said so far."""
+        self._replies: Replies = {}
+        """Those that come in."""
 
     def compose(self) -> ComposeResult:
         yield Static(f"{self.run_id} …", id="title", markup=False)
@@ -131,9 +131,9 @@ class WatchedRun(Screen[None]):
         self._tell_what_waits(run)
         self._show_view()
 
-    def hear_words(self, request: str, said: str) -> None:
-        """What a model has said so far, of a request that is under way."""
-        self._words[request] = said
+    def hear_live(self, replies: Replies) -> None:
+        """What has come so far of the replies to requests that are under way."""
+        self._replies = replies
         self._show_tail()
 
     def _latest(self) -> tuple[RunState, Pulse] | None:
@@ -207,14 +207,8 @@ class WatchedRun(Screen[None]):
         if (latest := self._latest()) is None:
             return
         requests = latest[1].requests if self._is_carried else {}
-        self._words = {call: said for call, said in self._words.items() if call in requests}
         columns, now_s = self.feed.stream.columns, self.app.now().timestamp()
-        step = latest[0].steps + 1
-        rows = [
-            Row(under_way(request, self._words.get(call, ""), columns, now_s, step))
-            for call, request in requests.items()
-        ]
-        self.feed.tailed(rows)
+        self.feed.tailed(tail_rows(requests, self._replies, columns, now_s, latest[0].steps + 1))
 
     def _show_following(self) -> None:
         feed = self.feed

@@ -1,0 +1,41 @@
+"""The replies that come in at a run, as the rows at the end of its activity. Pure, and without Textual.
+
+Which requests are under way is in the journal; what has come of their replies is heard, and may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from autoagent.console.line import Line
+from autoagent.live.replies import Incoming, Replies
+from autoagent.tui.item_lines import Columns, under_way, words_line
+from autoagent.tui.pace import Request
+from autoagent.tui.view import Row, wrapped
+
+_MOST_LINES = 3
+
+
+def tail_rows(
+    requests: Mapping[str, Request], replies: Replies, columns: Columns, now_s: float, step: int
+) -> list[Row]:
+    """For each request who is asked and for how long, then the last words of what has come of its reply.
+
+    Of one reply three lines of words at most, of several each one.
+    """
+    most = _MOST_LINES if len(requests) == 1 else 1
+    rows: list[Row] = []
+    for id, request in requests.items():
+        reply = replies.get(id)
+        doing = reply.tool if reply is not None and reply.call is not None else ""
+        rows.append(Row(under_way(request, doing, columns, now_s, step)))
+        if reply is not None:
+            rows += [Row(each) for each in [*_words(reply, columns)][-most:]]
+    return rows
+
+
+def _words(reply: Incoming, columns: Columns) -> Iterator[Line]:
+    """Line breaks and quotes in arguments are as they mean, not as JSON has them."""
+    said = reply.tail if reply.call is None else reply.tail.replace("\\n", " ").replace('\\"', '"')
+    if words := " ".join(said.split()):
+        yield from wrapped(words_line(words), max(columns.width, 20))
