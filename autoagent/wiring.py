@@ -144,8 +144,9 @@ def held_workspace(journal: Journal, run_id: str, parts: Parts | None = None) ->
         history = History(journal, lease, parts.clock, faults=parts.faults)
         if history.state.started is None:
             raise UsageError(f"run {run_id} never began: its journal is empty")
-        home = parts.home or default_home()
-        disk = local_folder(home, journal, str(_same(lease.workspace)), parts.faults)
+        home, folder = parts.home or default_home(), _same(lease.workspace)
+        keep_apart(home, folder)
+        disk = local_folder(home, journal, str(folder), parts.faults)
         yield Workspace(history, journal.objects, disk)
 
 

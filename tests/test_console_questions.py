@@ -29,6 +29,15 @@ def page(question: Question) -> list[str]:
     return [str(each) for each in whole(question, folded())]
 
 
+def test_what_became_of_an_always_stands_in_the_head() -> None:
+    """That it has ended, and why, before the person answers again."""
+    note = "your always for mail_send to anna@example.org has ended: the mail plugin has changed"
+    told = MAIL.model_copy(update={"explained": Explained(note=note)})
+
+    assert any(note in text for text in page(told)[:4])
+    assert note not in "".join(page(MAIL))
+
+
 def test_the_destination_stands_before_the_arguments() -> None:
     """Head, destination, reason, then exactly what is sent, each line framed."""
     decided = CallDecided.model_validate(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loops import Stage, finish, plan, write
+from loops import Stage, Together, finish, plan, write
 from states import goal, running
 from test_opening import GOAL as FAR_GOAL
 from test_opening import Far, model_of, say
@@ -21,6 +21,7 @@ from test_recovery import changed as changed_plugin
 from test_replay import assert_same, replayed
 from worlds import World
 
+from autoagent import wiring
 from autoagent.commands import Approve, Deny
 from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.errors import NewerVersion, StoreDamaged, StoreUnavailable, UsageError
@@ -448,6 +449,26 @@ async def test_only_what_an_answer_says_is_read_again(tmp_path: Path) -> None:
     assert_same(await replayed(stage))
 
 
+async def test_lanes_beside_each_other_are_replayed(tmp_path: Path) -> None:
+    """Each asks, and is answered, while the other works."""
+    world = World()
+    stage = Stage.at(tmp_path, plugins=[world.plugin()])
+    await stage.start(ASKED, model(send()))
+    give(stage)
+    other = again(stage)
+    letters = {name: [send(text=f"{name}{n}") for n in range(3)] for name in "ab"}
+    both = Together(
+        planner=[plan("a", "b")],
+        worker={"a": [*letters["a"], write("a.txt", "a"), finish()], "b": [calls(*letters["b"]), *DONE]},
+    )
+
+    outcome = await other.start(f"{ASKED}parallel: 2\n", both)
+
+    assert (outcome.ending, len(world.sent)) == ("proved", 6)
+    assert [each.by for each in other.events(QuestionAnswered)] == ["grant"] * 6
+    assert_same(await replayed(other))
+
+
 async def test_urls_of_the_rule_are_not_taken_for_words_of_the_person(tmp_path: Path) -> None:
     """Else an always for a POST would let the agent fetch the same URL by itself."""
     url = "https://example.org/in"
@@ -489,7 +510,7 @@ async def test_tool_that_changed_while_the_run_goes_on_is_asked_about(tmp_path: 
     assert stage.question().explained.always is None
 
 
-async def test_home_inside_the_workspace_is_refused_at_the_resume_too(tmp_path: Path) -> None:
+async def test_home_that_was_moved_into_the_workspace_is_refused(tmp_path: Path) -> None:
     """A run that could write the grants would grant itself what it likes."""
     stage, _ = await granting(tmp_path)
     stage.home.rename(stage.folder / "home")
@@ -497,6 +518,9 @@ async def test_home_inside_the_workspace_is_refused_at_the_resume_too(tmp_path: 
 
     with pytest.raises(UsageError, match="holds autoagent's own state"):
         await stage.resume(model(send()))
+    undoing = wiring.held_workspace(stage.journal, stage.run, stage._parts(ScriptedModel()))
+    with pytest.raises(UsageError, match="holds autoagent's own state"), undoing:
+        raise AssertionError("nothing is undone there")
 
 
 # --- the file -----------------------------------------------------------------------------------------------
