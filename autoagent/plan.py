@@ -160,13 +160,14 @@ def parse_plan(proposal: object, known: Collection[str] = ()) -> tuple[SubTask, 
         rows = _json(rows.get("sub_tasks"))
     if not isinstance(rows, list):
         raise ToolError("`sub_tasks` must be a list of objects with `id`, `title` and `instructions`")
-    plan = tuple(_sub_task(row, number) for number, row in enumerate(rows[: MAX_SUB_TASKS + 1], 1))
+    plan = tuple(parse_sub_task(row, number) for number, row in enumerate(rows[: MAX_SUB_TASKS + 1], 1))
     if wrong := check_plan(plan, known):
         raise ToolError("the plan can't be carried out:\n" + "\n".join(f"- {text}" for text in wrong))
     return plan
 
 
-def _sub_task(row: object, number: int) -> SubTask:
+def parse_sub_task(row: object, number: int) -> SubTask:
+    """One sub-task of a proposal, its `number`-th. Raises `ToolError` with what to change."""
     if isinstance(row, str):
         row = {"title": row}
     if not isinstance(row, dict):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -91,10 +92,24 @@ class HeardCockpit(Cockpit):
     """Keeps what the terminal would be told."""
 
     def __init__(
-        self, run: str | None, carrier: Carrier, settings: Settings, dead_s: float, ascii_of: str = ""
+        self,
+        run: str | None,
+        carrier: Carrier,
+        settings: Settings,
+        dead_s: float,
+        ascii_of: str = "",
+        quiet_s: float = inf,
     ) -> None:
         super().__init__(
-            home(), run, carrier, lambda: settings, dead_s, lambda _: NO_ENGINE, ascii_of, {"TERM": "xterm"}
+            home(),
+            run,
+            carrier,
+            lambda: settings,
+            dead_s,
+            lambda _: NO_ENGINE,
+            ascii_of,
+            {"TERM": "xterm"},
+            quiet_s,
         )
         self.bells, self.titles, self.sent = 0, list[str](), list[str]()
 
@@ -168,11 +183,12 @@ async def seated(
     carrier: Carrier | None = None,
     settings: Settings = UNSET,
     ascii_of: str = "",
+    quiet_s: float = inf,
 ) -> AsyncIterator[Seat]:
-    """The cockpit over this test's home, once it has looked at all runs."""
+    """The cockpit over this test's home, once it has looked at all runs; no question opens by itself."""
     carried = Carried()
     own = settings.model_copy(update={"keys": keys})
-    app = HeardCockpit(run, carrier or carried, own, dead_s, ascii_of)
+    app = HeardCockpit(run, carrier or carried, own, dead_s, ascii_of, quiet_s)
     async with app.run_test(size=size) as pilot:
         seat = Seat(pilot, app, carried)
         await seat.until(lambda: app.has_looked and all(x.name != UNREAD for x in app.seen.values()))

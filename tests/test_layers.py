@@ -38,7 +38,7 @@ MAY_OPEN = {
     "autoagent/api.py": "a new empty folder, before there is a run",
     "autoagent/llm/recording.py": "a recording that the person names",
     "autoagent/cli/": "what the person at the terminal names",
-    "autoagent/console/person.py": "a text that the person edits, in a temporary folder",
+    "autoagent/console/editing.py": "a text that the person edits, in a temporary folder",
     "autoagent/console/screen.py": "/dev/null",
     "autoagent/sandboxes/monty_guest.py": "runs inside monty, on files that monty asks us for",
     "autoagent/starter/": "the new package that the person asks for",

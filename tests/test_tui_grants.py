@@ -141,7 +141,7 @@ async def test_an_edited_call_takes_no_always(tmp_path: Path) -> None:
         await seat.press("A")
         assert isinstance(seat.app.screen, QuestionScreen)
         assert "always" not in seat.text("#answers")
-        assert "as you edited it" in seat.text("#exactly")
+        assert "as you edited it; y allows this" in str(screen.query_one("#exactly").border_title)
 
 
 async def test_a_question_about_no_call_takes_none(tmp_path: Path) -> None:

@@ -14,9 +14,17 @@ from typing import Literal
 from autoagent.console.signs import without_signs
 from autoagent.redact import one_line, visible
 
-Tone = Literal["plain", "dim", "good", "bad", "attention", "accent", "outside"]
+Tone = Literal["plain", "dim", "good", "bad", "attention", "accent", "outside", "gone"]
 
-_SGR = {"dim": "2", "good": "32", "bad": "31", "attention": "1;33", "accent": "36", "outside": "35"}
+_SGR = {
+    "dim": "2",
+    "good": "32",
+    "bad": "31",
+    "attention": "1;33",
+    "accent": "36",
+    "outside": "35",
+    "gone": "2;9",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import re
-import shlex
 import string
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from pydantic import JsonValue
 
 from autoagent.clock import SystemClock
 from autoagent.commands import Answer, Approve, Deny
+from autoagent.console import editing
 from autoagent.console.always import Always
 from autoagent.console.beside import edited
 from autoagent.console.keyboard import forget_typed, read_line
@@ -136,14 +133,11 @@ class Person:
 
     async def _from_editor(self, text: str) -> str:
         """What the person made of `text` in their editor."""
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
-        with tempfile.TemporaryDirectory(prefix="autoagent-") as folder:
-            file = Path(folder) / "arguments.json"
-            file.write_text(text, encoding="utf-8")
+        with editing.edited(text) as (command, file):
             try:
-                process = await asyncio.create_subprocess_exec(*shlex.split(editor), str(file))
+                process = await asyncio.create_subprocess_exec(*command)
             except OSError as error:
-                why = f"{editor!r} can't be started ({error.strerror}); set EDITOR, or type e {{…}}"
+                why = f"{editing.editor()!r} can't be started ({error.strerror}); set EDITOR, or type e {{…}}"
                 self.screen.ask(line(why))
                 return text
             self.is_editing = True
@@ -151,7 +145,7 @@ class Person:
                 await process.wait()
             finally:
                 self.is_editing = False
-            return file.read_text(encoding="utf-8", errors="replace")
+            return editing.result(file)
 
 
 def understood(question: Question, typed: str, edit: JsonValue = None) -> Approve | Deny | Answer | str:

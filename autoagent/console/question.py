@@ -136,8 +136,12 @@ def _effect(question: Question, state: RunState) -> str | None:
 
 
 def _amount(question: Question) -> str | None:
-    """How much would be sent: the texts of the arguments, and the files."""
+    """How much would be sent: the texts of the arguments, and the files; of a plan how many sub-tasks."""
     subject = question.subject
+    if subject.kind == "plan" and isinstance(subject.args, dict):
+        tasks = subject.args.get("sub_tasks")
+        count = len(tasks) if isinstance(tasks, list) else 0
+        return f"v{subject.args.get('version')}, {several(count, 'sub-task')}"
     if subject.destination is None or subject.tool is None:
         return None
     files = f", {several(len(subject.files), 'file')}" if subject.files else ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.command import Provider
-from textual.events import Event, Key
+from textual.events import Event, Key, Paste
 from textual.filter import LineFilter
 
 from autoagent.clock import SystemClock
@@ -25,6 +26,7 @@ from autoagent.errors import AutoagentError, UsageError
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.live.attending import Attendant, Live
 from autoagent.settings import SandboxSettings, Settings
+from autoagent.tui.attention import DEAD_S, QUIET_S, Typing
 from autoagent.tui.background import Background, Carrier
 from autoagent.tui.helping import HelpScreen
 from autoagent.tui.keys import keymap, known
@@ -33,7 +35,7 @@ from autoagent.tui.overview import UNREAD, Seen
 from autoagent.tui.palette import Actions
 from autoagent.tui.past import PastScreen
 from autoagent.tui.plainly import Plainly
-from autoagent.tui.question import DEAD_S, QuestionScreen
+from autoagent.tui.question import QuestionScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
 from autoagent.tui.starting import StartScreen
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from autoagent.sandboxes.docker import EngineStatus
 
 T = TypeVar("T")
+_LOOK_S = 0.25
+"""Between two looks whether a question may open by itself."""
 
 
 def _look(settings: SandboxSettings) -> EngineStatus:
@@ -83,10 +87,12 @@ class Cockpit(App[None]):
         look: Callable[[SandboxSettings], EngineStatus] = _look,
         ascii_of: str = "",
         environment: Mapping[str, str] = os.environ,
+        quiet_s: float = QUIET_S,
     ) -> None:
         """Raises what `settings` does, and `UsageError` where they name keys that can't be used.
 
         `dead_s`: keys don't answer a question until it was seen so long, and none was typed so long.
+        `quiet_s`: a question of the run on screen opens by itself when no key came for so long.
         `look`: asks Docker; it is called in a thread of its own, and never before the first paint.
         `ascii_of`: the terminal's encoding, where it has no signs but ASCII.
         `environment`: tells which terminal it is.
@@ -111,6 +117,9 @@ class Cockpit(App[None]):
         self.has_looked = False
         """Whether all runs were read at least once."""
         self._is_leaving = False
+        self.typing, self._quiet_s = Typing(), quiet_s
+        self._opened: set[tuple[str, str]] = set()
+        """The questions that were on screen: left for later, they come back by a key alone."""
         self._first = run_id
         self._attendant = Attendant(home, self._here(self._hear_live))
         self._watch = Watch(
@@ -133,6 +142,8 @@ class Cockpit(App[None]):
         self._watch.start()
         self._attendant.start()
         self.set_interval(0.3, self._hear_carrier)
+        if math.isfinite(self._quiet_s):
+            self.set_interval(_LOOK_S, self._open_by_itself)
 
     async def on_unmount(self) -> None:
         self.titled("")
@@ -143,8 +154,9 @@ class Cockpit(App[None]):
         self.journal.close()
 
     async def on_event(self, event: Event) -> None:
-        if isinstance(event, Key):
+        if isinstance(event, Key | Paste) and not event.is_forwarded:
             self._watch.give_way()
+            self.typing.heard()
         await super().on_event(event)
 
     def now(self) -> datetime:
@@ -258,7 +270,23 @@ class Cockpit(App[None]):
         if not waiting:
             self.tell("Nobody waits for you.")
             return
-        self.push_screen(QuestionScreen(*waiting[0]), self._answered)
+        self._ask(*waiting[0])
+
+    def _open_by_itself(self) -> None:
+        """A question of the run on screen, unless a person is typing; else the bell and the line say it."""
+        screen = self.screen
+        if not isinstance(screen, RunScreen) or screen.has_words or self.typing.quiet_s < self._quiet_s:
+            return
+        fresh = [each for each in self.questions(screen.run_id) if each not in self._opened]
+        if fresh and fresh[0][0] == screen.run_id:
+            self._ask(*fresh[0])
+
+    def _ask(self, run_id: str, question: str) -> None:
+        self.push_screen(QuestionScreen(run_id, question), self._answered)
+
+    def opened(self, run_id: str, question: str) -> None:
+        """A question is on screen."""
+        self._opened.add((run_id, question))
 
     def _answered(self, said: str | None) -> None:
         if said:

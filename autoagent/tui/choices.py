@@ -6,12 +6,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from autoagent.console.line import Line, Part, columns_of, line
+from autoagent.commands import Answer, Approve, Deny
+from autoagent.console.line import Line, Part, columns_of, dotted, line, short
+from autoagent.console.question import asks, left
+from autoagent.console.replying import Reply
 from autoagent.questions import Question
 from autoagent.redact import one_line
-from autoagent.state import QuestionState
+from autoagent.state import QuestionState, RunState
 from autoagent.tui.overview import Seen, since_then, span
 
+_MOST_COVERED = 1000
 _VERDICTS = {"yes": "Allowed", "no": "Denied", "text": ""}
 _WHO = {
     "terminal": "by you, at a terminal",
@@ -59,13 +63,31 @@ def _yes_or_no(question: Question, is_edited: bool) -> Iterator[Choice]:
     yield Choice("question.yes", "yes, once" if kind == "call" else "yes", "yes")
     if kind == "call" and question.subject.destination:
         yield Choice("question.many", "yes to the next N…", "many", "next N…")
-    if kind in ("call", "plan"):
+    if kind == "call":
         yield Choice("question.edit", "edit", "edit")
     yield Choice("question.because", "no, because…", "because")
     if question.explained.always is not None and not is_edited:
         to = one_line(question.explained.always.destination, _SHORT_DESTINATION)
         yield Choice("question.always", f"always to {to}…", "always", "always…")
     yield LATER
+
+
+EDITS = (
+    ("question.edit", "reword"),
+    ("question.add", "add"),
+    ("question.remove", "remove"),
+    ("question.lower", "down"),
+    ("question.raise", "up"),
+    ("question.undo", "undo edit"),
+    ("question.outside", "in your editor"),
+)
+"""(name of a key, what it does to the plan's row under the cursor)."""
+
+
+def edits_row(key_of: Callable[[str], str]) -> Line:
+    """What can be done to a plan's rows; none of it answers."""
+    said = "  ".join(f"{key_of(key)} {what}" for key, what in EDITS)
+    return line(Part(f" rows: {said}", "dim"))
 
 
 def _named(question: Question) -> Iterator[Choice]:
@@ -93,6 +115,15 @@ def _row(said: Sequence[str], choices: Sequence[Choice], at: int, key_of: Callab
     )
 
 
+def framed(
+    asked: QuestionState, state: RunState, place: tuple[int, int] | None, width: int
+) -> tuple[Line, Line]:
+    """What stands over a question, and under it: which of how many it is, who asks; what there is left."""
+    said = "no longer waiting" if place is None else f"{place[0]} of {place[1]} waiting"
+    of = short(asks(asked.question, state) or state.goal.goal, max(width - 34, 20))
+    return dotted(said, state.run_id, of), dotted(left(state), f"digest {asked.question.digest[:12]}")
+
+
 def over(run: Seen, asked: QuestionState) -> str | None:
     """Why no answer counts any more, for people; `None` while one does."""
     if asked.answer is not None:
@@ -105,6 +136,24 @@ def over(run: Seen, asked: QuestionState) -> str | None:
     if asked.question.id not in run.waiting:
         return "Answered from elsewhere; the run takes it as soon as it goes on."
     return None
+
+
+def text(question: Question, said: str) -> Reply | str:
+    """What was written, as an answer; a text says what is wrong with it."""
+    if not said.strip():
+        return "write an answer, or esc leaves it for later"
+    return Answer(question=question.id, digest=question.digest, text=said)
+
+
+def denied(question: Question, why: str) -> Reply | str:
+    return Deny(question=question.id, digest=question.digest, why=why)
+
+
+def many(question: Question, count: str) -> Reply | str:
+    """A yes to so many; a text says what is wrong with the number."""
+    if not count.isdecimal() or not 1 <= int(count) <= _MOST_COVERED:
+        return f"a number from 1 to {_MOST_COVERED}"
+    return Approve(question=question.id, digest=question.digest, covers=int(count))
 
 
 def waits(asked: QuestionState, now: datetime) -> str:

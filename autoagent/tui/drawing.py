@@ -14,6 +14,7 @@ _STYLES = {
     "attention": "bold $text-warning",
     "accent": "$text-accent",
     "outside": "bold $text-secondary",
+    "gone": "strike $quiet",
 }
 
 

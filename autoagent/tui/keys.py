@@ -18,6 +18,8 @@ _EVERYWHERE = ("app", "lines")
 def known() -> dict[str, Binding]:
     """Every action by its name, such as `runs.resume`, with its usual keys."""
     from autoagent.tui.app import Cockpit
+    from autoagent.tui.asked import AskedScreen
+    from autoagent.tui.exact import Exact
     from autoagent.tui.extensions import PluginsScreen
     from autoagent.tui.granted import GrantsScreen
     from autoagent.tui.helping import HelpScreen
@@ -26,6 +28,7 @@ def known() -> dict[str, Binding]:
     from autoagent.tui.past import PastScreen
     from autoagent.tui.question import QuestionScreen
     from autoagent.tui.reading import ReadScreen
+    from autoagent.tui.rewording import RewordScreen
     from autoagent.tui.run import RunScreen
     from autoagent.tui.runs import RunsScreen
     from autoagent.tui.starting import StartScreen
@@ -33,7 +36,8 @@ def known() -> dict[str, Binding]:
 
     screens = (RunsScreen, RunScreen, QuestionScreen, PastScreen, StartScreen, TemplatesScreen, MemoryScreen)
     found: dict[str, Binding] = {}
-    for place in (Cockpit, Lines, *screens, GrantsScreen, PluginsScreen, ReadScreen, HelpScreen):
+    found_in = (AskedScreen, Exact, RewordScreen, GrantsScreen, PluginsScreen, ReadScreen, HelpScreen)
+    for place in (Cockpit, Lines, *screens, *found_in):
         for binding in place.BINDINGS:
             assert isinstance(binding, Binding), f"{place.__name__} has a binding that can't be named"
             assert binding.id is not None, f"{place.__name__} {binding.key!r} has no id"

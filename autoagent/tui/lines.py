@@ -16,7 +16,7 @@ from textual.strip import Strip
 from autoagent.console.line import Line
 from autoagent.tui.view import Row, wrapped
 
-_TONES = ("plain", "dim", "good", "bad", "attention", "accent", "outside")
+_TONES = ("plain", "dim", "good", "bad", "attention", "accent", "outside", "gone")
 
 
 class Lines(ScrollView, can_focus=True):
@@ -33,6 +33,7 @@ class Lines(ScrollView, can_focus=True):
     Lines > .lines--attention { color: $text-warning; text-style: bold; }
     Lines > .lines--accent { color: $text-accent; }
     Lines > .lines--outside { color: $text-secondary; text-style: bold; }
+    Lines > .lines--gone { color: $quiet; text-style: strike; }
     Lines > .lines--cursor { background: $cursor-row; text-style: bold; }
     Lines > .lines--marked { text-style: reverse; }
     """

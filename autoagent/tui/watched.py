@@ -288,6 +288,11 @@ class WatchedRun(Screen[None]):
         if typed(event.value):
             self._close_field()
 
+    @property
+    def has_words(self) -> bool:
+        """Whether the person is in the middle of writing."""
+        return self._typed is not None and bool(self.query_one("#field", Input).value)
+
     def _close_field(self) -> None:
         self._typed = None
         self.query_one("#field").display = False
