@@ -251,6 +251,10 @@ class Cockpit(App[None]):
         self._watch.open(run_id)
         self._attendant.attend(run_id)
 
+    def rest(self) -> None:
+        """For a thread between two stretches of work: makes room for what a person types."""
+        self._watch.rest()
+
     def questions(self, first: str | None = None) -> list[tuple[str, str]]:
         """(run, question) of all that waits, those of run `first` first, then the longest."""
         found = [

@@ -8,12 +8,12 @@ from typing import ClassVar
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from autoagent.console.line import Line
+from autoagent.console.line import Line, Tone
 from autoagent.tui.view import Row, wrapped
 
 _TONES = ("plain", "dim", "good", "bad", "attention", "accent", "outside", "gone")
@@ -83,6 +83,8 @@ class Lines(ScrollView, can_focus=True):
         self.rows: Sequence[Row] = []
         self._given: list[Row] = []
         self.cursor = 0
+        self._styles: dict[tuple[Tone, bool], Style] = {}
+        """(tone, whether the cursor is there) -> how it is drawn in this frame."""
         self.marked = ""
         """Text that is marked wherever it stands, in whatever case."""
 
@@ -147,27 +149,39 @@ class Lines(ScrollView, can_focus=True):
 
     # --- drawing --------------------------------------------------------------------------------------------
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """A frame: what its styles come to is found out once, and not for each part of a line."""
+        self._styles = {}
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         number, width = self.scroll_offset.y + y, self.columns
-        if number >= len(self.rows):
-            return Strip.blank(width, self.rich_style)
         has_cursor = self._has_cursor and self.has_focus and number == self.cursor
-        over = self.get_component_rich_style("lines--cursor", partial=True) if has_cursor else None
+        base = self._style("plain", has_cursor)
+        if number >= len(self.rows):
+            return Strip.blank(width, base)
         segments, room = list[Segment](), width + 1
         for part in self.rows[number].line.parts:
             if room <= 0:
                 break
-            style = self.rich_style
-            if part.tone != "plain":
-                style += self.get_component_rich_style(f"lines--{part.tone}", partial=True)
             shown = part.shown[:room]  # no more characters than columns: a line may be megabytes long
             room -= len(shown)
-            segments += self._segments(shown, style + over if over is not None else style)
-        base = self.rich_style + over if over is not None else self.rich_style
+            segments += self._segments(shown, self._style(part.tone, has_cursor))
         strip = Strip(segments)
         if strip.cell_length > width:
             return Strip([*strip.crop(0, width - 1), Segment("…", base)], width)
         return strip.adjust_cell_length(width, base)
+
+    def _style(self, tone: Tone, has_cursor: bool) -> Style:
+        if (known := self._styles.get((tone, has_cursor))) is not None:
+            return known
+        style = self.rich_style if (tone, has_cursor) == ("plain", False) else self._style("plain", False)
+        if tone != "plain":
+            style += self.get_component_rich_style(f"lines--{tone}", partial=True)
+        if has_cursor:
+            style += self.get_component_rich_style("lines--cursor", partial=True)
+        self._styles[tone, has_cursor] = style
+        return style
 
     def _segments(self, text: str, style: Style) -> Iterator[Segment]:
         """A text in its style, and in it what is marked."""

@@ -135,7 +135,7 @@ class LookingCloser(WatchedRun):
         """In a thread: what is folded is read from the journal."""
         worker, matches = get_current_worker(), list[int]()
         try:
-            for each in found(self.app.journal, self.run_id, sought, blocks):
+            for each in found(self.app.journal, self.run_id, sought, blocks, self.app.rest):
                 matches += each
                 if worker.is_cancelled:
                     return

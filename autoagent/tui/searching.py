@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.tui.activity import Item, texts
 
 _KINDS = ("call_ended", "model_replied", "memory_recalled")
 """Entries whose output an item holds only the first lines of."""
-_REST_S = 0.002
-"""Between two blocks: keys are drawn meanwhile."""
 
 
 def found(
-    journal: SqliteJournal, run_id: str, sought: str, blocks: Iterable[tuple[int, Sequence[Item]]]
+    journal: SqliteJournal,
+    run_id: str,
+    sought: str,
+    blocks: Iterable[tuple[int, Sequence[Item]]],
+    rest: Callable[[], None],
 ) -> Iterator[list[int]]:
-    """The items in which a text stands, in whatever case: block by block, in order."""
+    """The items in which a text stands, in whatever case: block by block, in order.
+
+    `rest`: called between them, for whoever has something more urgent to do.
+    """
     lowered = sought.lower()
     for first, items in blocks:
         folded = _folded(journal, run_id, lowered, items)
         yield [
             first + n for n, item in enumerate(items) if item.seq in folded or lowered in item.words.lower()
         ]
-        time.sleep(_REST_S)
+        rest()
 
 
 def _folded(journal: SqliteJournal, run_id: str, lowered: str, items: Sequence[Item]) -> set[int]:

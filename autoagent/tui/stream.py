@@ -31,8 +31,9 @@ class Stream(Sequence[Row]):
         """`whole`: all lines that came out, by the entry that holds them."""
         self._whole = lru_cache(_LOOKED_AT)(whole)
         self.items = Kept()
-        self.seqs, self._counts = array("I"), array("I")
-        self._says = bytearray()
+        self.seqs, self._says = array("I"), bytearray()
+        self._folded, self._full = array("I"), array("I")
+        """Rows of each item, the one way and the other."""
         self._heights, self._tops = array("I"), array("I")
         self._rows = 0
         self._pending: dict[str, int] = {}
@@ -79,20 +80,20 @@ class Stream(Sequence[Row]):
         if at is None:
             at = len(self.seqs)
             self.seqs.append(item.seq)
-            self._counts.append(item.lines)
             self._says.append(item.name == "says")
-            self._heights.append(0)
-            self._tops.append(0)
-        self.seqs[at], self._counts[at] = item.seq, item.lines
+            for each in (self._folded, self._full, self._heights, self._tops):
+                each.append(0)
+        own = 0 if self._says[at] and item.lines else 1  # words of the model begin in their own row
+        self.seqs[at] = item.seq
+        self._folded[at] = own + min(item.lines, SHOWN)
+        self._full[at] = own + (item.lines if item.lines <= MOST else MOST + 1)
         self._heights[at] = self._height(at)
 
     def _height(self, at: int) -> int:
-        """Rows of an item: its own, and those below; words of the model begin in its own."""
+        """Rows of an item: its own, and those below."""
         if (opened := self.opened.get(at)) is not None:
             return 1 + len(opened)
-        count = self._counts[at]
-        below = min(count, SHOWN) if not self.is_full else count if count <= MOST else MOST + 1
-        return max(below, 1) if self._says[at] else 1 + below
+        return self._full[at] if self.is_full else self._folded[at]
 
     def _lay(self, first: int) -> None:
         """Where each item from `first` on begins."""
@@ -118,7 +119,7 @@ class Stream(Sequence[Row]):
         """Fold what is unfolded; where nothing is, unfold every output."""
         self.is_full = not self.is_full and not self.opened
         self.opened.clear()
-        self._heights = array("I", map(self._height, range(len(self.seqs))))
+        self._heights = array("I", self._full if self.is_full else self._folded)
         self._lay(0)
 
     # --- places ---------------------------------------------------------------------------------------------

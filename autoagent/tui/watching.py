@@ -144,15 +144,16 @@ class Watch:
         """A person is typing: what is read can wait, the screen can't."""
         self._typed_at = time.monotonic()
 
+    def rest(self) -> None:
+        """For a thread between two stretches of work: makes room for what a person types."""
+        if time.monotonic() - self._typed_at < _KEY_S:
+            self._over.wait(_WAY_S)
+
     def look(self) -> None:
         """Look at once, not only when it is time again."""
         self._due.set()
 
     # --- in the thread --------------------------------------------------------------------------------------
-
-    def _rest(self) -> None:
-        if time.monotonic() - self._typed_at < _KEY_S:
-            self._over.wait(_WAY_S)
 
     def _run(self) -> None:
         try:
@@ -230,7 +231,7 @@ class Watch:
             if shown is not None and shown.state.seq > read.state.seq:
                 read = _Read(shown.state, shown.pulse)
             self._read[head.id] = read
-            if read.state.seq >= head.entries or not read.go_on(journal, self._rest):
+            if read.state.seq >= head.entries or not read.go_on(journal, self.rest):
                 break
         return read
 
@@ -240,7 +241,7 @@ class Watch:
         opened.read = read
         while self._opened is opened and not self._over.is_set():
             told = Told()
-            if not read.go_on(journal, self._rest, told) or self._opened is not opened:
+            if not read.go_on(journal, self.rest, told) or self._opened is not opened:
                 return
             self._on_heard(Heard(opened.run_id, told, is_first, read.state, read.pulse))
             is_first = False
