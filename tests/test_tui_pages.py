@@ -162,7 +162,7 @@ async def test_plugins_are_listed_and_looked_into() -> None:
     """With how a goal brings them in; enter shows one."""
     async with seated() as seat:
         await seat.press("P")
-        assert "in goals that may reach the web (allow: web)" in seat.text("#plugins")
+        assert "with allow: web" in seat.text("#plugins")
         await seat.press("enter")
         await seat.until(lambda: isinstance(seat.app.screen, ReadScreen))
 

@@ -203,7 +203,7 @@ async def test_every_action_is_in_the_list_of_commands(tmp_path: Path) -> None:
         provider = Actions(seat.app.screen)
         said = [str(hit.text) async for hit in provider.discover()]
         assert "resume   R" in said
-        assert {"new   n", "try   t", "pause   space", "sort   o", "help   ?"} <= set(said)
+        assert {"theme", "new   n", "try   t", "pause   space", "sort   o", "help   ?"} <= set(said)
         await seat.press("ctrl+p")
         await seat.press(*"end it for good")
         await seat.until(lambda: bool(seat.app.screen.query("CommandList")))

@@ -127,7 +127,8 @@ def test_a_template_says_what_it_does_and_takes() -> None:
     rows = template_rows([example("research"), example(TRIED)])
     text = said([row.line for row in rows])
 
-    assert "research    Finds out from web pages" in text
+    assert "  Finds out from web pages that contradict each other" in text
+    assert "log-triage · 8 files to work on · plays without a model too" in text
     assert "it reads 127.0.0.1:8917, which README.md there says how to serve" in text
     assert [row.key for row in rows] == ["research"] * 3 + [TRIED] * 2
 
@@ -333,6 +334,15 @@ async def test_the_list_is_sorted_anew(tmp_path: Path) -> None:
         await seat.press("o")
         assert done.run in seat.text("#runs").splitlines()[0]
         assert "newest first" in str(seat.app.screen.query_one("#list").border_title)
+
+
+async def test_control_c_says_how_to_leave(tmp_path: Path) -> None:
+    """On the line for news, and no run ends of it."""
+    await parked(tmp_path)
+
+    async with seated() as seat:
+        await seat.press("ctrl+c")
+        assert "q leaves; every run goes on" in seat.text("#news")
 
 
 async def test_a_run_that_nobody_carries_isn_t_paused(tmp_path: Path) -> None:

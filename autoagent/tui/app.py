@@ -62,7 +62,7 @@ class Cockpit(App[None]):
 
     TITLE = "autoagent"
     ENABLE_COMMAND_PALETTE = True
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {*App.COMMANDS, Actions}
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {Actions}
     CSS = """
     Screen { background: $background; }
     .news { height: 1; color: $text-warning; }
@@ -418,6 +418,10 @@ class Cockpit(App[None]):
             self.pop_screen()
         else:
             self.push_screen(HelpScreen(self.screen, self.focused))
+
+    def action_help_quit(self) -> None:
+        """^C, which nobody means for a run: this carries none."""
+        self.tell(f"{self.key_of('app.leave')} leaves; every run goes on")
 
     def action_leave(self) -> None:
         """One level back; from the list, out."""

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _MOVING = "lines."
 """Actions that only move about; they are found, and not listed unasked."""
+_TEXTUALS = ("Theme", "Maximize", "Minimize", "Screenshot")
+"""Commands that every Textual program has and that we have no other of."""
 
 
 class Actions(Provider):
@@ -22,9 +24,10 @@ class Actions(Provider):
     async def discover(self) -> Hits:
         for active in self._active():
             if not (active.binding.id or "").startswith(_MOVING):
-                yield DiscoveryHit(
-                    self._said(active), self._done(active), help=active.binding.tooltip or None
-                )
+                help_text = active.binding.tooltip or None
+                yield DiscoveryHit(self._said(active), self._done(active), help=help_text)
+        for title, help_text, done in self._textuals():
+            yield DiscoveryHit(title, done, help=help_text)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
@@ -34,6 +37,14 @@ class Actions(Provider):
             if score > 0:
                 help_text = active.binding.tooltip or None
                 yield Hit(score, matcher.highlight(said), self._done(active), text=said, help=help_text)
+        for title, help_text, done in self._textuals():
+            if (score := matcher.match(title)) > 0:
+                yield Hit(score, matcher.highlight(title), done, text=title, help=help_text)
+
+    def _textuals(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
+        for title, help_text, done, _ in self.app.get_system_commands(self.screen):
+            if title in _TEXTUALS:
+                yield title.lower(), help_text, done
 
     def _active(self) -> Iterator[ActiveBinding]:
         """Each action once, by whatever keys it goes; the list itself left out."""

@@ -18,6 +18,12 @@ _HOW = {
     "allow.web": "in goals that may reach the web (allow: web)",
     "by name": "in goals that name it: under 'plugins', or under 'allow: send'",
 }
+_BRINGS = {
+    "always": "in every goal",
+    "allow.run": "with allow: run",
+    "allow.web": "with allow: web",
+    "by name": "where a goal names it",
+}
 _LONGEST = 200
 
 
@@ -49,7 +55,7 @@ def plugin_rows(found: Iterable[Installed]) -> list[Row]:
             Part(f"{plugin.package} {plugin.version}"),
             Part(f"lacks {', '.join(plugin.lacks)}: {plugin.install}", "attention")
             if plugin.lacks
-            else Part(_HOW[plugin.enabled], "dim"),
+            else Part(_BRINGS[plugin.enabled], "dim"),
         )
         for plugin in plugins
     )

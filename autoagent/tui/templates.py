@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 
 from autoagent.console.figures import several
-from autoagent.console.line import Part, line
+from autoagent.console.line import Part, dotted, line
 from autoagent.examples import Example
 from autoagent.tui.lines import Lines
 from autoagent.tui.view import Row
@@ -22,17 +22,16 @@ if TYPE_CHECKING:
 
 
 def template_rows(found: Sequence[Example]) -> list[Row]:
-    """A line each that says what it does, one with what it takes, and one apart."""
-    width = max(len(each.name) for each in found) + 2
+    """Each with what it brings, what it does, and what it takes apart from that."""
     rows: list[Row] = []
     for each in found:
-        needs = each.needs
-        takes = f"{several(len(each.files), 'file')} to work on"
-        rows += [
-            Row(line(Part(f"{each.name:<{width}}", "accent"), each.does), each.name),
-            Row(line(Part(f"{'':<{width}}{takes}; it plays without a model too.", "dim")), each.name),
-            *(Row(line(" " * width, Part(need, "attention")), each.name) for need in needs),
-        ]
+        brings = f"{several(len(each.files), 'file')} to work on · plays without a model too"
+        said = (
+            dotted(line(Part(each.name, "accent")), Part(brings, "dim")),
+            line(f"  {each.does}"),
+            *(line(Part(f"  {need}", "attention")) for need in each.needs),
+        )
+        rows += [Row(text, each.name) for text in said]
     return rows
 
 
