@@ -180,7 +180,7 @@ def test_the_report_says_that_the_always_let_it_out(desk: Desk, tmp_path: Path) 
     run = desk.start(ASKED, LETTER, *DONE).run
     desk("report", run, "--into", str(tmp_path / "r.html"))
 
-    assert f"covered by your always: {RULE}" in (tmp_path / "r.html").read_text()
+    assert f"<td>your always: {RULE}, " in (tmp_path / "r.html").read_text()
 
 
 def test_only_the_newest_runs_are_looked_at(desk: Desk) -> None:

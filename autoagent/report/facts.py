@@ -232,9 +232,8 @@ def _permission(ledger: Ledger, at: At) -> Permission:
         answered = None if asked.answered is None else asked.answered.event
         if isinstance(answered, e.QuestionAnswered) and answered.verdict == "yes" and asked.voided is None:
             assert asked.answered is not None
-            if answered.by == "grant":
-                return Permission(answered.text, asked.answered.at)
-            who = _WHO.get(answered.by, answered.by)
+            rule = answered.text.removeprefix("covered by ")
+            who = rule if answered.by == "grant" else _WHO.get(answered.by, answered.by)
             return Permission(who, asked.answered.at, asked.question.question.id)
     return Permission(at.decision.why, at.decided[-1].at)
 
