@@ -13,6 +13,7 @@ from autoagent.console.asked import Page, in_full
 from autoagent.console.beside import differing
 from autoagent.console.line import columns_of
 from autoagent.console.question import whole
+from autoagent.door.tools import Plugin, ToolContext, WorkspacePath, tool
 from autoagent.events import QuestionAsked, QuestionVoided
 from autoagent.questions import Question, Subject
 from autoagent.testing.model import ScriptedModel, call
@@ -78,8 +79,12 @@ async def test_a_criterion_is_judged_over_what_has_changed(tmp_path: Path) -> No
     )
 
     shown = asked(stage)
-    assert shown[2:4] == ["│ It reads well.", "added  report.md"]
-    assert "yes        it counts as proved, on your word" in shown
+    assert shown[2:6] == [
+        "│ It reads well.",
+        "yes        it counts as proved, on your word",
+        "no         it counts as refuted, and the agent is told why",
+        "added  report.md",
+    ]
 
 
 async def test_an_end_is_asked_about_with_its_proof(tmp_path: Path) -> None:
@@ -91,8 +96,43 @@ async def test_an_end_is_asked_about_with_its_proof(tmp_path: Path) -> None:
 
     shown = asked(stage)
     assert shown[2].startswith("✓ proved  a.txt exists")
-    assert shown[3] == "added  a.txt"
-    assert "yes        the run ends, with this proof" in shown
+    assert shown[3] == "yes        the run ends, with this proof"
+    assert "added  a.txt" in shown
+
+
+def noting() -> Plugin:
+    """A tool that fetches into a file: it asks for an address that the goal doesn't name."""
+
+    @tool(effect="write", destination="url")
+    async def note_take(ctx: ToolContext, path: WorkspacePath, content: str, url: str) -> str:
+        """Take a note."""
+        return "taken"
+
+    return Plugin("note", [note_take])
+
+
+async def test_a_write_that_asks_shows_what_it_would_change(tmp_path: Path) -> None:
+    """The lines that differ from the file as it is, in place of the new text; all that differ."""
+    stage = Stage.at(tmp_path, plugins=[noting()])
+    stage.write("a.md", "one\ntwo\nthree\n")
+    goal = "goal: g\ndone_when: [{file: b.txt}]\nallow: {web: ['*.example.org']}\nplugins: [files, note]\n"
+    taken = call("note_take", path="a.md", content="one\n2\nthree\n", url="http://a.example.org/x")
+
+    await stage.start(goal, ScriptedModel(planner=[plan("1")], worker=[taken]))
+
+    shown = asked(stage)
+    assert shown[0].startswith("CHANGE FILES · note_take · ")
+    assert shown[1] == "TO     http://a.example.org/x"
+    assert shown[-9:-1] == [
+        "path       │ a.md",
+        "url        │ http://a.example.org/x",
+        "a.md  +1 −1, against the file as it is",
+        "│ @@ -1,3 +1,3 @@",
+        "│  one",
+        "│ -two",
+        "│ +2",
+        "│  three",
+    ]
 
 
 def anew(old: Subject, new: Subject, why: str) -> list[str]:

@@ -384,7 +384,7 @@ async def test_question_shows_what_differs(tmp_path: Path) -> None:
         f"Asked anew: {first} stands no longer, no answer to it counts.",
         "The files have changed again since.",
     ]
-    assert shown[6:-1] == [
+    assert shown[5:-1] == [
         "mine       yours stays; the agent's version is dropped",
         "theirs     the agent's version takes its place; yours is dropped",
         "both       yours stays, and the agent's is put beside it under a name of its own",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
@@ -113,8 +114,9 @@ async def test_after_an_edit_a_key_answers_nothing_at_once(tmp_path: Path) -> No
     """What was pressed before the edited plan was looked at isn't meant for it; edits go on meanwhile."""
     waits, _ = await planned(tmp_path)
 
-    async with seated(dead_s=0.4) as seat:
+    async with seated() as seat:
         await seat.asked()
+        seat.app.dead_s = 60  # however slowly the keys come in
         await seat.press("G", "x", "x", "y", "y", "enter")
         assert isinstance(seat.app.screen, QuestionScreen)
         await seat.press("u", "y")
@@ -206,7 +208,8 @@ async def test_a_verdict_of_the_person_s(tmp_path: Path) -> None:
     async with seated((80, 24)) as seat:
         await seat.asked()
         shown = seat.text("#exactly")
-        assert shown.startswith("│ It reads well.\nadded  report.md\n")
+        assert shown.startswith("│ It reads well.\nyes ")
+        assert "added  report.md\n│ @@ -0,0 +1 @@" in shown  # what is to be judged stands there
         assert "no         it counts as refuted" in shown
         await seat.press("f", *"dull")
         await seat.press("enter")
@@ -238,6 +241,9 @@ async def test_a_checkpoint_says_what_each_answer_does(tmp_path: Path, ask: str,
     assert [type(each) for each in commands(waits.run)] == [Approve]
 
 
+SENT = call("post_send", to="bob", text="hi")
+
+
 class Died(BaseException):
     """The process is gone."""
 
@@ -250,9 +256,36 @@ class GoneAtSend:
             raise Died
 
 
+async def test_an_answer_from_elsewhere_is_told_with_its_time(tmp_path: Path) -> None:
+    """Also once the run has taken it; no key answers any more."""
+    waits = await ran(tmp_path, POST, call("ask_human", question="Which colour?"))
+
+    async with seated() as seat:
+        screen = await seat.asked()
+        question = screen.question
+        with opened() as journal:
+            answer = Answer(question=question.id, digest=question.digest, text="red")
+            journal.send(waits.run, answer, by="command")
+            parts = Parts(
+                journal=journal, models=models(write("a.txt", "x"), finish()), plugins=[World().plugin()]
+            )
+            await resume(waits.run, parts=parts)
+        await seat.until(lambda: "Answered 'red' at " in seat.text("#said"))
+        assert re.search(r"at \d\d:\d\d by a command\. Nothing left to do here\.", seat.text("#said"))
+        await seat.press("enter")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    assert len(commands(waits.run)) == 1
+
+
+def models(*replies: Reply) -> Models:
+    model = ScriptedModel(planner=[plan("tell")], worker=replies)
+    return Models(model, model, model)
+
+
 async def test_a_call_that_may_have_happened(tmp_path: Path) -> None:
     """What is known, what isn't, that nothing is sent by itself; the cursor starts on later."""
-    goal, model = understand(POST.replace("post: []", "post: [bob]"))[0], sending()
+    goal, model = understand(POST.replace("post: []", "post: [bob]"))[0], models(SENT)
     with opened() as journal:
         parts = Parts(journal=journal, models=model, plugins=[World().plugin()])
         with pytest.raises(Died):
@@ -270,11 +303,6 @@ async def test_a_call_that_may_have_happened(tmp_path: Path) -> None:
         await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
 
     assert [each.text for each in commands(run) if isinstance(each, Answer)] == ["done"]
-
-
-def sending() -> Models:
-    model = ScriptedModel(planner=[plan("tell")], worker=[call("post_send", to="bob", text="hi")])
-    return Models(model, model, model)
 
 
 @pytest.mark.parametrize(("columns", "shown"), [(100, "│ +theirs"), (130, "-mine")])
@@ -298,7 +326,7 @@ async def test_two_versions_of_a_file(tmp_path: Path, columns: int, shown: str) 
     async with seated((columns, 36)) as seat:
         await seat.asked()
         said = seat.text("#exactly")
-        assert "In your folder nothing was" in said
+        assert "Nothing was overwritten: your folder" in said
         assert "mine       yours stays; the agent's version is dropped" in said
         (row,) = [each for each in said.split("\n") if shown in each]
         assert ("+theirs" in row, "-mine" in row) == (True, columns > 110)

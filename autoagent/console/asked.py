@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, assert_never
 from pydantic import JsonValue
 
 from autoagent.console.arguments import arguments, as_json
-from autoagent.console.beside import differing
+from autoagent.console.beside import SIDE_BY_SIDE, differing
 from autoagent.console.figures import clock, local, money, several, size
 from autoagent.console.line import Line, Part, block, dotted, line
 from autoagent.console.powers import powers
@@ -52,8 +52,14 @@ _MEANINGS = {
     ("plan", "no"): "nothing starts; the agent plans anew, and is told why",
 }
 """(kind, choice) -> what it brings about."""
+_BOTH = (
+    "You and the agent have both changed what stands below. Nothing was overwritten: "
+    "your folder holds yours, as you left it, until you say which version stays."
+)
 _CHANGED_PATHS = 20
 _NAME_COLUMNS = 10
+_LINES_OF_A_PATH = 60
+"""Of what the run has changed, where they are shown."""
 _SHORT = 60
 """Characters of two values that have room on one line."""
 _OF_A_FILE = ("content", "old", "new")
@@ -70,6 +76,8 @@ class Page:
     """Of the screen; with enough of them versions stand side by side."""
     differing_lines: int = 20
     """Shown of one path that isn't what an answer authorises."""
+    is_read: bool = False
+    """It can be scrolled: with the lines of the files that a person is to judge."""
 
 
 def in_full(question: Question, state: RunState, page: Page) -> Iterator[Line]:
@@ -90,12 +98,12 @@ def in_full(question: Question, state: RunState, page: Page) -> Iterator[Line]:
             yield from meanings(question, state)
         case "finish":
             yield from verdict_rows(results(state))
-            yield from _work_done(subject, state, page)
             yield from meanings(question, state)
+            yield from _work_done(subject, state, page)
         case "criterion":
             yield from exactly(question, state, page)
-            yield from _work_done(subject, state, page)
             yield from meanings(question, state)
+            yield from _work_done(subject, state, page)
         case "spend":
             yield from _so_far(state)
             yield from meanings(question, state)
@@ -104,8 +112,7 @@ def in_full(question: Question, state: RunState, page: Page) -> Iterator[Line]:
             yield from meanings(question, state)
             yield from exactly(question, state, page)
         case "folder":
-            yield line("You and the agent have both changed what stands below. In your folder nothing was")
-            yield line("overwritten: yours is there as you left it, until you say which version stays.")
+            yield line(_BOTH)
             yield from meanings(question, state)
             yield from exactly(question, state, page)
         case _:
@@ -244,9 +251,23 @@ def _work_done(subject: Subject, state: RunState, page: Page) -> Iterator[Line]:
     found = changes(start, now)
     for each in found[:_CHANGED_PATHS]:
         yield _field(each.change, spelled(each.path))
+        if page.is_read:
+            yield from _lines_of(each, page)
     if (left := len(found) - _CHANGED_PATHS) > 0:
         yield line(Part(f"… {several(left, 'more path')}", "dim"))
-    yield line(Part(f"autoagent diff {state.run_id} shows the lines", "dim"))
+    if not page.is_read:
+        yield line(Part(f"autoagent diff {state.run_id} shows the lines", "dim"))
+
+
+def _lines_of(change: PathChange, page: Page) -> Iterator[Line]:
+    """What differs in a path, as far as a page of it goes."""
+    from autoagent.past.patch import patch  # 4 ms, and most questions compare nothing
+
+    assert page.objects is not None
+    lines = patch(change, page.objects).lines
+    yield from differing(lines[:_LINES_OF_A_PATH], page.columns)
+    if (left := len(lines) - _LINES_OF_A_PATH) > 0:
+        yield line(Part(f"│ … {several(left, 'more line')}; d in the run shows all", "dim"))
 
 
 def _so_far(state: RunState) -> Iterator[Line]:
@@ -294,7 +315,9 @@ def _versions(subject: Subject, page: Page) -> Iterator[Line]:
         return
     try:
         yours, agents = (load_tree(str(id), page.objects) for id in (args.get("yours"), subject.tree or ""))
-        yield line(Part("lines with - are yours, lines with + the agent's", "dim"))
+        is_wide = page.columns >= SIDE_BY_SIDE
+        where = ("left, with - ", "right, with + ") if is_wide else ("lines with - ", "lines with + ")
+        yield line(Part(f"{where[0]}are yours, {where[1]}the agent's", "dim"))
         for path in paths:
             yield from _compared(PathChange(path, yours.entries.get(path), agents.entries.get(path)), page)
     except StoreUnavailable as error:

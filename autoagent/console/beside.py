@@ -17,7 +17,8 @@ _MIDDLE = Part(" │ ", "dim")
 
 def differing(lines: Sequence[str], columns: int = 0) -> Iterator[Line]:
     """A unified diff for a screen of `columns` columns, whole always; side by side where they are enough."""
-    if columns < SIDE_BY_SIDE:
+    signs = {text[:1] for text in lines}
+    if columns < SIDE_BY_SIDE or not {"+", "-"} <= signs:  # what is wholly new has nothing beside it
         for text in lines:
             yield line(Part("│ ", "dim"), Part(text, _TONES.get(text[:1], "plain")))
         return

@@ -74,6 +74,14 @@ def answers_on_the_way(journal: Journal, state: RunState) -> dict[str, SentComma
     return found
 
 
+def first_answer(journal: Journal, run_id: str, question: str) -> SentCommand | None:
+    """The answer to a question that was sent first; `None` where none was, or at the run's own terminal."""
+    for sent in journal.commands(run_id):
+        if isinstance(sent.command, Approve | Deny | Answer) and sent.command.question == question:
+            return sent
+    return None
+
+
 def open_questions(journal: Journal, state: RunState) -> tuple[QuestionState, ...]:
     """What waits for a person, oldest first."""
     on_the_way = answers_on_the_way(journal, state)

@@ -96,7 +96,11 @@ def whole(question: Question, state: RunState, objects: ObjectSource | None = No
     yield from in_full(question, state, Page(objects))
     if question.expires_at is not None:
         yield line(f"can be answered until {question.expires_at.astimezone():%Y-%m-%d %H:%M}")
-    yield line(Part(f"question {question.id} · digest {question.digest[:12]} · {left(state)}", "dim"))
+    asked = state.questions.get(question.id)
+    there_is = left(state) if asked is None or asked.is_open else None
+    yield line(
+        Part(str(dotted(f"question {question.id}", f"digest {question.digest[:12]}", there_is)), "dim")
+    )
 
 
 def asks(question: Question, state: RunState) -> str | None:

@@ -18,6 +18,7 @@ from textual.widgets import Static
 
 from autoagent.console.arguments import as_json
 from autoagent.console.editing import in_editor
+from autoagent.console.finding import first_answer
 from autoagent.console.line import Part, dotted, line
 from autoagent.console.question import head
 from autoagent.errors import AutoagentError
@@ -160,8 +161,9 @@ class AskedScreen(ModalScreen[str | None]):
         found = self._asked
         if found is None:
             self._leave_word("This question isn't there any more.")
-        elif said := over(self.app.seen[self.run_id], found[1]):
-            self._leave_word(said)
+        elif over(self.app.seen[self.run_id], found[1]) is not None:
+            sent = first_answer(self.app.journal, self.run_id, self.question_id)
+            self._leave_word(over(self.app.seen[self.run_id], found[1], sent) or "")
 
     def _leave_word(self, said: str) -> None:
         self._is_gone = True

@@ -10,6 +10,7 @@ from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.line import Line, Part, columns_of, dotted, line, short
 from autoagent.console.question import asks, left
 from autoagent.console.replying import Reply
+from autoagent.ports import SentCommand
 from autoagent.questions import Question
 from autoagent.redact import one_line
 from autoagent.state import QuestionState, RunState
@@ -124,17 +125,18 @@ def framed(
     return dotted(said, state.run_id, of), dotted(left(state), f"digest {asked.question.digest[:12]}")
 
 
-def over(run: Seen, asked: QuestionState) -> str | None:
-    """Why no answer counts any more, for people; `None` while one does."""
+def over(run: Seen, asked: QuestionState, sent: SentCommand | None = None) -> str | None:
+    """Why no answer counts any more; `None` while one does. `sent`: the first answer, where it is known."""
+    at = f" at {sent.at.astimezone():%H:%M}" if sent is not None else ""
     if asked.answer is not None:
         what = _VERDICTS[asked.answer.verdict] or f"Answered {asked.answer.text!r}"
-        return f"{what} {_WHO.get(asked.answer.by, f'by {asked.answer.by}')}. Nothing left to do here."
+        return f"{what}{at} {_WHO.get(asked.answer.by, f'by {asked.answer.by}')}. Nothing left to do here."
     if asked.voided is not None:
         return f"It no longer stands: {asked.voided}. Where it still matters it is asked anew."
     if run.state is not None and run.state.ended is not None:
         return f"The run has ended ({run.name}). Nothing left to do here."
     if asked.question.id not in run.waiting:
-        return "Answered from elsewhere; the run takes it as soon as it goes on."
+        return f"Answered{at} from elsewhere; the run takes it as soon as it goes on."
     return None
 
 

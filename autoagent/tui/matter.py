@@ -61,7 +61,9 @@ class Matter:
 
     def rows(self, columns: int) -> list[Row]:
         """All of it for a screen of so many columns."""
-        return [Row(each) for each in self._lines(Page(self._objects, columns, _DIFFERING_LINES))]
+        return [
+            Row(each) for each in self._lines(Page(self._objects, columns, _DIFFERING_LINES, is_read=True))
+        ]
 
     def rewrite(self, value: JsonValue) -> str | None:
         """Put `value` in its place; what is wrong with it otherwise."""
