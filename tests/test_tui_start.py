@@ -214,7 +214,8 @@ async def test_a_goal_is_explained_as_it_is_typed(tmp_path: Path) -> None:
 async def test_a_goal_that_lacks_a_plugin_is_not_started(tmp_path: Path) -> None:
     """It is said here, where it can be mended, and not in a log."""
     async with seated(settings=A_MODEL) as seat:
-        await seat.press("n", *str(tmp_path / "new"))
+        await seat.press("n")
+        seat.app.screen.query_one("#folder", Input).value = str(tmp_path / "new")
         seat.app.screen.query_one("#goal", TextArea).text = "goal: Write a.txt\nplugins: [files, no_such]\n"
         await seat.press("ctrl+s")
 

@@ -17,6 +17,7 @@ from textual.binding import Binding, BindingType
 from textual.command import Provider
 from textual.events import Event, Key, Paste
 from textual.filter import LineFilter
+from textual.reactive import reactive
 
 from autoagent.clock import SystemClock
 from autoagent.commands import Command, GoOn, Pause
@@ -38,7 +39,6 @@ from autoagent.tui.plainly import Plainly
 from autoagent.tui.question import QuestionScreen
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
-from autoagent.tui.starting import StartScreen
 from autoagent.tui.theming import DEFAULTS, THEMES
 from autoagent.tui.watching import Heard, Watch
 
@@ -67,6 +67,8 @@ class Cockpit(App[None]):
     Screen { background: $background; }
     .news { height: 1; color: $text-warning; }
     """
+    engine: reactive[EngineStatus | None] = reactive(None)
+    """What Docker answered; `None` until it was asked."""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("a", "answer", "answer", tooltip="Open what waits longest", id="app.answer"),
         Binding("question_mark", "help", "help", key_display="?", id="app.help"),
@@ -103,8 +105,6 @@ class Cockpit(App[None]):
         self._environment = environment
         self._tells_focus = False
         """The terminal says when another window comes to the front."""
-        self.engine: EngineStatus | None = None
-        """What Docker answered; `None` until it was asked."""
         self._ask_engine: Callable[[SandboxSettings], EngineStatus] | None = look
         self.actions, self._own_keys = known(), keymap(self.settings.keys)
         self.set_keymap(self._own_keys)
@@ -349,16 +349,13 @@ class Cockpit(App[None]):
             self.tell(str(error))
 
     def look_at_engine(self) -> None:
-        """Ask Docker, once, without waiting for it; whoever is on screen hears of it."""
+        """Ask Docker, once, without waiting for it; who watches `engine` hears of it."""
         if (ask := self._ask_engine) is None:
             return
         self._ask_engine = None
 
         def heard(status: EngineStatus) -> None:
             self.engine = status
-            for screen in self.screen_stack:
-                if isinstance(screen, RunsScreen | StartScreen) and screen.is_mounted:
-                    screen.hear()
 
         told = self._here(heard)
         asking = threading.Thread(target=lambda: told(ask(self.settings.sandbox)), daemon=True)

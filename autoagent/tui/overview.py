@@ -29,7 +29,14 @@ _MARKS: dict[str, tuple[str, Tone]] = {
     "newer": ("✗", "bad"),
     "running": ("▸", "accent"),
     "parked": ("=", "dim"),
+    "limit": ("=", "dim"),
+    "interrupted": ("=", "dim"),
+    "stopped": ("=", "dim"),
+    "unavailable": ("=", "dim"),
+    "finished": ("?", "dim"),
+    "cancelled": ("⊘", "dim"),
 }
+"""Standing -> its sign; `=` is what can go on."""
 _KINDS = {
     "plan": "the plan",
     "task": "a sub-task",
@@ -86,7 +93,7 @@ def run_table(runs: Sequence[Seen], now: datetime, width: int) -> tuple[Line, li
     room = max(width - taken, 12)
     table = []
     for run, state in zip(runs, standing, strict=True):
-        mark, tone = _ASKING if run.waiting else _MARKS.get(run.name, _PLAIN)
+        mark, tone = _mark(run)
         goal = Part(f"{short(run.goal, room).shown:<{min(room, 60)}}")
         table.append((Part(mark, tone), Part(run.id), goal, state, *_figures(run, is_wide), _last(run, now)))
     heads = tuple(Part(word, "dim") for word in _HEADS)
@@ -95,6 +102,17 @@ def run_table(runs: Sequence[Seen], now: datetime, width: int) -> tuple[Line, li
 
 
 _HEADS = ("", "run", "goal", "state", "plan", "spent / limit", "  last")
+
+
+def _mark(run: Seen) -> tuple[str, Tone]:
+    if run.waiting:
+        return _ASKING
+    return _MARKS["parked"] if _is_paused(run) else _MARKS.get(run.name, _PLAIN)
+
+
+def _is_paused(run: Seen) -> bool:
+    """A person holds it still; the process that carries it stands by."""
+    return run.state is not None and run.state.paused and run.holder is not None
 
 
 def _figures(run: Seen, is_wide: bool) -> tuple[Part, ...]:
@@ -114,6 +132,8 @@ def _standing(run: Seen, now: datetime, longest: int) -> Part:
         return short(_asks(run), longest, "attention")
     if run.state is None:
         return short(run.name, longest)
+    if _is_paused(run):
+        return Part("paused by you", "attention")
     if run.name == "running":
         return short(doing(run, now) or "running", longest)
     return short(_came_to(run, run.state), longest)
@@ -255,7 +275,7 @@ def title(run: Seen, now: datetime, width: int) -> Line:
     """Goal left, standing and time right, on one line that loses nothing of the right side."""
     mark, tone = _MARKS.get(run.name, _PLAIN)
     standing: Line = line(Part(f"{mark} {run.name}", tone))
-    if run.state is not None and run.state.paused and run.holder is not None:
+    if _is_paused(run):
         standing = line(Part("= paused by you · space goes on", "attention"))
     elif run.waiting:
         standing = line(Part("paused for you" if run.name == "running" else "! waits for you", "attention"))

@@ -102,6 +102,7 @@ class RunsScreen(Screen[None]):
     def on_mount(self) -> None:
         self.query_one("#list").border_title = "Runs"
         self.query_one("#runs").focus()
+        self.watch(self.app, "engine", self.hear, init=False)
         self.set_interval(1, self._tick)
 
     def on_screen_resume(self) -> None:

@@ -104,6 +104,7 @@ class StartScreen(ModalScreen[str | None]):
         self.query_one("#goal").border_title, self.query_one("#meaning").border_title = FILE_NAME, "It means"
         self.query_one("#folder").focus()
         self.app.reload()
+        self.watch(self.app, "engine", self.hear, init=False)
         self.app.look_at_engine()
         self._look()
         self.hear()
