@@ -19,6 +19,7 @@ from autoagent.commands import Answer, Approve, Deny, RaiseLimits, Tell
 from autoagent.console.finding import opened
 from autoagent.console.line import Part, columns_of, line
 from autoagent.errors import UsageError
+from autoagent.events import Forked
 from autoagent.journal.home import home
 from autoagent.testing.model import call
 from autoagent.tui.keys import keymap
@@ -628,6 +629,39 @@ async def test_a_fork_is_made_from_the_past(tmp_path: Path) -> None:
         await seat.press("home", "L", "f")
         await seat.until(lambda: len(seat.app.seen) == 2)
         assert "it is in the list" in seat.text("#news")
+
+
+async def test_a_fork_goes_on_with_another_model(tmp_path: Path) -> None:
+    """One of config.toml, chosen from a list; `esc` forks nothing."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
+    (home() / "config.toml").write_text('[models.small]\nmodel = "s-1"\n[models.large]\nmodel = "l-1"\n')
+
+    async with seated(run=done.run) as seat:
+        await past_of(seat)
+        await seat.press("home", "L", "f")
+        assert "large · l-1" in seat.text("#choices")
+        await seat.press("escape", "f", "G", "enter")
+        await seat.until(lambda: len(seat.app.seen) == 2)
+
+    (fork,) = {*seat.app.seen} - {done.run}
+    with opened() as journal:
+        made = [each.event for each in journal.read(fork) if isinstance(each.event, Forked)]
+    assert [each.model for each in made] == ["large"]
+
+
+async def test_the_past_plays_until_a_key(tmp_path: Path) -> None:
+    """And answers nothing."""
+    waits = await parked(tmp_path)
+
+    async with seated(run=waits.run) as seat:
+        screen = await past_of(seat)
+        await seat.press("home", "space")
+        await seat.until(lambda: screen.at > 1)
+        await seat.press("space")
+        held = screen.at
+        await seat.press("a")
+        assert "Nothing is answered from the past" in seat.text("#news")
+        assert (seat.app.screen, screen.at) == (screen, held)
 
 
 async def test_an_undo_is_the_console_s(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ def known() -> dict[str, Binding]:
     """Every action by its name, such as `runs.resume`, with its usual keys."""
     from autoagent.tui.app import Cockpit
     from autoagent.tui.asked import AskedScreen
+    from autoagent.tui.choosing import ChoiceScreen
     from autoagent.tui.exact import Exact
     from autoagent.tui.extensions import PluginsScreen
     from autoagent.tui.granted import GrantsScreen
@@ -37,7 +38,7 @@ def known() -> dict[str, Binding]:
     screens = (RunsScreen, RunScreen, QuestionScreen, PastScreen, StartScreen, TemplatesScreen, MemoryScreen)
     found: dict[str, Binding] = {}
     found_in = (AskedScreen, Exact, RewordScreen, GrantsScreen, PluginsScreen, ReadScreen, HelpScreen)
-    for place in (Cockpit, Lines, *screens, *found_in):
+    for place in (Cockpit, Lines, *screens, ChoiceScreen, *found_in):
         for binding in place.BINDINGS:
             assert isinstance(binding, Binding), f"{place.__name__} has a binding that can't be named"
             assert binding.id is not None, f"{place.__name__} {binding.key!r} has no id"

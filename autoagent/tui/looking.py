@@ -9,10 +9,10 @@ from textual import on, work
 from textual.widgets import ContentSwitcher
 from textual.worker import get_current_worker
 
-from autoagent.console.line import Line, line
+from autoagent.console.line import line
 from autoagent.errors import AutoagentError
 from autoagent.tui.activity import Item
-from autoagent.tui.closer import differing, led_to
+from autoagent.tui.closer import differing
 from autoagent.tui.files import history, one_step
 from autoagent.tui.jumping import JumpScreen
 from autoagent.tui.kept import BLOCK
@@ -94,23 +94,7 @@ class LookingCloser(WatchedRun):
     def action_why(self) -> None:
         pane = self.focused if isinstance(self.focused, Lines) else self.feed
         if what := pane.key:
-            self.tell(f"looking for what led to {what} …")
-            self._why(what)
-
-    @work(thread=True, exclusive=True, group="why")
-    def _why(self, what: str) -> None:
-        """In a thread: all entries are read."""
-        try:
-            found = led_to(self.app.journal, self.run_id, what)
-        except AutoagentError as error:
-            self.app.call_from_thread(self.tell, str(error))
-        else:
-            self.app.call_from_thread(self._told_why, what, found)
-
-    def _told_why(self, what: str, found: Sequence[Line]) -> None:
-        self.tell("")
-        if self.is_current:
-            self.app.push_screen(ReadScreen(f"what led to {what}", found))
+            self.lead_to(what)
 
     # --- finding --------------------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from textual import on, work
 from textual.app import ComposeResult
 from textual.containers import Horizontal
-from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 from textual.worker import get_current_worker
 
@@ -25,6 +24,7 @@ from autoagent.tui.evidence import evidence_rows
 from autoagent.tui.feed import Feed
 from autoagent.tui.files import Steps, file_rows
 from autoagent.tui.footer import Keys
+from autoagent.tui.leading import Leading
 from autoagent.tui.lines import Lines
 from autoagent.tui.overview import Seen, title
 from autoagent.tui.pace import Pulse
@@ -47,14 +47,13 @@ _WIDE = 100
 _SPIN_S = 0.25
 
 
-class WatchedRun(Screen[None]):
+class WatchedRun(Leading):
     """The panes of one run, kept as the run is."""
 
     app: Cockpit
 
     def __init__(self, run_id: str) -> None:
-        super().__init__()
-        self.run_id = run_id
+        super().__init__(run_id)
         self._cancelling = False
         self._said_waiting = ""
         self._typed: Callable[[str], bool] | None = None
@@ -235,9 +234,6 @@ class WatchedRun(Screen[None]):
         if said != self._said_waiting:
             self._said_waiting = said
             self.tell(said)
-
-    def tell(self, news: str) -> None:
-        self.query_one("#news", Static).update(drawn(line(news)))
 
     def _show_view(self) -> None:
         """The files or the proof, where they are on screen."""
