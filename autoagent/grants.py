@@ -72,10 +72,17 @@ class Grant(Frozen):
 class Ruling:
     """What the grants say of a question."""
 
-    grant: Grant | None = None
-    """The one that covers it."""
+    grant: str = ""
+    """The id of the one that covers it; empty where none does."""
+    text: str = ""
+    """What that says, for the record."""
     note: str = ""
     """What the person who is asked should know of their grants."""
+
+
+def answering(grant: Grant) -> Ruling:
+    """The yes of a grant."""
+    return Ruling(grant.id, f"covered by your always: {grant.said}")
 
 
 def covers(rule: Rule, asked: Rule) -> bool:

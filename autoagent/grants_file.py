@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from autoagent.errors import NewerVersion, StoreDamaged, StoreUnavailable, UsageError
-from autoagent.grants import Grant, Rule, Ruling, calls, covering, outdated
+from autoagent.grants import Grant, Rule, Ruling, answering, calls, covering, outdated
 from autoagent.ids import new_id
 from autoagent.questions import Question
 
@@ -56,15 +56,18 @@ class GrantsFile:
             taken.add(grant.id)
         return found
 
-    def look_up(self, asked: Rule, now: datetime) -> Ruling:
+    def look_up(self, question: Question, now: datetime) -> Ruling:
         """What the grants say of a question. One of another version of the plugin ends with that.
 
         Where the file can't be read none counts, and the person is told.
         """
+        asked = question.explained.always
+        if asked is None:
+            return Ruling()
         try:
             known = self.read()
             if (grant := covering(known, asked, now)) is not None:
-                return Ruling(grant)
+                return answering(grant)
             over = outdated(known, asked, now)
             why = f"the {asked.plugin} plugin has changed"
             for each in over:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -15,21 +16,32 @@ from typing import Any
 import pytest
 from loops import Stage, Together, finish, plan, write
 from states import goal, running
+from test_hooks import Ear
 from test_opening import GOAL as FAR_GOAL
 from test_opening import Far, model_of, say
 from test_recovery import changed as changed_plugin
 from test_replay import assert_same, replayed
 from worlds import World
 
-from autoagent import wiring
+from autoagent import HeardCall, Observation, wiring
 from autoagent.commands import Approve, Deny
 from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.errors import NewerVersion, StoreDamaged, StoreUnavailable, UsageError
-from autoagent.events import CallDecided, CallStarted, Effect, Event, QuestionAnswered, QuestionAsked
+from autoagent.events import (
+    CallDecided,
+    CallEnded,
+    CallStarted,
+    Effect,
+    Entry,
+    Event,
+    QuestionAnswered,
+    QuestionAsked,
+)
 from autoagent.grants import Rule, covers, left_out, words
 from autoagent.grants_file import GrantsFile
 from autoagent.policy import always
-from autoagent.questions import Question, Subject
+from autoagent.ports import ModelRequest
+from autoagent.questions import Explained, Question, Subject
 from autoagent.state import RunState
 from autoagent.testing.clock import FakeClock
 from autoagent.testing.journal import MemoryJournal
@@ -46,6 +58,7 @@ RULE = Rule(
     under=("outside",),
 )
 QUESTION = Question(id="q1", subject=Subject(run="r1", kind="call"), why="w")
+ASKING = QUESTION.model_copy(update={"explained": Explained(always=RULE)})
 ASKED = """
 goal: send letters
 allow: {send: {post: []}}
@@ -416,6 +429,7 @@ async def test_question_that_expired_is_asked_anew_and_answered(tmp_path: Path) 
     assert (outcome.ending, world.sent) == ("proved", ["ben: hello"])
     assert [each.voided is None for each in stage.state.questions.values()] == [False, True]
     assert [each.by for each in stage.events(QuestionAnswered)] == ["grant"]
+    assert_same(await replayed(stage))
 
 
 @pytest.mark.parametrize("absence", ["skip", "stop", "park"])
@@ -426,6 +440,58 @@ async def test_nobody_is_needed(tmp_path: Path, absence: str) -> None:
     outcome = await again(stage).start(f"{ASKED}if_nobody_answers: {absence}\n", model(send()))
 
     assert (outcome.ending, world.sent) == ("proved", ["ben: hello"])
+
+
+@pytest.mark.parametrize("under", [(), ("outside", "private")])
+async def test_what_another_lane_reads_before_the_call_begins_is_heeded(
+    tmp_path: Path, under: tuple[str, ...]
+) -> None:
+    """It is asked again then, and answered only by an always that was given in these circumstances."""
+    thinking, read = threading.Event(), threading.Event()
+
+    @tool(effect="read")
+    async def ear_read(ctx: ToolContext) -> Observation:
+        """Read."""
+        await asyncio.to_thread(thinking.wait, 30)
+        return Observation(text="secret", labels=("outside", "private"))
+
+    async def think(call: HeardCall) -> None:
+        if call.tool == "ear_send":
+            thinking.set()
+            await asyncio.to_thread(read.wait, 30)
+
+    def hear(entry: Entry) -> None:
+        if isinstance(entry.event, CallEnded) and "private" in entry.event.labels:
+            read.set()
+
+    class Lanes(Together):
+        async def before(self, request: ModelRequest) -> None:
+            """The send is decided once the other lane's read is under way."""
+            if request.lane == "b":
+                await other.until(lambda s: any(isinstance(x.event, CallStarted) for x in s.entries))
+
+    ear = Ear(think)
+    stage = Stage.at(tmp_path, plugins=[replace(ear.plugin, tools=[*ear.plugin.tools, ear_read])])
+    text = ASKED.replace("post", "ear")
+    await stage.start(text, model(call("ear_send", to="ben")))
+    question = stage.question()
+    assert question.explained.always is not None
+    rule = question.explained.always.model_copy(update={"under": under})
+    GrantsFile(stage.home).add(question, rule, NOW)
+    other = again(stage)
+    both = Lanes(
+        planner=[plan("a", "b")],
+        worker={"a": [call("ear_read"), *DONE], "b": [call("ear_send", to="ben"), finish()]},
+        by_number=True,
+    )
+
+    await other.start(f"{text}parallel: 2\n", both, on_entry=hear)
+
+    asked = [each.question.subject.labels for each in other.events(QuestionAsked)]
+    assert asked == [(), ("outside", "private")]
+    assert ear.sent == ([] if under == () else ["ben"])
+    assert [each.by for each in other.events(QuestionAnswered)] == ["grant"] * (1 if under == () else 2)
+    assert_same(await replayed(other))
 
 
 async def test_two_runs_at_once_use_it(tmp_path: Path) -> None:
@@ -533,7 +599,7 @@ def file(tmp_path: Path) -> GrantsFile:
 
 def test_a_home_without_one_has_no_grants(file: GrantsFile) -> None:
     """Nothing is written to find that out."""
-    assert (file.read(), file.look_up(RULE, NOW).grant, file.path.parent.exists()) == ((), None, False)
+    assert (file.read(), file.look_up(ASKING, NOW).grant, file.path.parent.exists()) == ((), "", False)
 
 
 def test_what_was_given_is_read_again(file: GrantsFile) -> None:
@@ -549,7 +615,7 @@ def test_revoked_it_stays_to_be_looked_at(file: GrantsFile) -> None:
     made = file.add(QUESTION, RULE, NOW)
 
     assert file.revoke(made.id[:4], NOW) == made
-    assert (file.read()[0].ended, file.look_up(RULE, NOW).grant) == ("you took it back", None)
+    assert (file.read()[0].ended, file.look_up(ASKING, NOW).grant) == ("you took it back", "")
     with pytest.raises(UsageError, match="is no grant that holds"):
         file.revoke(made.id, NOW)
 
@@ -618,13 +684,13 @@ def test_a_file_that_is_not_as_it_should_be_grants_nothing(file: GrantsFile, how
 
     with pytest.raises((StoreUnavailable, NewerVersion), match=SPOILT[how]):
         file.read()
-    ruling = file.look_up(RULE, NOW)
+    ruling = file.look_up(ASKING, NOW)
     with pytest.raises((StoreUnavailable, NewerVersion)):
         file.add(QUESTION, RULE, NOW)
     with pytest.raises((StoreUnavailable, NewerVersion)):
         file.revoke(made.id, NOW)
 
-    assert ruling.grant is None
+    assert ruling.grant == ""
     assert ruling.note.startswith(f"none of your always counts: {file.path}")
     assert (file.path.lstat().st_ino, file.path.lstat().st_size) == (before.st_ino, before.st_size)
 
@@ -648,7 +714,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from autoagent.grants import Rule
 from autoagent.grants_file import GrantsFile
-from autoagent.questions import Question, Subject
+from autoagent.questions import Explained, Question, Subject
 home, name = sys.argv[1:]
 question = Question(id="q", subject=Subject(run="r", kind="call"), why="w")
 for n in range(15):

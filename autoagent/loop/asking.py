@@ -22,7 +22,7 @@ from autoagent.events import (
     QuestionVoided,
     RunEnded,
 )
-from autoagent.grants import Rule, Ruling
+from autoagent.grants import Ruling
 from autoagent.ids import new_id
 from autoagent.loop.answers import difference, expired, is_former, refusal
 from autoagent.loop.history import History
@@ -34,8 +34,8 @@ from autoagent.state import QuestionState, RunState, Standing
 Approver = Callable[[Question, RunState], Awaitable[Approve | Deny | Answer | None]]
 """Asks the person who is there; `None`: they leave it for later. Cancelled when answered elsewhere."""
 
-Grants = Callable[[Rule, datetime], Ruling]
-"""What the person's grants say at a moment of a question that an *always* would make this rule of."""
+Grants = Callable[[Question, datetime], Ruling]
+"""What the person's grants say of a question at a moment; never raises."""
 
 _AGAIN = "; asked again, since it has changed: "
 
@@ -103,19 +103,24 @@ class Asking:
             await self._wait(asked.question, subject)
 
     def _put_down(self, question: Question, asked_at: datetime) -> QuestionState:
-        """Record a question, in the place of those that it makes void: open, or answered for nothing."""
-        former = [q.question for q in self.history.state.questions.values() if is_former(q, question.subject)]
+        """Record a question, in the place of those that it makes void: open, or answered for nothing.
+
+        What has changed since a person was asked is for a person to see, whatever covers it.
+        """
+        former = [q for q in self.history.state.questions.values() if is_former(q, question.subject)]
+        was_a_persons = any(q.answer is None or q.answer.by != "grant" for q in former)
         if former:
-            change = difference(former[-1].subject, question.subject)
+            change = difference(former[-1].question.subject, question.subject)
             question = question.model_copy(update={"why": f"{question.why}{_AGAIN}{change}"})
         ruling = self._ruling(question, asked_at)
         if ruling.note:
             explained = question.explained.model_copy(update={"note": ruling.note})
             question = question.model_copy(update={"explained": explained})
         self.history.record(
-            *(QuestionVoided(question=q.id, why=difference(q.subject, question.subject)) for q in former),
+            *(_voided(q.question, question.subject) for q in former),
             QuestionAsked(question=question, asked_at=asked_at),
-            *(() if former else self._ruled(question) or _granted(question, ruling)),
+            *(() if former else self._ruled(question))
+            or (() if was_a_persons else _granted(question, ruling)),
             sync=True,
         )
         self.history.faults.reached("question put down")
@@ -266,10 +271,8 @@ class Asking:
 
     def _ruling(self, question: Question, now: datetime) -> Ruling:
         """What the person's grants say at this moment, read anew: one that was taken back counts no more."""
-        always = question.explained.always
-        if self.grants is None or always is None or question.subject.kind != "call":
-            return Ruling()
-        return self.grants(always, now)
+        is_about_a_call = question.subject.kind == "call" and question.explained.always is not None
+        return self.grants(question, now) if self.grants is not None and is_about_a_call else Ruling()
 
     def _looked_up_again(self, asked: QuestionState) -> QuestionState:
         """An open question of a former process, answered where a grant covers it by now.
@@ -333,12 +336,16 @@ def _has_changed(subject: Subject | Callable[[], Subject], question: Question) -
     return callable(subject) and subject() != question.subject
 
 
+def _voided(question: Question, now: Subject) -> QuestionVoided:
+    return QuestionVoided(question=question.id, why=difference(question.subject, now))
+
+
 def _granted(question: Question, ruling: Ruling) -> tuple[Event, ...]:
     """The answer that a grant of the person's gives, with the rule in words."""
-    if ruling.grant is None:
+    if not ruling.grant:
         return ()
-    answer = _answered(question, "yes", f"covered by your always: {ruling.grant.said}", "grant")
-    return (answer.model_copy(update={"grant": ruling.grant.id}),)
+    answer = _answered(question, "yes", ruling.text, "grant")
+    return (answer.model_copy(update={"grant": ruling.grant}),)
 
 
 def _nobody(question: Question, why: str) -> QuestionAnswered:

@@ -30,6 +30,7 @@ from autoagent.past.replay_findings import Findings, LaneReplayed
 from autoagent.past.replay_hearing import HearingFromRecord
 from autoagent.past.replay_ports import (
     FolderFromRecord,
+    GrantsFromRecord,
     JournalInMemory,
     MemoryFromRecord,
     ModelFromRecord,
@@ -255,7 +256,9 @@ class _Replay:
         )
         workspace.turns = turns
         meter = Meter(self.clock)
-        turns.history, turns.asking = history, Asking(history, meter, wait_s=_FOR_EVER_S)
+        grants = GrantsFromRecord(turns)
+        turns.history = history
+        turns.asking = Asking(history, meter, wait_s=_FOR_EVER_S, grants=grants)
         sandbox, hashes = equipment.sandbox, self._hashes(leg)
         decided = [(x.entry.seq, x.event) for x in self.record if isinstance(x.event, e.CallDecided)]
         known = ToolsOfRecord(self.loaded.fixed, decided, self.objects, lambda: history.state)

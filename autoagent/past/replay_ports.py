@@ -20,6 +20,7 @@ from autoagent.door.tools import Tool
 from autoagent.equipment import ModelEquipment, SandboxEquipment
 from autoagent.errors import StoreUnavailable, ToolError
 from autoagent.events import CallDecided, CallEnded, Entry
+from autoagent.grants import Ruling
 from autoagent.loop.calls import SECOND_TRY, UNSURE
 from autoagent.loop.requests import request_id
 from autoagent.loop.toolbox import ToolOutcome
@@ -44,7 +45,7 @@ from autoagent.ports import (
     SentCommand,
     StopScript,
 )
-from autoagent.questions import Subject
+from autoagent.questions import Question, Subject
 from autoagent.trees import Tree, WorkingCopy, diff, load_tree
 from autoagent.turns import SCRIPT
 
@@ -266,6 +267,31 @@ class FolderFromRecord:
             return Projection(foreign=paths)
         self._holds = new.id
         return Projection()
+
+
+class GrantsFromRecord:
+    """What the person's grants said, as recorded. A `loop.asking.Grants`."""
+
+    def __init__(self, turns: Turns) -> None:
+        self._turns = turns
+
+    def __call__(self, question: Question, now: datetime) -> Ruling:
+        known = self._turns.recorded(question.id)
+        if known is None:
+            return self._of_a_new_one(question)
+        answer = self._turns.ahead(e.QuestionAnswered, lambda x: x.question == known and x.by == "grant")
+        return Ruling() if answer is None else Ruling(answer.grant, answer.text)
+
+    def _of_a_new_one(self, question: Question) -> Ruling:
+        """What was put down with the question: its note, and the answer right behind it."""
+        coming = iter(self._turns.undone())
+        for event in coming:
+            if isinstance(event, e.QuestionAsked) and event.question.subject.call == question.subject.call:
+                answer, note = next(coming, None), event.question.explained.note
+                if isinstance(answer, e.QuestionAnswered) and answer.by == "grant":
+                    return Ruling(answer.grant, answer.text, note)
+                return Ruling(note=note)
+        return Ruling()
 
 
 _UNREADABLE = re.compile(r"\(memory could not be read: (.*)\)", re.DOTALL)

@@ -109,7 +109,7 @@ def _is_given(entry: Entry, before: Entry | None) -> bool:
         ):
             return True
         case e.QuestionAnswered(by=by):
-            return by not in ("rule", "nobody")
+            return by not in ("rule", "grant", "nobody")
         case e.QuestionVoided(why=why):
             return " expired at " in why
         case e.RunEnded(ending="cancelled", reason=reason):

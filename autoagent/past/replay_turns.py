@@ -313,6 +313,10 @@ class Turns:
         while self.at in self._done:
             self.at += 1
 
+    def recorded(self, question: str) -> str | None:
+        """The record's id of a question that was put down already, here or by a former process."""
+        return self._names.there.get(question, question) if question in self.state.questions else None
+
     def undone(self) -> Iterator[Event]:
         """What is to come in this process, in order."""
         return (self.record[i].event for i in range(self.at, self.leg.last) if i not in self._done)

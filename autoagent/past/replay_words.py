@@ -29,6 +29,7 @@ _LEFT_OUT: Mapping[str, frozenset[str]] = {
     "call_started": frozenset({"began_at"}),
     "call_ended": frozenset({"seconds"}),
     "question_asked": frozenset({"asked_at"}),
+    "question_answered": frozenset({"digest"}),
     "run_interrupted": frozenset({"folder"}),
 }
 """Fields that say when, or that stand in another field too."""
