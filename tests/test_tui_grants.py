@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from loops import finish, write
 from seats import LONG, POST, commands, parked, ran, seated
-from textual.widgets import TextArea
 
 from autoagent.commands import Approve
+from autoagent.console.line import columns_of
+from autoagent.grants import Rule
 from autoagent.grants_file import GrantsFile
 from autoagent.journal.home import home
+from autoagent.questions import Explained, Question, Subject
 from autoagent.testing.model import call
-from autoagent.tui.question import QuestionScreen
+from autoagent.tui.choices import choice_row, offered
 from autoagent.tui.runs import RunsScreen
 
 RULE = "post_send to bob, in every run, whatever the text and files, until the post plugin changes"
@@ -48,20 +49,21 @@ async def test_always_is_shown_and_takes_a_second_yes(tmp_path: Path) -> None:
     assert (sent.covers, sent.edit, granted()) == (1, None, ["bob"])
 
 
-@pytest.mark.parametrize("key", ["n", "escape", "enter"])
-async def test_back_from_always_leads_to_the_question(tmp_path: Path, key: str) -> None:
+async def test_back_from_always_leads_to_the_question(tmp_path: Path) -> None:
     """Enter too: the cursor stands on it. Nothing was given or answered."""
     waits = await parked(tmp_path)
 
     async with seated() as seat:
         screen = await seat.asked()
-        await seat.press("A")
-        await seat.until(lambda: RULE in seat.text("#exactly"))
-        await seat.looked_at()
-        await seat.press(key)
-        assert seat.app.screen is screen
-        assert "▌n no▐" in seat.text("#answers")
-        assert RULE not in seat.text("#exactly")
+        for key in ("n", "escape", "enter"):
+            await seat.press("A")
+            await seat.until(lambda: RULE in seat.text("#exactly"))
+            await seat.looked_at()
+            await seat.press(key)
+            assert seat.app.screen is screen
+            assert "▌n no▐" in seat.text("#answers")
+            assert RULE not in seat.text("#exactly")
+            await seat.looked_at()
 
     assert (granted(), commands(waits.run)) == ([], [])
 
@@ -128,29 +130,34 @@ async def test_grants_that_can_not_be_read_are_said(tmp_path: Path) -> None:
     assert commands(waits.run) == []
 
 
-async def test_an_edited_call_takes_no_always(tmp_path: Path) -> None:
-    """It is for the call as it stands."""
-    await parked(tmp_path)
+def test_only_a_call_as_it_stands_takes_an_always() -> None:
+    """Not one that was edited, nor one that reaches nobody who can be named, nor a plan."""
+    rule = Rule(plugin="post", plugin_hash="h", tool="post_send", effect="external", destination="b" * 40)
+    subject = Subject(run="r", kind="call", destination=rule.destination)
+    asked = Question(id="q", subject=subject, why="w", explained=Explained(always=rule))
+    plain = asked.model_copy(update={"explained": Explained()})
+    plan = asked.model_copy(update={"subject": Subject(run="r", kind="plan"), "explained": Explained()})
 
-    async with seated() as seat:
-        screen = await seat.asked()
-        await seat.press("e")
-        screen.query_one("#editor", TextArea).text = '{"to": "ben", "text": "other"}'
-        await seat.press("ctrl+s")
-        await seat.looked_at()
-        await seat.press("A")
-        assert isinstance(seat.app.screen, QuestionScreen)
-        assert "always" not in seat.text("#answers")
-        assert "as you edited it; y allows this" in str(screen.query_one("#exactly").border_title)
+    def always(question: Question, is_edited: bool = False) -> list[str]:
+        return [x.said for x in offered(question, is_edited=is_edited) if x.action == "always"]
+
+    assert always(asked) == [f"always to {'b' * 23}…"]
+    assert [always(asked, is_edited=True), always(plain), always(plan)] == [[], [], []]
 
 
-async def test_a_question_about_no_call_takes_none(tmp_path: Path) -> None:
-    """Neither a plan nor anything else."""
-    await ran(tmp_path, f"{POST}ask: [plan]\n", call("post_send", to="bob", text="hi"))
+def test_the_answers_are_brief_where_they_have_no_room() -> None:
+    """On one line at 78 columns, with every key."""
+    rule = Rule(plugin="post", plugin_hash="h", tool="post_send", effect="external", destination="b" * 40)
+    subject = Subject(run="r", kind="call", destination=rule.destination)
+    choices = offered(Question(id="q", subject=subject, why="w", explained=Explained(always=rule)))
 
-    async with seated() as seat:
-        await seat.asked()
-        assert "always" not in seat.text("#answers")
+    wide, narrow = (choice_row(choices, 0, lambda id: id[9:10], width) for width in (120, 78))
+
+    assert "yes to the next N…" in str(wide)
+    assert columns_of(narrow) <= 78
+    assert [
+        word in str(narrow) for word in ("no", "yes, once", "next N…", "edit", "because", "always…", "later")
+    ] == [True] * 7
 
 
 async def test_what_was_given_is_listed_and_taken_back(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def _yes_or_no(question: Question, is_edited: bool) -> Iterator[Choice]:
     yield Choice("question.because", "no, because…", "because")
     if question.explained.always is not None and not is_edited:
         to = one_line(question.explained.always.destination, _SHORT_DESTINATION)
-        yield Choice("question.always", f"always to {to}…", "always", "always…")
+        yield Choice("question.always", f"always to {to.removesuffix('…')}…", "always", "always…")
     yield LATER
 
 
