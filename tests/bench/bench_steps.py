@@ -25,6 +25,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
@@ -34,6 +35,7 @@ from autoagent import wiring
 from autoagent.cli.app import search_less_for_garbage
 from autoagent.events import Entry, ModelReplied
 from autoagent.goal.file import understand
+from autoagent.live.serving import served as served_live
 from autoagent.testing.memory import DictMemory
 from autoagent.wiring import Hooks, Parts
 
@@ -166,9 +168,8 @@ async def run(steps: int, every: int, home: Path, url: str) -> None:
     bare_ms = await bare(every, home, url)
     goal, _ = understand(GOAL.format(steps=steps + 1))
     began = time.perf_counter()
-    outcome = await wiring.start(
-        goal, folder, hooks=Hooks(on_entry=meter.hear), parts=Parts(home=home / "home", memory=DictMemory())
-    )
+    parts = Parts(home=home / "home", memory=DictMemory(), onlookers=partial(served_live, home / "home"))
+    outcome = await wiring.start(goal, folder, hooks=Hooks(on_entry=meter.hear), parts=parts)
     seconds = time.perf_counter() - began
     assert outcome.ending == "proved", outcome.reason
     bare_ms = (bare_ms + await bare(every, home, url)) / 2
