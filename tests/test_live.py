@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from cli_runs import Cli, calls, finished
+from cli_runs import Cli, Terminal, calls, finished
 from hypothesis import given
 from hypothesis import strategies as st
 from live_runs import AT, Gate, Watcher, coming, watching
@@ -540,6 +540,26 @@ class TestRuns:
 
         assert done.status == 0, done.err
         assert [*(home / "live").iterdir()] == []
+
+    async def test_tail_at_a_terminal(self, home: Path, tmp_path: Path) -> None:
+        """The last line grows, and is gone once the reply is recorded."""
+        cli, gate = Cli(home, tmp_path), Gate()
+        said = ServedTurn(text="I compare the two \x1b[31mkills", pieces=2)
+        turns = [said, calls("files_write", path="a.txt", content="x"), calls("finish", result="ok")]
+        async with ScriptedServer(turns, gate=gate) as server:
+            cli.environment |= model_at(server)
+            process = await cli.start("run", cli.workspace(GOAL), "--json")
+            run = await launched(process)
+            terminal = await Terminal.start(cli, "tail", run, "--follow")
+            gate.let(2)
+            await terminal.until("│ \x1b[0m\x1b[2mI compare the two \\x1b[31mkills\x1b[0m")
+            gate.open()
+            status = await terminal.end()
+            await finished(process)
+
+        assert status == 0
+        assert not any("▸ 1/1 model" in line for line in terminal.lines)
+        assert any("files_write a.txt" in line for line in terminal.lines)
 
     async def test_a_run_that_nobody_can_watch_goes_on(
         self, home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -15,8 +15,11 @@ from autoagent.console.figures import clock, local, money
 from autoagent.console.line import Line, Part, dotted, line, short
 from autoagent.console.screen import Screen
 from autoagent.events import Entry, QuestionAsked
+from autoagent.live.replies import Incoming, Replies
 from autoagent.state import LaneState, RunState, advance, fold
 
+_LAST_WORDS = 56
+"""Characters of a reply that comes in: a line of 80 columns has room for them."""
 Read = Callable[[str], list[Entry]]
 """All entries of a run so far."""
 
@@ -30,18 +33,20 @@ class Progress:
         read: Read,
         *,
         is_attended: bool = False,
+        is_elsewhere: bool = False,
         are_numbered: bool = False,
         tick_s: float = 1.0,
         heartbeat_s: float = 60.0,
     ) -> None:
         """`is_attended`: questions are put to a person on this screen, so they aren't announced as well.
 
+        `is_elsewhere`: another process carries the run, so the live line is what `hear_live` gets.
         `are_numbered`: the entry's number stands before each line.
         """
         self.screen = screen
         self.state: RunState | None = None
         self.is_stopping = False
-        self._are_numbered = are_numbered
+        self._are_numbered, self._is_elsewhere = are_numbered, is_elsewhere
         self._is_attended, self._tick_s, self._heartbeat_s = is_attended, tick_s, heartbeat_s
         self._read = read
         self._run_id: str | None = None
@@ -70,6 +75,11 @@ class Progress:
                 self._say(self._numbered(entry.seq) + each, entry.at)
         self._draw()
 
+    def hear_live(self, replies: Replies) -> None:
+        """The reply that comes in is the live line."""
+        coming = [reply for reply in replies.values() if reply.entry is None]
+        self.screen.live(_coming(self.state, coming[-1]) if coming and self.state is not None else None)
+
     def note(self, text: str) -> None:
         """One line of ours about what was chosen, or what is slow."""
         self.screen.say(line(Part("note: ", "dim"), short(text, 300)))
@@ -91,7 +101,7 @@ class Progress:
         self.screen.say(line(Part(f"{local(at)} ", "dim")) + what)
 
     def _draw(self) -> None:
-        if self.screen.is_terminal and self.state is not None:
+        if self.screen.is_terminal and self.state is not None and not self._is_elsewhere:
             over = self.state.ended is not None or self.state.interrupted or self.state.parked is not None
             self.screen.live(None if over else self._now(self.state))
 
@@ -109,6 +119,20 @@ class Progress:
         if not self.screen.is_terminal:
             return ""
         return "stopping; ^c again stops at once" if self.is_stopping else "^c stops"
+
+
+def _coming(state: RunState, reply: Incoming) -> Line:
+    """Who says it, for how long, and the last words so far."""
+    place = place_of(state, reply.lane)
+    words = " ".join(reply.tail[-4 * _LAST_WORDS :].split())[-_LAST_WORDS:]
+    return line(
+        Part("▸ ", "accent"),
+        Part(f"{place} " if place else "", "dim"),
+        "model" if reply.role == "worker" else short(reply.role, 20),
+        f" {clock(max((SystemClock().now() - reply.at).total_seconds(), 0.0))}",
+        Part(" │ ", "dim"),
+        Part(words, "dim"),
+    )
 
 
 def _activity(state: RunState) -> Iterator[Part]:
