@@ -16,7 +16,7 @@ from textual.widgets import Static
 from autoagent.console.signs import SIGNS, needs_ascii, without_signs
 from autoagent.settings import Settings, TerminalSettings
 from autoagent.tui.drawing import _STYLES
-from autoagent.tui.helping import HelpScreen
+from autoagent.tui.helping import HelpScreen, keys_lines
 from autoagent.tui.notices import notice
 from autoagent.tui.runs import RunsScreen
 from autoagent.tui.theming import DEFAULTS, THEMES
@@ -234,3 +234,14 @@ async def test_help_is_of_the_pane_in_focus(tmp_path: Path, keys: list[str], wor
 
         await seat.until(lambda: isinstance(seat.app.screen, HelpScreen))
         assert words in str(seat.app.screen.query(Static).first().content)
+
+
+def test_names_of_keys_stand_apart_where_it_is_narrow() -> None:
+    """No row is two lines for a name that few need."""
+    keys = [("r", "resume", "Go on with the run under the cursor", "runs.resume")]
+
+    wide = [str(each) for each in keys_lines(keys, 120)]
+    narrow = [str(each) for each in keys_lines(keys, 80)]
+    assert wide[1] == "  r  resume  Go on with the run under the cursor  runs.resume"
+    assert narrow[1] == "  r  resume  Go on with the run under the cursor"
+    assert narrow[-1] == "  r  runs.resume"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from inspect import cleandoc
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,11 +13,14 @@ from textual.screen import ModalScreen, Screen
 from textual.widget import Widget
 from textual.widgets import Static
 
-from autoagent.console.line import Part, columns, line
+from autoagent.console.line import Line, Part, columns, line
 from autoagent.tui.lines import Lines
 
 if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
+
+_WIDE = 110
+"""Columns from which an action's name has room beside it."""
 
 
 def help_of(screen: Screen[object], focused: Widget | None) -> str:
@@ -27,13 +30,26 @@ def help_of(screen: Screen[object], focused: Widget | None) -> str:
     return of_pane or cleandoc(screen.__doc__ or "")
 
 
+def keys_lines(keys: Sequence[tuple[str, str, str, str]], width: int) -> list[Line]:
+    """(key, what it does in a word, in a sentence, the action's name), the names apart where it is narrow."""
+    is_narrow = width < _WIDE
+    rows = columns(
+        (Part(f"  {key}", "accent"), Part(word), Part(said), *(() if is_narrow else (Part(name, "dim"),)))
+        for key, word, said, name in keys
+    )
+    if not is_narrow:
+        return [line(""), *rows]
+    names = columns((Part(f"  {key}", "accent"), Part(name, "dim")) for key, _, _, name in keys)
+    return [line(""), *rows, line(""), line(Part("Their names, for [keys] in config.toml", "dim")), *names]
+
+
 class HelpScreen(ModalScreen[None]):
     """What the pane in focus shows, and the keys there are."""
 
     CSS = """
     HelpScreen { align: center middle; }
     HelpScreen > Vertical {
-        width: 84; max-width: 95%; height: 80%; border: round $primary; padding: 0 1; background: $surface;
+        width: 110; max-width: 95%; height: 80%; border: round $primary; padding: 0 1; background: $surface;
     }
     HelpScreen Static { height: auto; }
     """
@@ -50,22 +66,20 @@ class HelpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(help_of(self._behind, self._focused), markup=False)
-            yield Lines(id="keys", has_cursor=False)
+            yield Lines(id="keys", has_cursor=False, is_wrapped=True)
 
     def on_mount(self) -> None:
         self.query_one(Vertical).border_subtitle = "esc back"
         places = {id(self._behind): 0, id(self.app): 1}  # the screen's own keys before those of its panes
         active = sorted(self._behind.active_bindings.values(), key=lambda each: places.get(id(each[0]), 2))
         found = {binding.id: binding for _, binding, _, _ in active if binding.id}
-        rows = columns(
-            (
-                Part(f"  {self.app.key_of(id)}", "accent"),
-                Part(binding.description),
-                Part(id, "dim"),
-                Part(binding.tooltip, "dim"),
-            )
-            for id, binding in found.items()
-            if id in self.app.actions
+        rows = keys_lines(
+            [
+                (self.app.key_of(id), binding.description, binding.tooltip, id)
+                for id, binding in found.items()
+                if id in self.app.actions
+            ],
+            self.app.size.width,
         )
-        self.query_one("#keys", Lines).show_lines([line(""), *rows])
+        self.query_one("#keys", Lines).show_lines(rows)
         self.query_one("#keys", Lines).focus()

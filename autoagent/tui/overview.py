@@ -94,7 +94,7 @@ def run_table(runs: Sequence[Seen], now: datetime, width: int) -> tuple[Line, li
     table = []
     for run, state in zip(runs, standing, strict=True):
         mark, tone = _mark(run)
-        goal = Part(f"{short(run.goal, room).shown:<{min(room, 60)}}")
+        goal = Part(f"{short(run.goal, min(room, 100)).shown:<{min(room, 60)}}")
         table.append((Part(mark, tone), Part(run.id), goal, state, *_figures(run, is_wide), _last(run, now)))
     heads = tuple(Part(word, "dim") for word in _HEADS)
     heading, *lines = columns([heads, *table] if is_wide else [(), *table])
