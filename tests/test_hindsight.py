@@ -8,7 +8,7 @@ from typing import Any
 from states import AT, entries, started
 
 from autoagent import events as e
-from autoagent.console.always import looked_back, rows
+from autoagent.console.always import literal, looked_back, rows
 from autoagent.events import Entry
 from autoagent.grants import Grant, Rule
 from autoagent.past.hindsight import Hindsight, Use, hindsight, uses
@@ -128,6 +128,13 @@ def test_nothing_to_look_back_at_is_said() -> None:
 
     assert none == ["no other call was asked about in your 2 runs"]
     assert other == ["it would have answered none of the 3 other questions about calls in your 2 runs"]
+
+
+def test_letters_that_look_like_others_are_named() -> None:
+    """Before the rule is confirmed."""
+    rule = RULE.model_copy(update={"destination": "\u0430nna@example.org"})
+
+    assert str([*literal(rule, None)][1]) == "  \u0430 is U+0430, CYRILLIC SMALL LETTER A"
 
 
 def test_a_grant_says_whether_it_still_holds() -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from autoagent.console.figures import age, several
 from autoagent.console.line import Line, Part, columns, dotted, line, short
+from autoagent.console.question import other_letters
 from autoagent.errors import NewerVersion, StoreUnavailable, UsageError
 from autoagent.events import Entry
 from autoagent.grants import Grant, Rule, left_out, words
@@ -89,6 +90,7 @@ def newest(journal: SqliteJournal) -> tuple[Entries, int]:
 def literal(rule: Rule, expires_at: datetime | None) -> Iterator[Line]:
     """Exactly what is granted, and what isn't."""
     yield line(Part("always ", "dim"), Part(words(rule, expires_at), "attention"))
+    yield from (line(Part(f"  {said}", "bad")) for said in other_letters(rule.destination))
     yield line(Part("asked all the same ", "dim"), "; ".join(left_out(rule)))
     yield line(
         Part("what the goal doesn't allow stays denied; limits and recoveries stay as they are", "dim")

@@ -78,7 +78,7 @@ def head(question: Question, state: RunState) -> Iterator[Line]:
     if _reaches(question):
         named = Part("  named in your goal" if _is_named(question, state) else "", "dim")
         yield _field("TO", _to(question), named)
-        yield from (_field("", Part(said, "bad")) for said in _other_letters(subject.destination or ""))
+        yield from (_field("", Part(said, "bad")) for said in other_letters(subject.destination or ""))
     yield _field("ASKED", "because ", short(question.why, _SHORT_WHY))
     if len(question.why) > _SHORT_WHY:  # how a tool has changed: all of that is allowed by a yes
         yield from block("\n".join(wrap(question.why, _WRAPPED)))
@@ -179,7 +179,7 @@ def _is_named(question: Question, state: RunState) -> bool:
     return question.subject.destination in named and "not named in your goal" not in question.why
 
 
-def _other_letters(destination: str) -> Iterator[str]:
+def other_letters(destination: str) -> Iterator[str]:
     """Letters beyond ASCII by their names: some look like others, and lead to somebody else."""
     letters = [char for char in dict.fromkeys(destination) if not char.isascii()]
     for char in letters[:_OTHER_LETTERS]:
