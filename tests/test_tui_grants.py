@@ -15,6 +15,7 @@ from autoagent.journal.home import home
 from autoagent.questions import Explained, Question, Subject
 from autoagent.testing.model import call
 from autoagent.tui.choices import choice_row, offered
+from autoagent.tui.question import QuestionScreen
 from autoagent.tui.runs import RunsScreen
 
 RULE = "post_send to bob, in every run, whatever the text and files, until the post plugin changes"
@@ -107,7 +108,8 @@ async def test_the_rule_is_paged_through_before_it_is_given(tmp_path: Path) -> N
         await seat.looked_at()
         await seat.press("y")
         assert (seat.app.screen, granted()) == (screen, [])
-        for _ in range(20):
+        while isinstance(seat.app.screen, QuestionScreen):
+            await seat.looked_at()
             await seat.press("y")
 
     assert granted() == ["bob"]

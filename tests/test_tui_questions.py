@@ -9,7 +9,7 @@ from tempfile import mkdtemp
 
 import pytest
 from loops import finish, plan, write
-from seats import POST, Seat, commands, ran, seated
+from seats import LONG, POST, Seat, commands, ran, seated
 from textual.widgets import Input, TextArea
 from worlds import World
 
@@ -191,6 +191,7 @@ async def test_a_yes_to_a_plan_shows_every_word_of_it_first(tmp_path: Path) -> N
         pages = 0
         while isinstance(seat.app.screen, QuestionScreen):
             assert commands(waits.run) == []
+            await seat.looked_at()
             await seat.press("y")
             pages += 1
 
@@ -334,6 +335,35 @@ async def test_two_versions_of_a_file(tmp_path: Path, columns: int, shown: str) 
         await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
 
     assert [each.text for each in commands(waits.run) if isinstance(each, Answer)] == ["both"]
+
+
+async def test_a_key_that_is_held_down_pages_once(tmp_path: Path) -> None:
+    """It goes through nothing that nobody can have read."""
+    waits = await ran(tmp_path, POST, call("post_send", to="bob", text=LONG))
+
+    async with seated((80, 24)) as seat:
+        await seat.asked()
+        seat.app.dead_s = 60
+        await seat.press(*"yyyyyyyyyy")
+        assert "lines 15–28 of 61" in title(seat)
+
+    assert commands(waits.run) == []
+
+
+async def test_keys_of_one_read_answer_nothing(tmp_path: Path) -> None:
+    """Pasted, though the terminal doesn't say so; also over what was seen to its end."""
+    waits = await ran(tmp_path, POST, call("post_send", to="bob", text="hi"))
+
+    async with seated() as seat:
+        screen = await seat.asked()
+        seat.app.dead_s = 60
+        for _ in range(2):
+            seat.app.typing.heard()
+        screen.action_yes()
+        await seat.press("y", "n", "enter")
+        assert seat.app.screen is screen
+
+    assert commands(waits.run) == []
 
 
 async def test_a_text_in_one_burst_with_enter_is_not_sent(tmp_path: Path) -> None:

@@ -72,6 +72,9 @@ class QuestionScreen(AskedScreen):
             await self.run_action(self._answers.chosen)
 
     def _may_answer(self) -> bool:
+        """Not in a burst of keys, which is a paste: nothing counts for a while after it."""
+        if self.app.typing.is_burst:
+            self._attention.wake()
         return not (self._attention.is_early() or self._is_gone or self._is_writing)
 
     def action_no(self) -> None:
@@ -97,6 +100,7 @@ class QuestionScreen(AskedScreen):
         if not self._exactly.unseen:
             return False
         self._exactly.show_unseen()
+        self._attention.wake()  # a key that is held down must not go through what nobody can read so fast
         return True
 
     def action_pick(self, number: int) -> None:
