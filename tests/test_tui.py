@@ -631,6 +631,18 @@ async def test_a_fork_is_made_from_the_past(tmp_path: Path) -> None:
         assert "it is in the list" in seat.text("#news")
 
 
+async def test_the_past_opens_at_the_row_under_the_cursor(tmp_path: Path) -> None:
+    """While the list isn't followed; else at the end."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
+
+    async with seated(run=done.run) as seat:
+        await seat.until(lambda: "proved" in seat.text("#activity"))
+        await seat.on_row("files_write")
+        pane = seat.app.screen.query_one("#activity", Lines)
+        number = int(pane.key)
+        assert (await past_of(seat)).at == number
+
+
 async def test_a_fork_goes_on_with_another_model(tmp_path: Path) -> None:
     """One of config.toml, chosen from a list; `esc` forks nothing."""
     done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())

@@ -54,8 +54,7 @@ class PastScreen(Leading):
     PastScreen #left > Lines { border: round $quiet; }
     PastScreen #then { max-height: 40%; }
     PastScreen #entry { width: 3fr; border: round $quiet; }
-    PastScreen Lines:focus { border: round $primary; }
-    PastScreen #left > Lines:focus { border: round $primary; }
+    PastScreen #entry:focus, PastScreen #left > Lines:focus { border: round $primary; }
     PastScreen > #track { height: auto; }
     PastScreen.narrow #left { display: none; }
     """
@@ -73,6 +72,8 @@ class PastScreen(Leading):
         Binding("ctrl+right", "entry(1)", "entry on", show=False, id="past.entry_on"),
         Binding("home", "to(1)", "first", show=False, priority=True, id="past.first"),
         Binding("end", "to(0)", "last", show=False, priority=True, id="past.last"),
+        Binding("tab", "app.focus_next", "next pane", show=False, id="past.next_pane"),
+        Binding("shift+tab", "app.focus_previous", "pane before", show=False, id="past.pane_before"),
         Binding("ctrl+o", "jump", "jump", tooltip="A letter on each pane", show=False, id="past.jump"),
         Binding("f10", "whole", "whole", tooltip="The pane on the whole screen", show=False, id="past.whole"),
         Binding("a", "unanswered", "answer", show=False, id="past.answer"),
@@ -81,9 +82,10 @@ class PastScreen(Leading):
 
     app: Cockpit
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, first: int = 0) -> None:
+        """`first`: the entry that it opens at; 0: the last."""
         super().__init__(run_id)
-        self.at = 0
+        self.at, self._first = 0, first
         self._track = Track()
         self._playing: Timer | None = None
 
@@ -128,7 +130,7 @@ class PastScreen(Leading):
     def _have(self, track: Track) -> None:
         self._track = track
         self.tell("")
-        self.action_to(0)
+        self.action_to(self._first)
 
     # --- showing --------------------------------------------------------------------------------------------
 

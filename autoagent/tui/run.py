@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -34,6 +35,17 @@ class RunScreen(LookingCloser):
     RunScreen.narrow.planned #plan { display: block; width: 1fr; max-width: 100%; }
     RunScreen.narrow.planned #views { display: none; }
     """
+    PANES: ClassVar[Mapping[str, str]] = {
+        "plan": "The sub-tasks with the time and the money that each took, and what shall be true in the "
+        "end. Enter shows what the journal holds of a row, w what led to it.",
+        "activity": "What the run does, a row a call, with the first lines of what came out. Enter unfolds a "
+        "row in place, z all of them; whatever stands behind │ was written by a model, a tool or a file.",
+        "files": "What differs from the start, below each path the steps that made it so, then what was only "
+        "read. Enter on a path shows its changes in order, on a step what that step changed.",
+        "evidence": "Each criterion with its verdict, why, who said so and when, and the command that checks "
+        "it again; below, what was recalled of earlier runs, from which, and why.",
+        "field": "One line, sent with enter; esc leaves it.",
+    }
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("1", "view('plan')", "plan", id="run.plan"),
         Binding("2", "view('activity')", "activity", id="run.activity"),
@@ -52,6 +64,8 @@ class RunScreen(LookingCloser):
         Binding("n", "match(1)", "next match", show=False, id="run.next_match"),
         Binding("N", "match(-1)", "match before", show=False, id="run.match_before"),
         Binding("o", "page", "page", tooltip="All of an entry, as a page", show=False, id="run.page"),
+        Binding("tab", "app.focus_next", "next pane", show=False, id="run.next_pane"),
+        Binding("shift+tab", "app.focus_previous", "pane before", show=False, id="run.pane_before"),
         Binding("ctrl+o", "jump", "jump", tooltip="A letter on each pane", show=False, id="run.jump"),
         Binding("f10", "whole", "whole", tooltip="The pane on the whole screen", show=False, id="run.whole"),
         Binding("escape", "back", "back", id="run.back", priority=True),
@@ -64,7 +78,8 @@ class RunScreen(LookingCloser):
     def action_past(self) -> None:
         from autoagent.tui.past import PastScreen
 
-        self.app.push_screen(PastScreen(self.run_id))
+        at = self.feed.item if not self.feed.follows else None
+        self.app.push_screen(PastScreen(self.run_id, 0 if at is None else self.feed.stream.items[at].seq))
 
     def action_steer(self) -> None:
         self._write("what the agent should know before its next step", lambda text: self._send(words(text)))

@@ -63,7 +63,7 @@ def _about(event: e.Event, state: RunState) -> Iterator[Part | str]:
         case e.CallEnded():
             yield from (Part(label.upper(), "outside") for label in event.labels)
             yield money(event.cost_usd) if event.cost_usd else ""
-            yield f"{event.seconds:.1f} s" if event.seconds else ""
+            yield f"{event.seconds:.1f} s" if event.seconds >= 0.1 else ""
             yield f"snapshot {event.tree[:4]}" if event.tree is not None else ""
         case e.ModelReplied():
             yield from (money(event.cost_usd), f"{event.tokens} tokens")
