@@ -11,6 +11,7 @@ import pytest
 from autoagent.console.line import Part, line
 from autoagent.console.screen import Screen
 from autoagent.errors import StoreUnavailable
+from autoagent.journal.home import home
 
 
 class Tty(io.StringIO):
@@ -100,3 +101,28 @@ def test_a_stream_without_unicode_gets_ascii() -> None:
     screen.say(line("✓ proved · 日"))
 
     assert raw.getvalue() == b"+ proved - \\u65e5\n"
+
+
+@pytest.mark.parametrize(("said", "drawn"), [("true", "+ proved\n"), ("false", "✓ proved\n")])
+def test_config_toml_says_whether_signs_are_ascii(said: str, drawn: str) -> None:
+    """Whatever the terminal is; the environment's word comes before it."""
+    home().mkdir(parents=True, exist_ok=True)
+    (home() / "config.toml").write_text(f"[terminal]\nascii = {said}\n")
+    stream, asked = Tty(), Tty()
+
+    Screen.on(stream, environment={"TERM": "linux", "NO_COLOR": "1"}).say(line("✓ proved"))
+    Screen.on(asked, environment={"TERM": "xterm", "AUTOAGENT_ASCII": "1"}).say(line("✓ proved"))
+
+    assert stream.getvalue() == drawn
+    assert asked.getvalue() == "+ proved\n"
+
+
+def test_a_config_toml_that_is_wrong_keeps_no_line_back() -> None:
+    """What needs it says so, in a line like this one."""
+    home().mkdir(parents=True, exist_ok=True)
+    (home() / "config.toml").write_text("[terminal]\nascii = 7\n")
+    stream = Tty()
+
+    Screen.on(stream, environment={"TERM": "xterm", "NO_COLOR": "1"}).say(line("✓ proved"))
+
+    assert stream.getvalue() == "✓ proved\n"

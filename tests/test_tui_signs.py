@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 from loops import finish, write
-from seats import PROVED, commands, parked, ran, seated
+from seats import NO_ENGINE, PROVED, commands, parked, ran, seated
 from textual.color import Color
+from textual.drivers.headless_driver import HeadlessDriver
 from textual.theme import Theme
 from textual.widgets import Static
 
 from autoagent.console.signs import SIGNS, needs_ascii, without_signs
+from autoagent.journal.home import home
 from autoagent.settings import Settings, TerminalSettings
+from autoagent.tui.app import Cockpit
 from autoagent.tui.drawing import _STYLES
 from autoagent.tui.helping import HelpScreen, keys_lines
 from autoagent.tui.notices import notice
@@ -188,6 +191,37 @@ async def test_who_looks_at_the_window_gets_no_notice(tmp_path: Path) -> None:
         await seat.until(lambda: seat.app.bells == 1)
 
         assert seat.app.sent == []
+
+
+class Written(HeadlessDriver):
+    """A driver that keeps what is written to it."""
+
+    written = ""
+    of_browser = False
+
+    @property
+    def is_web(self) -> bool:
+        return self.of_browser
+
+    def write(self, data: str) -> None:
+        self.written += data
+
+
+@pytest.mark.parametrize("of_browser", [False, True])
+async def test_a_browser_gets_no_sequence(of_browser: bool) -> None:
+    """Neither titles nor notices; a terminal gets both."""
+    app = Cockpit(home(), look=lambda _: NO_ENGINE)
+    async with app.run_test() as pilot:
+        while app.engine is None:
+            await pilot.pause(0.02)
+        app._driver = driver = Written(app)
+        driver.of_browser = of_browser
+        app.titled("1 waits for you")
+        app.to_terminal(notice("x", {"TERM": "xterm"}))
+
+    sent = "\x1b]0;1 waits for you - autoagent\x07\x1b]9;x\x07"
+    assert (sent in driver.written) is not of_browser
+    assert ("\x1b]" in driver.written) is not of_browser
 
 
 # --- commands and help --------------------------------------------------------------------------------------

@@ -172,6 +172,8 @@ class Cockpit(App[None]):
                 hear(value)
 
         def told(value: T) -> None:
+            if self._is_leaving:
+                return
             with contextlib.suppress(RuntimeError):  # the screen is closing: nobody needs it any more
                 self.call_from_thread(heard, value)
 
