@@ -25,8 +25,8 @@ async function see(visit) {
   });
   const page = await context.newPage();
   const found = { said: [], requests: [], received: "", violations: [], pages: 0, text: "", status: 0 };
-  page.on("console", (message) => found.said.push(message.text()));
-  page.on("pageerror", (error) => found.said.push(error.message));
+  page.on("console", (message) => found.said.push(`${message.type()}: ${message.text()}`));
+  page.on("pageerror", (error) => found.said.push(`error: ${error.message}`));
   page.on("request", (request) => found.requests.push(request.url()));
   page.on("websocket", (socket) => {
     found.requests.push(socket.url());
@@ -34,10 +34,7 @@ async function see(visit) {
   });
   const reply = await page.goto(visit.url);
   found.status = reply?.status() ?? 0;
-  for (const { until, press } of visit.keys ?? []) {
-    await arrived(found, until);
-    if (press) await page.keyboard.press(press);
-  }
+  for (const { press, until } of visit.keys ?? []) await arrived(page, found, press, until);
   found.text = await page.innerText("body");
   found.height = await page.evaluate(() => document.documentElement.scrollHeight);
   if (visit.tops) found.tops = await page.evaluate(tops, visit.tops);
@@ -54,10 +51,12 @@ function tops(texts) {
   return texts.map((text) => found.find((each) => each.textContent.includes(text))?.getBoundingClientRect().top);
 }
 
-async function arrived(found, text) {
-  for (let waited = 0; !found.received.includes(text); waited += 50) {
-    if (waited > 30_000) throw new Error(`${JSON.stringify(text)} never came; got ${found.received.slice(-2000)}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+// Presses a key, if there is one, until a text comes: the first may come before the page listens.
+async function arrived(page, found, press, text) {
+  for (let tries = 0; !found.received.includes(text); tries += 1) {
+    if (tries === 30) throw new Error(`${JSON.stringify(text)} never came; got ${found.received.slice(-2000)}`);
+    if (press) await page.keyboard.press(press);
+    for (let waited = 0; waited < 1_000 && !found.received.includes(text); waited += 50) await page.waitForTimeout(50);
   }
 }
 

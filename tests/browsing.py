@@ -27,7 +27,7 @@ class Visit:
     url: str
     scheme: str = "light"
     keys: tuple[dict[str, str], ...] = ()
-    """Each waits `until` a text has come through a web socket, then may `press` a key."""
+    """Each waits `until` a text has come through a web socket, and may `press` a key for it."""
     tops: tuple[str, ...] = ()
     """Texts of which to say where they stand."""
     axe: bool = False

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import ClientSession, CookieJar, WSServerHandshakeError, web
+from browsing import Visit, visited
+from cli_runs import Cli
 from yarl import URL
 
 from autoagent.tui.web import BrowserCockpit
@@ -84,3 +88,34 @@ async def test_another_name_or_page_gets_nothing(
     with pytest.raises(WSServerHandshakeError) as refused:
         await browser.ws_connect(at(served, "ws"), headers=sent)
     assert refused.value.status == 403
+
+
+async def test_the_cockpit_in_a_browser(tmp_path: Path, unused_tcp_port: int) -> None:
+    """With the token it draws and takes keys, and asks only this machine; without it nobody comes in."""
+    cli = Cli(tmp_path / "home", tmp_path, {"TEXTUAL_ANIMATIONS": "none"})
+    serving = await asyncio.create_subprocess_exec(
+        *cli.command(["tui", "--web", "--port", str(unused_tcp_port)]),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        cwd=tmp_path,
+        env=cli.env(),
+    )
+    try:
+        assert serving.stdout is not None
+        said = (await serving.stdout.readline()).decode()
+        (url,) = re.findall(r"http://\S+", said)
+        keys = ({"until": "Nothing has run yet"}, {"press": "?", "until": "Start a goal"})
+        known, stranger = await visited(
+            Visit(url, keys=keys, axe=True), Visit(url.partition("?")[0], scheme="dark")
+        )
+    finally:
+        serving.terminate()
+        await serving.wait()
+
+    assert known.status == 200
+    assert not [text for text in known.said if text.startswith(("error", "warning"))], known.said
+    assert known.violations == []
+    here = (f"http://127.0.0.1:{unused_tcp_port}/", f"ws://127.0.0.1:{unused_tcp_port}/", "data:", "blob:")
+    assert all(each.startswith(here) for each in known.requests), known.requests
+    assert stranger.status == 403
+    assert stranger.received == ""

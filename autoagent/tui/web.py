@@ -21,6 +21,7 @@ from textual_serve.server import Server
 _COOKIE = "autoagent"
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _HOST = "127.0.0.1"
+_PAGES = Path(__file__).with_name("browser")
 
 
 class BrowserCockpit(Server):
@@ -28,7 +29,7 @@ class BrowserCockpit(Server):
 
     def __init__(self, port: int, run_id: str | None = None, token: str | None = None) -> None:
         command = [sys.executable, "-P", "-m", "autoagent", "tui", *([run_id] if run_id else [])]
-        templates = str(Path(__file__).with_name("browser"))
+        templates = str(_PAGES)
         super().__init__(
             shlex.join(command), host=_HOST, port=port, title="autoagent", templates_path=templates
         )
@@ -50,9 +51,13 @@ class BrowserCockpit(Server):
     async def _make_app(self) -> web.Application:
         inner = await super()._make_app()
         inner.middlewares.append(self._guarded)
+        inner.router.add_get("/focus.js", self._focus)
         app = web.Application()
         app.add_subapp(self.path, inner)
         return app
+
+    async def _focus(self, request: web.Request) -> web.StreamResponse:
+        return web.FileResponse(_PAGES / "focus.js")
 
     @web.middleware
     async def _guarded(self, request: web.Request, handler: _Handler) -> web.StreamResponse:
