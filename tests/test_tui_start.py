@@ -17,6 +17,7 @@ from autoagent.sandboxes.docker import EngineStatus
 from autoagent.settings import ModelSettings, SandboxSettings, Settings
 from autoagent.tui.background import Background
 from autoagent.tui.editing import Folders
+from autoagent.tui.lines import Lines
 from autoagent.tui.run import RunScreen
 from autoagent.tui.runs import RunsScreen
 from autoagent.tui.starting import StartScreen
@@ -161,6 +162,28 @@ async def test_a_template_fills_the_editor_and_brings_its_files(
         "basket.py",
         "check_basket.py",
         "goal.yaml",
+    ]
+
+
+async def test_the_cursor_goes_from_template_to_template() -> None:
+    """However many rows each has."""
+    async with seated(settings=A_MODEL) as seat:
+        await seat.press("n", "ctrl+t")
+        await seat.until(lambda: isinstance(seat.app.screen, TemplatesScreen))
+        pane = seat.app.screen.query_one(Lines)
+        passed = [pane.key]
+        for key in ("j", "j", "k", "k", "k"):
+            await seat.press(key)
+            passed.append(pane.key)
+            assert pane.is_chosen(pane.cursor + 1)
+
+    assert passed == [
+        "code-repair",
+        "database",
+        "document-questions",
+        "database",
+        "code-repair",
+        "code-repair",
     ]
 
 

@@ -156,7 +156,7 @@ class Lines(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         number, width = self.scroll_offset.y + y, self.columns
-        has_cursor = self._has_cursor and self.has_focus and number == self.cursor
+        has_cursor = self._has_cursor and self.has_focus and self.is_chosen(number)
         base = self._style("plain", has_cursor)
         if number >= len(self.rows):
             return Strip.blank(width, base)
@@ -171,6 +171,10 @@ class Lines(ScrollView, can_focus=True):
         if strip.cell_length > width:
             return Strip([*strip.crop(0, width - 1), Segment("…", base)], width)
         return strip.adjust_cell_length(width, base)
+
+    def is_chosen(self, number: int) -> bool:
+        """Whether the cursor is drawn on this row."""
+        return number == self.cursor
 
     def _style(self, tone: Tone, has_cursor: bool) -> Style:
         if (known := self._styles.get((tone, has_cursor))) is not None:

@@ -16,6 +16,7 @@ from autoagent.errors import AutoagentError
 from autoagent.ports import Memory, MemoryHit, MemoryPoint
 from autoagent.tui.drawing import drawn
 from autoagent.tui.footer import Keys
+from autoagent.tui.items import Items
 from autoagent.tui.lines import Lines
 from autoagent.tui.memory_lines import hit_rows, newest, point_lines
 from autoagent.tui.reading import ReadScreen
@@ -64,7 +65,7 @@ class MemoryScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Input(placeholder="words of what earlier runs found, then enter", id="words")
-        yield Lines(id="hits", is_wrapped=True)
+        yield Items(id="hits", is_wrapped=True)
         yield Static("", id="news", classes="news", markup=False)
         yield Keys()
 

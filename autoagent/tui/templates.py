@@ -14,6 +14,7 @@ from textual.screen import ModalScreen
 from autoagent.console.figures import several
 from autoagent.console.line import Part, dotted, line
 from autoagent.examples import Example
+from autoagent.tui.items import Items
 from autoagent.tui.lines import Lines
 from autoagent.tui.view import Row
 
@@ -59,7 +60,7 @@ class TemplatesScreen(ModalScreen[Example | None]):
 
     def compose(self) -> ComposeResult:
         with Vertical():
-            yield Lines(id="templates", is_wrapped=True)
+            yield Items(id="templates", is_wrapped=True)
 
     def on_mount(self) -> None:
         frame = self.query_one(Vertical)
