@@ -29,7 +29,7 @@ from autoagent.journal.codec import EVENTS, Stored
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.loop.asking import Approver
 from autoagent.messages import Reply, Usage
-from autoagent.ports import Lease, MemoryPoint, ModelRequest, Price
+from autoagent.ports import Lease, Listener, MemoryPoint, ModelRequest, Price
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.clock import FakeClock
 from autoagent.testing.model import ScriptedModel, call, calls
@@ -231,9 +231,9 @@ class Timed(ScriptedModel):
 
     clock: FakeClock
 
-    async def reply(self, request: ModelRequest, on_text: Callable[[str], None] | None = None) -> Reply:
+    async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
         self.clock.pass_time(3.4)
-        reply = await super().reply(request, on_text)
+        reply = await super().reply(request, listener)
         usage = Usage(prompt_tokens=2_400 + 700 * request.number, completion_tokens=310)
         return reply.model_copy(update={"usage": usage})
 

@@ -10,7 +10,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -38,9 +38,11 @@ from autoagent.live.wire import (
     ReplyOver,
     written,
 )
-from autoagent.ports import Onlookers
+from autoagent.ports import NOBODY, Onlookers
 from autoagent.secrecy import Strike
+from autoagent.testing.contracts.onlookers import OnlookersContract
 from autoagent.testing.model import ScriptedModel
+from autoagent.testing.onlookers import Overheard
 from autoagent.testing.server import ScriptedServer, ServedTurn
 
 GOAL = "goal: Write a.txt\ndone_when: [{file: a.txt}]\nplugins: [files]\nplan: [{id: a, title: write}]\n"
@@ -175,12 +177,12 @@ class TestReplies:
 
     def test_the_last_words_are_kept(self) -> None:
         """Of a million characters no more than a screen can show."""
-        grew = [ReplyGrew(reply="a.1", text=f"{n:>9} ") for n in range(100_000)]
+        grew = [ReplyGrew(reply="a.1", text=f"{n:>99} ") for n in range(10_000)]
 
         reply = self.told(BEGUN, *grew)["a.1"]
 
         assert TAIL_CHARS <= len(reply.tail) <= 2 * TAIL_CHARS
-        assert reply.tail.endswith("99999 ")
+        assert reply.tail.endswith(" 9999 ")
         assert reply.chars == 1_000_000
 
     def test_a_call_takes_the_place_of_the_text(self) -> None:
@@ -281,6 +283,40 @@ class TestPlace:
 
         with pytest.raises(OSError, match="no Unix sockets"):
             take_seat(home, RUN)
+
+
+# --- the port -----------------------------------------------------------------------------------------------
+
+
+class TestNobody(OnlookersContract):
+    @pytest.fixture
+    def onlookers(self) -> Onlookers:
+        return NOBODY
+
+
+class TestOverheard(OnlookersContract):
+    @pytest.fixture
+    def onlookers(self) -> Onlookers:
+        return Overheard(lambda lane, piece: None)
+
+
+class TestUnwatched(OnlookersContract):
+    @pytest.fixture
+    async def onlookers(self, home: Path) -> AsyncIterator[Onlookers]:
+        with serving.served(home, RUN, Strike({"KEY": CANARY})) as onlookers:
+            yield onlookers
+
+
+class TestWatched(OnlookersContract):
+    @pytest.fixture
+    async def onlookers(self, home: Path) -> AsyncIterator[Onlookers]:
+        with serving.served(home, RUN, Strike({"KEY": CANARY})) as onlookers:
+            async with watching(home, RUN) as watcher:
+                await watcher.until(lambda: watcher.messages)
+                yield onlookers
+                last = onlookers.reply(coming("z.1", "z"))
+                last.text("all is well")
+                await watcher.until(lambda: watcher.text("z.1") == "all is well")
 
 
 # --- who watches --------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ same: nothing comes in, until something does.
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import threading
@@ -64,10 +65,8 @@ class Attendant:
         self._woken.close()
 
     def _stir(self) -> None:
-        try:
+        with contextlib.suppress(OSError):  # it has enough to wake up for, or is over
             self._wake.send(b".")
-        except BlockingIOError:
-            return  # it has enough to wake up for
 
     # --- in the thread --------------------------------------------------------------------------------------
 
