@@ -13,7 +13,7 @@ from seats import PROVED, seated
 
 from autoagent import wiring
 from autoagent.console.finding import opened
-from autoagent.console.line import columns_of
+from autoagent.console.line import columns_of, line
 from autoagent.goal.file import understand
 from autoagent.journal.home import home
 from autoagent.live.replies import Incoming
@@ -78,7 +78,17 @@ class TestRows:
 
     def test_several_have_a_line_each(self) -> None:
         """Side by side, all of them stay in view."""
-        assert len(shown(incoming("word " * 500), requests=4)) == 5
+        rows = shown(incoming(" ".join(f"word{n}" for n in range(500))), columns=NARROW, requests=4)
+
+        assert len(rows) == 5
+        assert rows[1] == "     │ … word495 word496 word497 word498 word499"
+
+    def test_wide_signs_have_room(self) -> None:
+        """Of a text without spaces its end is seen."""
+        (_, words, *_), wide = shown(incoming("字" * 500 + "末"), columns=NARROW, requests=2), NARROW.width
+
+        assert words.endswith("字末")
+        assert columns_of(line(words)) <= wide
 
     def test_no_row_without_a_request(self) -> None:
         """The journal says which are under way; what was heard says only how far."""

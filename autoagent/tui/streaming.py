@@ -5,15 +5,16 @@ Which requests are under way is in the journal; what has come of their replies i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
-from autoagent.console.line import Line
+from autoagent.console.line import Line, columns_of
 from autoagent.live.replies import Incoming, Replies
 from autoagent.tui.item_lines import Columns, under_way, words_line
 from autoagent.tui.pace import Request
 from autoagent.tui.view import Row, wrapped
 
 _MOST_LINES = 3
+_NARROWEST = 20
 
 
 def tail_rows(
@@ -29,13 +30,28 @@ def tail_rows(
         reply = replies.get(id)
         doing = reply.tool if reply is not None and reply.call is not None else ""
         rows.append(Row(under_way(request, doing, columns, now_s, step)))
-        if reply is not None:
-            rows += [Row(each) for each in [*_words(reply, columns)][-most:]]
+        words = "" if reply is None else _words(reply)
+        if words:
+            width = max(columns.width, _NARROWEST)
+            lines = wrapped(words_line(words), width) if most > 1 else [_last(words, width)]
+            rows += [Row(each) for each in lines[-most:]]
     return rows
 
 
-def _words(reply: Incoming, columns: Columns) -> Iterator[Line]:
-    """Line breaks and quotes in arguments are as they mean, not as JSON has them."""
-    said = reply.tail if reply.call is None else reply.tail.replace("\\n", " ").replace('\\"', '"')
-    if words := " ".join(said.split()):
-        yield from wrapped(words_line(words), max(columns.width, 20))
+def _words(reply: Incoming) -> str:
+    """On one line; line breaks and quotes in arguments are as they mean, not as JSON has them."""
+    said = reply.tail
+    if reply.call is not None:
+        said = said.rstrip("\\").replace("\\n", " ").replace('\\"', '"')
+    return " ".join(said.split())
+
+
+def _last(words: str, width: int) -> Line:
+    """As many of the last words as have room."""
+    found = words_line(words)
+    if columns_of(found) <= width:
+        return found
+    words = words[-width:]
+    while columns_of(found := words_line(f"… {words}")) > width:
+        words = words.partition(" ")[2] or words[1:]
+    return found
