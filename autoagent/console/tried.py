@@ -34,7 +34,7 @@ def is_stuck(question: Question) -> bool:
 
 
 def tried(question: Question, state: RunState) -> Iterator[Line]:
-    """What was done about it so far, the last replies with what came of them, the proof, and what helps."""
+    """What was done about it, the proof so far, its last replies and what came of them, what helps."""
     lane = state.lanes.get(question.lane or "")
     if lane is None:
         return
@@ -42,10 +42,10 @@ def tried(question: Question, state: RunState) -> Iterator[Line]:
         counts = {rung: lane.rungs.count(rung) for rung in dict.fromkeys(lane.rungs)}
         done = (f"{_RUNGS.get(rung, rung)}{f' {n} times' if n > 1 else ''}" for rung, n in counts.items())
         yield line("So far it was ", ", ".join(done), ".")
-    yield from _last_replies(lane)
     if any(verdict.verdict != "unchecked" for verdict in state.verdicts.values()):
         yield line(Part("proof so far", "dim"))
         yield from verdict_rows(results(state))
+    yield from _last_replies(lane)
     yield line("What you write goes to the agent as it is. It goes on from here, with the files as they are.")
 
 
