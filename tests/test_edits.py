@@ -388,7 +388,7 @@ async def test_question_shows_what_differs(tmp_path: Path) -> None:
         "mine       yours stays; the agent's version is dropped",
         "theirs     the agent's version takes its place; yours is dropped",
         "both       yours stays, and the agent's is put beside it under a name of its own",
-        "lines with - are yours, lines with + the agent's",
+        "lines with - are yours; lines with + the agent's",
         "path   a.txt · yours 10 B · the agent's 20 B",
         "│ @@ -1,2 +1,2 @@",
         "│  same",

@@ -83,7 +83,7 @@ class Page:
 def in_full(question: Question, state: RunState, page: Page) -> Iterator[Line]:
     """Everything between the head and the answers."""
     subject = question.subject
-    yield from _anew(question, state, page)
+    yield from anew(question, state, page)
     match subject.kind:
         case "call":
             yield from exactly(question, state, page)
@@ -152,7 +152,7 @@ def meanings(question: Question, state: RunState) -> Iterator[Line]:
 # --- asked anew ---------------------------------------------------------------------------------------------
 
 
-def _anew(question: Question, state: RunState, page: Page) -> Iterator[Line]:
+def anew(question: Question, state: RunState, page: Page) -> Iterator[Line]:
     """What is other than in the question that this one was asked in the place of."""
     former = replaced(state, question)
     if former is None:
@@ -316,8 +316,8 @@ def _versions(subject: Subject, page: Page) -> Iterator[Line]:
     try:
         yours, agents = (load_tree(str(id), page.objects) for id in (args.get("yours"), subject.tree or ""))
         is_wide = page.columns >= SIDE_BY_SIDE
-        where = ("left, with - ", "right, with + ") if is_wide else ("lines with - ", "lines with + ")
-        yield line(Part(f"{where[0]}are yours, {where[1]}the agent's", "dim"))
+        where = ("left, with -,", "right, with +,") if is_wide else ("lines with -", "lines with +")
+        yield line(Part(f"{where[0]} are yours; {where[1]} the agent's", "dim"))
         for path in paths:
             yield from _compared(PathChange(path, yours.entries.get(path), agents.entries.get(path)), page)
     except StoreUnavailable as error:

@@ -18,15 +18,17 @@ def _each(goal: Goal) -> Iterator[str]:
     yield f"writes {_places(allow.write)}"
     yield "runs in the sandbox, no network" if allow.run == "sandbox" else "runs nothing"
     if allow.web:
-        yield "web: any host" if "*" in allow.web else f"web: {' '.join(allow.web)}"
+        yield "web: any host" if "*" in allow.web else f"web: {', '.join(allow.web)}"
     else:
         yield "no web"
     for plugin, destinations in allow.send.items():
-        yield f"sends with {plugin} " + (f"to {' '.join(destinations)}" if destinations else "after your yes")
+        yield f"sends with {plugin} " + (
+            f"to {', '.join(destinations)}" if destinations else "after your yes"
+        )
     if not allow.send:
         yield "sends nothing"
     yield from (f"the secret {secret} at {host}" for secret, host in allow.secrets.items())
 
 
 def _places(paths: tuple[str, ...]) -> str:
-    return "all files" if "." in paths else " ".join(paths) or "nothing"
+    return "all files" if "." in paths else ", ".join(paths) or "nothing"

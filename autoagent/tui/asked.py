@@ -182,7 +182,7 @@ class AskedScreen(ModalScreen[str | None]):
         if found is None or self._is_gone:
             self._answers.draw((CLOSE,), key_of, beneath, is_marked=True)
             return
-        middle.border_title = drawn(dotted(self.matter.said, middle.place))
+        middle.border_title = drawn(dotted(line(" ", self.matter.said), middle.place) + line(" "))
         more = "   pgdn shows more" if middle.unseen else ""
         beneath.append(line(Part(waits(found[1], self.app.now()), "dim"), Part(more, "attention")))
         self._answers.draw(self.matter.choices, key_of, beneath, is_marked=not middle.is_among_rows)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import JsonValue
 
-from autoagent.console.asked import Page, exactly, in_full
+from autoagent.console.asked import Page, anew, exactly, in_full, meanings
 from autoagent.console.beside import edited
 from autoagent.console.figures import several
 from autoagent.console.line import Line, Part, line
@@ -57,7 +57,8 @@ class Matter:
         """What has become of it by an edit."""
         if self.edit is None:
             return "it is as it was asked about"
-        return f"edited; {'it cannot be accepted so' if self.objection else 'y allows it as it now stands'}"
+        is_wrong = self.objection is not None
+        return "edited; it can't be accepted so" if is_wrong else "edited; y allows it as it now stands"
 
     def rows(self, columns: int) -> list[Row]:
         """All of it for a screen of so many columns."""
@@ -102,7 +103,9 @@ class EditedPlan(Matter):
         return f"the plan, with {several(count, 'edit')} of yours" if count else "exactly this plan"
 
     def rows(self, columns: int) -> list[Row]:
-        return plan_table(self.draft, self.state, columns)
+        page = Page(self._objects, columns)
+        before = [Row(each) for each in anew(self.question, self.state, page)]
+        return [*before, *plan_table(self.draft, self.state, columns, meanings(self.question, self.state))]
 
     def rewrite(self, value: JsonValue) -> str | None:
         return self.take(self.draft.rewritten(value))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from autoagent.console.asked import told_of
 from autoagent.console.figures import several
@@ -19,10 +19,11 @@ _LONGEST_ID = 12
 _MARKS: dict[str, Tone] = {"": "plain", "+": "accent", "-": "bad", "~": "accent"}
 
 
-def plan_table(draft: Draft, state: RunState, width: int) -> list[Row]:
-    """Rows whose key is the number of the sub-task that they are about."""
+def plan_table(draft: Draft, state: RunState, width: int, meanings: Iterable[Line] = ()) -> list[Row]:
+    """Rows whose key is the number of the sub-task that they are about. `meanings`: of the answers."""
     table = _Table(draft, state, width)
-    return [*table.rows(), *(Row(each) for each in _rules(draft, state)), *_in_full(draft)]
+    rules = [Row(each) for each in (*_rules(draft, state), *meanings)]
+    return [*table.rows(), *rules, *_in_full(draft)]
 
 
 class _Table:

@@ -119,9 +119,8 @@ class QuestionScreen(AskedScreen):
     def action_many(self) -> None:
         if self._may_answer() and self._answers.offers("many"):
             subject = self.question.subject
-            self._say(
-                f"covers the next N questions of {subject.tool} to {subject.destination}; texts may differ"
-            )
+            whom = f"{subject.tool} to {subject.destination}"
+            self._say(f"covers the next N questions of {whom}, asked for the same reason; texts may differ")
             self._field.open("how many, this one included", partial(many, self.question))
 
     def _submit(self) -> None:
