@@ -87,7 +87,7 @@ class Feed(Lines):
         first, last = self.scroll_offset.y, self.scroll_offset.y + self.size.height
         for at in self.stream.pending:
             if first <= (row := self.stream.row(at)) < last:
-                self.refresh_line(row - first)
+                self.refresh_line(row)
 
     @property
     def item(self) -> int | None:

@@ -20,6 +20,8 @@ from autoagent.tui.trail import Touch
 from autoagent.tui.view import Row, spread
 
 _MOST_READS = 500
+_MOST_STEPS = 50
+"""Of one path, below it; its page has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +42,17 @@ class Steps:
 
     def __init__(self) -> None:
         self.by_path: dict[str, list[Made]] = {}
-        self._done = 0
+        self.done = 0
         self._lock = threading.Lock()
 
     def catch_up(self, touches: Sequence[Touch], objects: ObjectSource, most: int = 200) -> bool:
         """At most so many further steps; whether that were all. Raises `StoreUnavailable`."""
         with self._lock:
-            for touch in touches[self._done : self._done + most]:
+            for touch in touches[self.done : self.done + most]:
                 for path, found in made(touch, objects):
                     self.by_path.setdefault(path, []).append(found)
-                self._done += 1
-            return self._done >= len(touches)
+                self.done += 1
+            return self.done >= len(touches)
 
 
 def made(touch: Touch, objects: ObjectSource) -> Iterator[tuple[str, Made]]:

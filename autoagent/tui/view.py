@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -104,20 +104,25 @@ def plan_in_short(state: RunState, pulse: Pulse, active_s: float, width: int) ->
     at_work = [each for each in tasks if state.outcome(each.id) == "running"]
     coming = [each for each in tasks if state.outcome(each.id) == "to come"]
     proved = sum(v.verdict == "proved" for v in state.verdicts.values())
-    now = [f"{x.id} {x.title} {clock(_taken(pulse, x.id, active_s))}" for x in at_work]
-    following = f"next {coming[0].id} {coming[0].title}" if coming else None
-    most = max((width - 36) // max(len(now[:1]) + bool(following), 1), 10)
-    shown = dotted(
-        *(line(Part("▸ ", "accent"), short(each, most)) for each in now[:1]),
-        f"{len(now) - 1} beside" if len(now) > 1 else None,
-        short(following, most) if following else None,
-        f"{proved} of {len(state.criteria)} proved",
-    )
-    return line(f" {'▰' * done}{'▱' * (len(tasks) - done)} "[:_WIDEST_GAUGE]) + shown
+    gauge = line(f" {'▰' * done}{'▱' * (len(tasks) - done)}"[:_WIDEST_GAUGE] + " ")
+    beside = f"{len(at_work) - 1} beside" if len(at_work) > 1 else None
+    last = dotted("", beside, f"{proved} of {len(state.criteria)} proved")
+    count = len(at_work[:1]) + len(coming[:1])
+    room = max((width - columns_of(gauge) - columns_of(last) - 4) // max(count, 1), 20)
+    now = [
+        line(
+            Part("▸ ", "accent"),
+            short(f"{x.id} {x.title}", room - 10),
+            f" {_taken(pulse, x.id, active_s)}",
+        )
+        for x in at_work[:1]
+    ]
+    following = [line("next ", short(f"{x.id} {x.title}", room - 8)) for x in coming[:1]]
+    return gauge + dotted(*now, *following, last)
 
 
-def _taken(pulse: Pulse, id: str, active_s: float) -> float:
-    return pulse.paces[id].seconds(active_s) if id in pulse.paces else 0
+def _taken(pulse: Pulse, id: str, active_s: float) -> str:
+    return clock(pulse.paces[id].seconds(active_s) if id in pulse.paces else 0)
 
 
 def plan_summary(state: RunState) -> str:
@@ -158,35 +163,56 @@ def spread(left: Line, right: Line, width: int) -> Line:
 
 def gauges(state: RunState, pulse: Pulse, active_s: float, width: int) -> Line:
     """Money with what it will likely come to, steps, time, tokens against their limits; in fixed columns."""
-    return _narrow_gauges(state, pulse, active_s) if width < _WIDE else _wide_gauges(state, pulse, active_s)
+    if width < _WIDE:
+        return _narrow_gauges(state, pulse, active_s)
+    return _wide_gauges(state, pulse, active_s, width)
 
 
-def _wide_gauges(state: RunState, pulse: Pulse, active_s: float) -> Line:
+def _wide_gauges(state: RunState, pulse: Pulse, active_s: float, width: int) -> Line:
+    """What has no room is left out: first the tokens, then what it will come to."""
     limits, held = state.limits, sum((h.usd for h in state.held.values()), Decimal(0))
-    more = f" + {money(held)} held" if held else ""
-    likely = f", likely {money(found)}" if (found := _likely(state)) else ""
+    more = f" + {_amount(held)} held" if held else ""
+    likely = f", likely {_amount(found)}" if (found := _likely(state)) else ""
     share = float(state.usd / limits.usd) if limits.usd else 1.0
     filled = min(round(_GAUGE * share), _GAUGE)
-    return dotted(
-        f" $ {'▰' * filled}{'▱' * (_GAUGE - filled)} {money(state.usd)}{more} of {limits.usd:.2f}{likely}",
+    spent = f" $ {'▰' * filled}{'▱' * (_GAUGE - filled)} {_amount(state.usd)}{more} of {limits.usd:.2f}"
+    counts = [
         f"steps {_of(str(state.steps), str(limits.steps))}",
         f"time {_of(clock(active_s), clock(limits.minutes * 60))}",
         f"tokens {_of(_thousands(state.tokens), _thousands(limits.tokens))}",
         _context(state, pulse),
         *(Part(label.upper(), "outside") for label in state.labels),
-    )
+    ]
+    for made in ((spent + likely, *counts), (spent + likely, *counts[:2], *counts[3:])):
+        if columns_of(shown := _apart(made)) <= width:
+            return shown
+    return _apart((spent, *counts[:2], *counts[3:]))
 
 
 def _narrow_gauges(state: RunState, pulse: Pulse, active_s: float) -> Line:
     limits, held = state.limits, sum((h.usd for h in state.held.values()), Decimal(0))
     more = f"+{held:.2f}" if held else ""
-    return dotted(
-        f" $ {state.usd:.2f}{more}/{limits.usd:.2f}",
-        f"steps {_of(str(state.steps), str(limits.steps))}",
-        _of(clock(active_s), clock(limits.minutes * 60)),
-        _context(state, pulse),
-        *(Part(label.upper(), "outside") for label in state.labels),
+    return _apart(
+        (
+            f" $ {state.usd:.2f}{more}/{limits.usd:.2f}",
+            f"steps {_of(str(state.steps), str(limits.steps))}",
+            _of(clock(active_s), clock(limits.minutes * 60)),
+            _context(state, pulse),
+            *(Part(label.upper(), "outside") for label in state.labels),
+        )
     )
+
+
+def _apart(parts: Iterable[Part | str | None]) -> Line:
+    """Side by side, without a sign between them that would look like a number's."""
+    made = [Part(part) if isinstance(part, str) else part for part in parts if part is not None]
+    return Line(
+        tuple(piece for n, part in enumerate(made) for piece in ((Part("   "), part) if n else (part,)))
+    )
+
+
+def _amount(usd: Decimal) -> str:
+    return money(usd).removeprefix("$")
 
 
 def _of(value: str, limit: str) -> str:

@@ -14,7 +14,7 @@ from textual.worker import get_current_worker
 from autoagent.console.line import Line, Part, line
 from autoagent.errors import AutoagentError
 from autoagent.live.replies import Replies
-from autoagent.past.changes import PathChange, changes
+from autoagent.past.changes import changes
 from autoagent.state import RunState
 from autoagent.trees import load_tree
 from autoagent.tui.activity import Item
@@ -32,6 +32,7 @@ from autoagent.tui.steering import steer_line
 from autoagent.tui.streaming import tail_rows
 from autoagent.tui.trail import Trail
 from autoagent.tui.view import (
+    Row,
     active_seconds,
     gauges,
     plan_in_short,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 
 _WIDE = 100
 _SPIN_S = 0.25
+_READING = "its journal is being read …"
 
 
 class WatchedRun(Leading):
@@ -106,6 +108,7 @@ class WatchedRun(Leading):
     def add(self, heard: Heard) -> None:
         """More of what the run has done."""
         self._known = heard.state, heard.pulse
+        self._begun()
         if heard.is_first:
             self._trail, self._steps = Trail(), Steps()
             self.feed.begin(heard.told.items)
@@ -124,8 +127,9 @@ class WatchedRun(Leading):
             return
         self._head(run)
         if run.state is None and self._known is None:
-            self.tell(run.problem or "its journal is being read …")
+            self.tell(run.problem or _READING)
             return
+        self._begun()
         self._show()
         self._tell_what_waits(run)
         self._show_view()
@@ -134,6 +138,11 @@ class WatchedRun(Leading):
         """What has come so far of the replies to requests that are under way."""
         self._replies = replies
         self._show_tail()
+
+    def _begun(self) -> None:
+        """There is something to be seen."""
+        if str(self.query_one("#news", Static).content) == _READING:
+            self.tell("")
 
     def _latest(self) -> tuple[RunState, Pulse] | None:
         """The run as far as anything is known of it."""
@@ -252,21 +261,26 @@ class WatchedRun(Leading):
     def _catch_up(self) -> None:
         """In a thread: the trees of every step are read, once."""
         trail, steps, objects, latest = self._trail, self._steps, self.app.journal.objects, self._latest()
-        worker = get_current_worker()
+        worker, columns = get_current_worker(), self.query_one("#files", Lines).columns
         assert latest is not None
+        is_long = False
         try:
             found = changes(load_tree(latest[0].start_tree, objects), load_tree(latest[0].main, objects))
-            is_done = False
-            while not is_done and not worker.is_cancelled:
-                is_done = steps.catch_up(trail.changes, objects)
-                self.app.call_from_thread(self._show_files, found, steps, trail)
+            while not steps.catch_up(trail.changes, objects) and not worker.is_cancelled:
+                self.app.call_from_thread(self.tell, f"step {steps.done} of {len(trail.changes)} …")
+                self.app.rest()
+                is_long = True
+            if is_long:
+                self.app.call_from_thread(self.tell, "")
+            if not worker.is_cancelled:
+                rows = file_rows(found, steps.by_path, trail.reads, columns)
+                self.app.call_from_thread(self._show_files, rows, steps)
         except AutoagentError as error:
             self.app.call_from_thread(self.tell, str(error))
 
-    def _show_files(self, found: Sequence[PathChange], steps: Steps, trail: Trail) -> None:
+    def _show_files(self, rows: Sequence[Row], steps: Steps) -> None:
         if steps is self._steps and self.is_mounted:
-            pane = self.query_one("#files", Lines)
-            pane.show(file_rows(found, steps.by_path, trail.reads, pane.columns))
+            self.query_one("#files", Lines).show(rows)
 
     # --- one line of a person's -----------------------------------------------------------------------------
 
