@@ -82,7 +82,8 @@ class Example:
                     shutil.copyfile(self.folder / path, into / path)
             own.write_text(goal, encoding="utf-8")
         except OSError as error:
-            raise UsageError(f"{error.filename or into}: can't be written: {error.strerror}") from None
+            what = f"{error.filename or into}: can't be written: {error.strerror}"
+            raise UsageError(f"{what}; choose a folder of yours") from None
         return kept
 
 
