@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from loops import Stage, finish, plan, write
 from states import AT, folded
 from worlds import World
 
+from autoagent.console.arguments import as_json
 from autoagent.console.asked import Page, in_full
 from autoagent.console.beside import differing
 from autoagent.console.line import columns_of
@@ -174,6 +176,15 @@ def test_what_expired_is_asked_anew_as_it_was() -> None:
         "to         │ bob",
         "text       │ (empty)",
     ]
+
+
+def test_json_to_be_edited_holds_nothing_that_a_terminal_obeys() -> None:
+    """It reads back as it was; letters of people's languages stay where nothing else is there."""
+    value = {"to": "Zoë", "text": "a\x1b[31m\u202e\x9b\x7f\nb"}
+
+    assert all(char.isprintable() or char == "\n" for char in as_json(value))
+    assert json.loads(as_json(value)) == value
+    assert "Zoë" in as_json({"to": "Zoë"})
 
 
 DIFF = ["@@ -1,3 +1,3 @@", " same", "-old", "-gone", "+new", "\\ No newline at end of file"]

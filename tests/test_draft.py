@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +142,17 @@ EXACT = SubTask(
 def test_what_is_written_reads_as_it_was() -> None:
     """Four fields say the whole of a sub-task; criteria of several lines come through untouched."""
     assert read(written(EXACT), EXACT, 1) == EXACT
+
+
+def test_fields_hold_nothing_that_a_terminal_obeys() -> None:
+    """Neither escape codes nor marks that turn text around; what isn't touched is exact all the same."""
+    evil = "a\x1b[31m\u202e\x9b\x7f"
+    criteria = (JudgeCriterion(judge=evil), FileCriterion(file="a.md", contains=(evil,)))
+    task = SubTask(id="1", title=evil, instructions=f"{evil}\n{evil}", done_when=criteria)
+
+    fields = written(task)
+    assert all(char.isprintable() or char == "\n" for text in astuple(fields) for char in text)
+    assert read(fields, task, 1) == task
 
 
 def test_criteria_read_as_they_are_written() -> None:

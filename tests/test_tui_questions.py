@@ -161,6 +161,23 @@ async def test_enter_among_the_rows_rewords_and_denies_nothing(tmp_path: Path) -
     assert commands(waits.run) == []
 
 
+async def test_a_field_gives_the_terminal_nothing_to_obey(tmp_path: Path) -> None:
+    """Whatever stands in it: of a model's title, of a paste."""
+    row = {"id": "1", "title": "Look \x1b[2J\u202e!", "instructions": "a\x1b[1A"}
+    evil = call("propose_plan", sub_tasks=[row])
+    await planned(tmp_path, evil)
+
+    async with seated() as seat:
+        await seat.asked()
+        await seat.press("j", "enter")
+        await seat.until(lambda: isinstance(seat.app.screen, RewordScreen))
+        assert seat.app.screen.query_one("#title", Input).value == "Look \\x1b[2J\\u202e!"
+        seat.app.screen.query_one("#after", Input).value = "\x1b[31m\u202e"
+        await seat.pilot.pause()
+
+        assert all(char.isprintable() for row in seat.screen() for char in row)
+
+
 async def test_a_plan_is_edited_as_json_where_no_editor_can_have_the_screen(tmp_path: Path) -> None:
     """It says so; what the JSON leaves out is shown as removed."""
     await planned(tmp_path)

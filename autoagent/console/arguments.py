@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from autoagent.console.figures import several
 from autoagent.console.line import Line, Part, line
+from autoagent.redact import visible
 
 _SHORT_JSON = 80
 _COLUMNS = 10
@@ -30,8 +31,11 @@ def arguments(args: Mapping[str, JsonValue], most: int | None = None) -> Iterato
 
 
 def as_json(value: JsonValue) -> str:
-    """JSON on several lines."""
-    return json.dumps(value, ensure_ascii=False, indent=2)
+    """JSON on several lines; with escapes in place of letters where a terminal could obey one of them."""
+    text = json.dumps(value, ensure_ascii=False, indent=2)
+    if visible(text) == text:
+        return text
+    return json.dumps(value, indent=2).replace("\x7f", "\\u007f")
 
 
 def _argument(name: str, value: JsonValue, columns: int, most: int | None) -> Iterator[Line]:

@@ -29,6 +29,7 @@ from autoagent.live.attending import Attendant, Live
 from autoagent.settings import SandboxSettings, Settings
 from autoagent.tui.attention import DEAD_S, QUIET_S, Typing
 from autoagent.tui.background import Background, Carrier
+from autoagent.tui.harmless import Harmless
 from autoagent.tui.helping import HelpScreen
 from autoagent.tui.keys import keymap, known
 from autoagent.tui.notices import notice
@@ -101,6 +102,7 @@ class Cockpit(App[None]):
         """
         super().__init__()
         self.settings, self._settings, self.dead_s = settings(), settings, dead_s
+        self._harmless = Harmless()
         self._plainly = [Plainly(ascii_of)] if ascii_of else []
         self._environment = environment
         self._tells_focus = False
@@ -127,7 +129,7 @@ class Cockpit(App[None]):
         )
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), *self._plainly]
+        return [*super().get_line_filters(), self._harmless, *self._plainly]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DEFAULTS

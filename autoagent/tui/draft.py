@@ -17,6 +17,7 @@ from autoagent.console.figures import several
 from autoagent.errors import ToolError
 from autoagent.goal import Criterion, FileCriterion, HumanCriterion, JudgeCriterion, SubTask, described
 from autoagent.plan import check_plan, parse_plan, parse_sub_task, problems
+from autoagent.redact import visible
 
 Mark = Literal["", "+", "-", "~"]
 _LONGEST_ID = 40
@@ -186,7 +187,7 @@ def _endings(before: str) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Written:
-    """A sub-task in words: what stands in the fields in which it is edited."""
+    """A sub-task in words: what stands in the fields in which it is edited. Nothing that a terminal obeys."""
 
     title: str
     instructions: str
@@ -197,12 +198,13 @@ class Written:
 
 def written(task: SubTask) -> Written:
     criteria = "\n".join(_said(criterion) for criterion in task.done_when)
-    return Written(task.title, task.instructions, " ".join(task.depends_on), criteria)
+    return Written(visible(task.title), visible(task.instructions), " ".join(task.depends_on), criteria)
 
 
 def read(fields: Written, task: SubTask, number: int) -> SubTask | str:
     """The sub-task that the fields say, in the place of `task`; or what is wrong with them."""
-    known = {_said(criterion): criterion for criterion in task.done_when}  # what isn't touched stays exact
+    were = written(task)  # what isn't touched stays exact
+    known = {_said(criterion): criterion for criterion in task.done_when}
     criteria: list[Criterion | JsonValue] = []
     for text in filter(None, map(str.strip, fields.done_when.split("\n"))):
         if text in known:
@@ -215,8 +217,10 @@ def read(fields: Written, task: SubTask, number: int) -> SubTask | str:
         return "it needs a title: a few words that say what it does"
     row = {
         "id": task.id,
-        "title": " ".join(fields.title.split()),
-        "instructions": fields.instructions,
+        "title": task.title if fields.title == were.title else " ".join(fields.title.split()),
+        "instructions": (
+            task.instructions if fields.instructions == were.instructions else fields.instructions
+        ),
         "depends_on": re.split(r"[\s,]+", fields.after.strip()) if fields.after.strip() else [],
         "done_when": criteria,
     }
@@ -233,7 +237,8 @@ def _said(criterion: Criterion) -> str:
             return f"file: {_flat(file)}"
         case FileCriterion(file=file, contains=texts):
             is_plain = all(text == text.strip() and not re.search(r'[,\n\[\]"]', text) for text in texts)
-            return f"file: {_flat(file)} contains {', '.join(texts) if is_plain else json.dumps([*texts])}"
+            held = _flat(", ".join(texts)) if is_plain else json.dumps([*texts]).replace("\x7f", "\\u007f")
+            return f"file: {_flat(file)} contains {held}"
         case JudgeCriterion(judge=text):
             return f"judge: {_flat(text)}"
         case HumanCriterion(human=text):
@@ -243,7 +248,7 @@ def _said(criterion: Criterion) -> str:
 
 
 def _flat(text: str) -> str:
-    return " ".join(text.split("\n")).strip()
+    return " ".join(visible(text).split("\n")).strip()
 
 
 def _criterion(text: str) -> JsonValue:
