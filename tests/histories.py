@@ -96,7 +96,8 @@ def _of_run(state: RunState, at: int, number: int) -> Iterator[e.Event]:
     yield e.PauseSet(paused=bool(number % 2), by="terminal")
     yield e.HookFailed(plugin="p", hook="post_call", problem="KeyError: 'a'", call=f"c{number}")
     yield e.Reported(plugin="p", about=f"q{number}" if number % 2 else "")
-    yield e.MemoryRecalled(texts=("earlier",), labels=_LABELS[number % 4])
+    sources = (e.Recalled(run="old", at=AT, score=number / 7),) if number % 2 else ()
+    yield e.MemoryRecalled(texts=("earlier",), labels=_LABELS[number % 4], sources=sources)
     yield e.RunEnded(ending="limit" if number % 2 else "unproved", reason="so", result="")
     for lane in state.lanes.values():
         if lane.ended is not None:

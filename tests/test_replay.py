@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from eventful import eventful_stage
 from loops import Stage, finish, plan, write
+from states import AT
 from test_past_undo import take_back
 from worlds import World
 
-from autoagent.events import CallEnded, Entry, Event, FolderChanged, ModelCalled, OwnerChanged
+from autoagent.events import CallEnded, Entry, Event, FolderChanged, MemoryRecalled, ModelCalled, OwnerChanged
 from autoagent.messages import Reply
 from autoagent.past.fork import fork
 from autoagent.past.replay import Replayed, replay
-from autoagent.ports import Listener, ModelRequest, Objects
+from autoagent.ports import Listener, MemoryPoint, ModelRequest, Objects
 from autoagent.sandboxes.monty import MontySandbox
 from autoagent.testing.model import ScriptedModel, call, script
 
@@ -50,6 +52,22 @@ async def test_tools(tmp_path: Path) -> None:
     )
     await stage.start(GOAL, model)
 
+    assert_same(await replayed(stage))
+
+
+async def test_what_was_recalled_says_again_from_where(tmp_path: Path) -> None:
+    """Run, goal, day and how well it fitted are as recorded."""
+    stage = Stage.at(tmp_path)
+    points = [
+        MemoryPoint(
+            id=str(n), text=f"g: note {n}", run="old", source="outcome", goal="g", at=AT + timedelta(n)
+        )
+        for n in range(3)
+    ]
+    await stage.memory.store([points[0].model_copy(update={"goal": "", "sub_task": "a"}), *points[1:]])
+    await stage.start(GOAL, ScriptedModel(planner=[plan("a")], worker=[write("a.txt", "x"), finish()]))
+
+    assert [each.run for each in stage.events(MemoryRecalled)[0].sources][:1] == ["old"]
     assert_same(await replayed(stage))
 
 
