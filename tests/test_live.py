@@ -588,7 +588,7 @@ class TestRuns:
             run = await launched(process)
             terminal = await Terminal.start(cli, "tail", run, "--follow")
             gate.let(2)
-            await terminal.until("│ \x1b[0m\x1b[2mI compare the two \\x1b[31mkills\x1b[0m")
+            await terminal.until(" │ \x1b[0m\x1b[2mI compare the two \\x1b[31mkills\x1b[0m")
             gate.open()
             status = await terminal.end()
             await finished(process)
@@ -596,6 +596,22 @@ class TestRuns:
         assert status == 0
         assert not any("▸ 1/1 model" in line for line in terminal.lines)
         assert any("files_write a.txt" in line for line in terminal.lines)
+
+    async def test_run_at_a_terminal(self, home: Path, tmp_path: Path) -> None:
+        """The run's own terminal is one that watches: its last line ends with the last words."""
+        cli, gate = Cli(home, tmp_path), Gate()
+        said = ServedTurn(text="I compare the two kills", pieces=2)
+        turns = [said, calls("files_write", path="a.txt", content="x"), calls("finish", result="ok")]
+        async with ScriptedServer(turns, gate=gate) as server:
+            cli.environment |= model_at(server)
+            terminal = await Terminal.start(cli, "run", cli.workspace(GOAL))
+            gate.let(2)
+            await terminal.until("compare the two kills")
+            gate.open()
+            status = await terminal.end()
+
+        assert status == 0
+        assert not any("compare" in line for line in terminal.lines)
 
     async def test_a_run_that_nobody_can_watch_goes_on(
         self, home: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture

@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from autoagent.cli.attended import attended
 from autoagent.cli.logs import noted_logs
 from autoagent.console.always import Always
 from autoagent.console.ending import ending
@@ -71,6 +72,7 @@ class _Front:
     def __post_init__(self) -> None:
         self.progress = Progress(self.screen, self.journal.read, is_attended=self.is_attended)
         always = Always.here(self.journal)
+        self._attend: Callable[[str], None] = lambda run_id: None
         self.person = Person(self.screen, 0, self._is_open, self.journal.objects, always)
 
     async def carry(self, begin: Begin, wait_s: float) -> int:
@@ -85,7 +87,11 @@ class _Front:
         task = asyncio.ensure_future(begin(hooks, parts))
         beat = asyncio.ensure_future(self.progress.beat())
         try:
-            with self._stoppable(task), noted_logs(self.progress.note):
+            with (
+                self._stoppable(task),
+                noted_logs(self.progress.note),
+                attended(self.progress) as self._attend,
+            ):
                 result = await self._outcome(task)
         finally:
             beat.cancel()
@@ -114,6 +120,7 @@ class _Front:
     def _launch(self, launch: Launch) -> None:
         self.launched, self.run_id = launch, launch.run
         self.progress.begin(launch.run)
+        self._attend(launch.run)
         if self.as_json:
             self._record(launch)
 

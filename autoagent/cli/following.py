@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import sys
-from collections.abc import Iterator
 
+from autoagent.cli.attended import attended
 from autoagent.console.finding import find_run, opened
 from autoagent.console.progress import Progress
 from autoagent.console.screen import Screen
-from autoagent.journal.home import home
 from autoagent.journal.sqlite import SqliteJournal
-from autoagent.live.attending import Attendant, Live
 
 
 def tail(prefix: str, *, are_numbered: bool = False) -> None:
@@ -34,30 +31,12 @@ def follow(prefix: str, *, are_numbered: bool = False) -> None:
 
 async def _follow(journal: SqliteJournal, run_id: str, are_numbered: bool) -> None:
     screen, progress = _progress(journal, run_id, are_numbered)
-    with _attended(run_id, progress) if screen.is_terminal else contextlib.nullcontext():
+    with attended(progress) as attend:
+        attend(run_id)
         async for entry in journal.follow(run_id):
             progress.hear(entry)
             if screen.is_gone or (progress.state is not None and progress.state.ended is not None):
                 return
-
-
-@contextlib.contextmanager
-def _attended(run_id: str, progress: Progress) -> Iterator[None]:
-    """Replies are heard while they come in."""
-    loop = asyncio.get_running_loop()
-
-    def heard(live: Live) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile: nobody reads on
-            loop.call_soon_threadsafe(progress.hear_live, live.replies)
-
-    attendant = Attendant(home(), heard)
-    attendant.start()
-    attendant.attend(run_id)
-    try:
-        yield
-    finally:
-        attendant.stop()
-        progress.screen.live(None)
 
 
 def _progress(journal: SqliteJournal, run_id: str, are_numbered: bool) -> tuple[Screen, Progress]:

@@ -12,14 +12,14 @@ from time import monotonic
 from autoagent.clock import SystemClock
 from autoagent.console.events import called, place_of, title_of, told
 from autoagent.console.figures import clock, local, money
-from autoagent.console.line import Line, Part, dotted, line, short
+from autoagent.console.line import Line, Part, columns_of, dotted, line, short
 from autoagent.console.screen import Screen
 from autoagent.events import Entry, QuestionAsked
 from autoagent.live.replies import Incoming, Replies
 from autoagent.state import LaneState, RunState, advance, fold
 
-_LAST_WORDS = 56
-"""Characters of a reply that comes in: a line of 80 columns has room for them."""
+_COLUMNS = 79
+"""Of a terminal that has room for the live line with the last words of a reply."""
 Read = Callable[[str], list[Entry]]
 """All entries of a run so far."""
 
@@ -40,7 +40,7 @@ class Progress:
     ) -> None:
         """`is_attended`: questions are put to a person on this screen, so they aren't announced as well.
 
-        `is_elsewhere`: another process carries the run, so the live line is what `hear_live` gets.
+        `is_elsewhere`: another process carries the run, so there is no live line but what it says of a reply.
         `are_numbered`: the entry's number stands before each line.
         """
         self.screen = screen
@@ -51,6 +51,8 @@ class Progress:
         self._read = read
         self._run_id: str | None = None
         self._heard: list[Entry] = []
+        self._coming: Incoming | None = None
+        """A reply, as far as it has come."""
         self._since = self._spoke = monotonic()
 
     def begin(self, run_id: str) -> None:
@@ -76,9 +78,9 @@ class Progress:
         self._draw()
 
     def hear_live(self, replies: Replies) -> None:
-        """The reply that comes in is the live line."""
-        coming = [reply for reply in replies.values() if reply.entry is None]
-        self.screen.live(_coming(self.state, coming[-1]) if coming and self.state is not None else None)
+        """The live line ends with the last words of the reply that comes in."""
+        self._coming = next((reply for reply in replies.values() if reply.entry is None), None)
+        self._draw()
 
     def note(self, text: str) -> None:
         """One line of ours about what was chosen, or what is slow."""
@@ -101,9 +103,28 @@ class Progress:
         self.screen.say(line(Part(f"{local(at)} ", "dim")) + what)
 
     def _draw(self) -> None:
-        if self.screen.is_terminal and self.state is not None and not self._is_elsewhere:
+        if self.screen.is_terminal and self.state is not None:
             over = self.state.ended is not None or self.state.interrupted or self.state.parked is not None
-            self.screen.live(None if over else self._now(self.state))
+            is_silent = over or (self._is_elsewhere and self._coming is None)
+            self.screen.live(None if is_silent else self._live(self.state))
+
+    def _live(self, state: RunState) -> Line:
+        reply = self._coming
+        if reply is None or not reply.tail:
+            return self._now(state)
+        place = place_of(state, reply.lane)
+        who = "model" if reply.role == "worker" else reply.role
+        asked_s = max((SystemClock().now() - reply.at).total_seconds(), 0.0)
+        now = dotted(
+            line(Part("▸ ", "accent"), Part(f"{place} " if place else "", "dim"), f"{who} {clock(asked_s)}"),
+            f"{money(state.usd)}/{state.limits.usd:.2f}",
+            Part(self._keys(), "dim"),
+        )
+        room = _COLUMNS - columns_of(now) - len(" │ ")
+        words = Part(" ".join(reply.tail[-4 * _COLUMNS :].split())[-room:], "dim")
+        while columns_of(line(words)) > room:
+            words = Part(words.text[1:], "dim")
+        return now + line(Part(" │ ", "dim"), words)
 
     def _now(self, state: RunState) -> Line:
         """What is under way, for how long, and what was spent of what."""
@@ -116,23 +137,9 @@ class Progress:
         )
 
     def _keys(self) -> str:
-        if not self.screen.is_terminal:
+        if not self.screen.is_terminal or self._is_elsewhere:
             return ""
         return "stopping; ^c again stops at once" if self.is_stopping else "^c stops"
-
-
-def _coming(state: RunState, reply: Incoming) -> Line:
-    """Who says it, for how long, and the last words so far."""
-    place = place_of(state, reply.lane)
-    words = " ".join(reply.tail[-4 * _LAST_WORDS :].split())[-_LAST_WORDS:]
-    return line(
-        Part("▸ ", "accent"),
-        Part(f"{place} " if place else "", "dim"),
-        "model" if reply.role == "worker" else short(reply.role, 20),
-        f" {clock(max((SystemClock().now() - reply.at).total_seconds(), 0.0))}",
-        Part(" │ ", "dim"),
-        Part(words, "dim"),
-    )
 
 
 def _activity(state: RunState) -> Iterator[Part]:
