@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -144,7 +145,8 @@ def test_a_plugin_says_what_its_tools_may_do() -> None:
     assert "acts outside" in text
     assert "(allow: send)" in text
     assert "Settings: [plugins.mail] in config.toml" in text
-    assert "  host" in text
+    assert re.search(r"^  host +must be set", text, re.MULTILINE)
+    assert re.search(r"^  timeout_s +\d+", text, re.MULTILINE)
 
 
 def test_what_changes_nothing_is_said_too() -> None:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from autoagent.console.line import Line, Part, columns, dotted, line, short
 from autoagent.door.tools import SearchedAt, Tool
@@ -111,7 +113,7 @@ def _reached(tool: Tool) -> str:
 
 
 def _settings(name: str, known: Known) -> Iterator[Line]:
-    """The keys of its table, with what they are now; no secret stands there."""
+    """The keys of its table, with what they are now or would be; no secret stands there."""
     if known.settings is None:
         return
     given: Mapping[str, object] = {} if known.values is None else dict(known.values)
@@ -120,10 +122,16 @@ def _settings(name: str, known: Known) -> Iterator[Line]:
     yield from columns(
         (
             Part(f"  {field.alias or key}", "accent"),
-            short(repr(given[key]) if key in given else "", 60),
+            _value(field, given.get(key, field.get_default())),
             short(" ".join((field.description or "").split()), _LONGEST, "dim"),
         )
         for key, field in known.settings.model_fields.items()
     )
     for variable in known.unset:
         yield line(Part(f"  the variable {variable} isn't set: it holds a secret", "attention"))
+
+
+def _value(field: FieldInfo, value: object) -> Part:
+    if value is PydanticUndefined:
+        return Part("must be set" if field.is_required() else "", "attention")
+    return short("not set" if value is None else repr(value), 60)
