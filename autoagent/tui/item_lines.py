@@ -13,7 +13,7 @@ from autoagent.tui.activity import Item, tone_of
 from autoagent.tui.pace import Request
 
 _STEP, _TIME, _SUB_TASK, _NAME, _LABEL, _RESULT, _TOOK = 3, 8, 6, 12, 8, 9, 7
-_TIMED, _WIDE = 62, 92
+_TIMED, _WIDE = 66, 92
 """Columns from which time and sub-task, and how long a call took, have room."""
 _LONGEST_DOING = 60
 SPINNER = "|/-\\"

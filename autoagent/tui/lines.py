@@ -105,14 +105,6 @@ class Lines(ScrollView, can_focus=True):
     def show_lines(self, lines: Sequence[Line]) -> None:
         self.show([Row(each) for each in lines])
 
-    def add(self, rows: Sequence[Row]) -> None:
-        """Further rows at the end."""
-        self._given += rows
-        self.rows = [*self.rows, *self._laid(rows)]
-        self._resized()
-        if self.follows:
-            self._to_end()
-
     @property
     def key(self) -> str:
         """What the row under the cursor stands for; empty for nothing."""

@@ -95,6 +95,8 @@ class LookingCloser(WatchedRun):
         pane = self.focused if isinstance(self.focused, Lines) else self.feed
         if what := pane.key:
             self.lead_to(what)
+        else:
+            self.tell("Nothing led to this line; one that names a step, a path or a verdict has a why.")
 
     # --- finding --------------------------------------------------------------------------------------------
 

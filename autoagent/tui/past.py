@@ -50,10 +50,10 @@ class PastScreen(Leading):
 
     CSS = """
     PastScreen > #title { height: 1; }
-    PastScreen #left { width: 2fr; max-width: 44; }
+    PastScreen #left { width: 36%; max-width: 44; }
     PastScreen #left > Lines { border: round $quiet; }
     PastScreen #then { max-height: 40%; }
-    PastScreen #entry { width: 3fr; border: round $quiet; }
+    PastScreen #entry { width: 1fr; border: round $quiet; }
     PastScreen #entry:focus, PastScreen #left > Lines:focus { border: round $primary; }
     PastScreen > #track { height: auto; }
     PastScreen.narrow #left { display: none; }

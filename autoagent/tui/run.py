@@ -23,8 +23,8 @@ class RunScreen(LookingCloser):
 
     CSS = """
     RunScreen > #title, RunScreen > #brief, RunScreen > #gauges, RunScreen > #steer { height: 1; }
-    RunScreen #plan { width: 2fr; max-width: 44; border: round $quiet; }
-    RunScreen #views { width: 3fr; }
+    RunScreen #plan { width: 36%; max-width: 44; border: round $quiet; }
+    RunScreen #views { width: 1fr; }
     RunScreen #views > Lines { border: round $quiet; }
     RunScreen #plan:focus, RunScreen #views > Lines:focus { border: round $primary; }
     RunScreen #plan.-maximized { width: 1fr; max-width: 100%; }
