@@ -117,11 +117,26 @@ async def test_after_an_edit_a_key_answers_nothing_at_once(tmp_path: Path) -> No
     async with seated() as seat:
         await seat.asked()
         seat.app.dead_s = 60  # however slowly the keys come in
-        await seat.press("G", "x", "x", "y", "y", "enter")
+        await seat.press("j", "x", "x", "y", "y", "enter")
         assert isinstance(seat.app.screen, QuestionScreen)
         await seat.press("u", "y")
 
     assert commands(waits.run) == []
+
+
+async def test_no_row_is_edited_that_the_cursor_is_not_on(tmp_path: Path) -> None:
+    """The first such key only shows the cursor, wherever the list stands."""
+    await planned(tmp_path)
+
+    async with seated() as seat:
+        await seat.asked()
+        for key in ("x", "J", "e"):
+            await seat.press(key)
+            assert "this row, or which one? j and k move" in seat.text("#said")
+            await seat.press("G")  # down to what is no row of the plan
+        assert isinstance(seat.app.screen, QuestionScreen)
+
+        assert "exactly this plan" in title(seat)
 
 
 async def test_edits_are_taken_back_to_what_was_asked(tmp_path: Path) -> None:
@@ -427,6 +442,7 @@ async def test_no_question_opens_over_a_half_written_line(tmp_path: Path) -> Non
         assert isinstance(seat.app.screen, RunsScreen)
         seat.app._opened.update(seat.app.questions())
         seat.app.open_run(waits.run)
+        await seat.until(lambda: bool(seat.app.screen.query("#field")))
         await seat.press("s", "x")
         seat.app._opened.clear()
         await seat.pilot.pause(0.6)

@@ -134,32 +134,40 @@ class Exact(Lines):
 
     # --- a plan's rows --------------------------------------------------------------------------------------
 
-    @property
-    def _at(self) -> int:
-        """The number of the sub-task under the cursor."""
-        return int(self.key) if self._has_cursor and self.key else 0
+    def _row(self) -> int | None:
+        """The sub-task under the cursor; with none there the first is pointed at, and nothing is done."""
+        if self.plan is None or not self._may_edit():
+            return None
+        if self._has_cursor and self.key:
+            return int(self.key)
+        if self.plan.draft.rows:
+            self.point_at("0")
+            self.post_message(self.Edited("this row, or which one? j and k move"))
+        return None
 
     def action_remove(self) -> None:
-        at = self._at
-        self._change(lambda draft: draft.dropped(at), at)
+        if (at := self._row()) is not None:
+            self._change(lambda draft: draft.dropped(at), at)
 
     def action_shift(self, by: int) -> None:
-        at = self._at
-        self._change(lambda draft: draft.moved(at, by), at + by)
+        if (at := self._row()) is not None:
+            self._change(lambda draft: draft.moved(at, by), at + by)
 
     def action_undo(self) -> None:
-        self._change(lambda draft: draft.undone(), self._at)
+        if self.plan is not None and self._may_edit():
+            self._change(lambda draft: draft.undone(), int(self.key or 0))
 
     def action_add(self) -> None:
-        """A further row behind the cursor's, once it has been written."""
-        if self.plan is not None and self._may_edit():
-            at = self._at
-            self._write(self.plan.draft.fresh(at), at + 1, lambda draft, task: draft.added(at, task), at + 1)
+        """A further row, once it has been written: behind the cursor's, else at the end."""
+        if self.plan is None or not self._may_edit():
+            return
+        draft = self.plan.draft
+        at = int(self.key) if self._has_cursor and self.key else len(draft.rows) - 1
+        self._write(draft.fresh(at), at + 1, lambda draft, task: draft.added(at, task), at + 1)
 
     def action_reword(self) -> None:
-        if self.plan is None or not self._may_edit() or not self.plan.draft.rows:
+        if (at := self._row()) is None or self.plan is None:
             return
-        at = self._at
         if why := self.plan.draft.fixed(at):
             self.post_message(self.Edited(why))
             return
@@ -183,5 +191,6 @@ class Exact(Lines):
         why = self.plan.change(edit)
         if why is None:
             self.show(self.plan.rows(self.columns))
-            self.point_at(str(min(then, len(self.plan.draft.rows) - 1)))
+            if self._has_cursor:
+                self.point_at(str(min(then, len(self.plan.draft.rows) - 1)))
         self.post_message(self.Edited(why))

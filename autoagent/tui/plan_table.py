@@ -35,12 +35,12 @@ class _Table:
         self.ids = min(max((columns_of(line(task.id)) for task in tasks), default=0), _LONGEST_ID)
         self.ids = max(self.ids, 2)
         self.asking = any(_asks(task, state) for task in tasks)
-        rest = width - self.ids - 5
+        rest = width - len("~ ") - self.ids - 2 * len("  ")
         self.after = min(max((len(" ".join(task.depends_on)) for task in tasks), default=0), rest // 4)
-        self.after = max(self.after, 5)
-        rest -= self.after + 2 + (13 if self.asking else 0)
+        self.after = max(self.after, len("after"))
+        rest -= self.after + len("  ") + (len("  your verdict") if self.asking else 0)
         self.title = rest if width < _WIDE else rest * 55 // 100
-        self.proof = max(rest - self.title - 2, 0)
+        self.proof = rest - self.title
 
     def rows(self) -> Iterator[Row]:
         asking = "asks you" if self.asking else ""
