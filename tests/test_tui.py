@@ -242,6 +242,24 @@ async def test_head_and_answers_are_always_in_view(tmp_path: Path, size: tuple[i
             assert region.height >= 2
 
 
+async def test_a_yes_pages_on_while_the_head_is_unseen(tmp_path: Path) -> None:
+    """A receiver of any length can't keep it out of view why it is asked."""
+    waits = await ran(tmp_path, POST, call("post_send", to="b" * 900, text="hi"))
+
+    async with seated((80, 24)) as seat:
+        await seat.asked()
+        assert not any("ASKED" in row for row in seat.screen())
+        while not any("ASKED" in row for row in seat.screen()):
+            await seat.looked_at()
+            await seat.press("y")
+        assert commands(waits.run) == []
+        while isinstance(seat.app.screen, QuestionScreen):
+            await seat.looked_at()
+            await seat.press("y")
+
+    assert len(commands(waits.run)) == 1
+
+
 async def test_why_it_is_asked_is_in_view_however_narrow(tmp_path: Path) -> None:
     """All lines of a head that is broken at the screen's width, also of one that has become narrower."""
     await ran(tmp_path, POST, call("post_send", to="https://example.org/" + "b" * 45, text="hi"))

@@ -20,6 +20,7 @@ from autoagent.console.replying import Reply
 from autoagent.errors import AutoagentError
 from autoagent.tui.asked import AskedScreen
 from autoagent.tui.choices import denied, many, text
+from autoagent.tui.lines import Lines
 from autoagent.tui.matter import Always, Matter
 
 
@@ -96,10 +97,13 @@ class QuestionScreen(AskedScreen):
             self._send(yes, always=isinstance(self.matter, Always))
 
     def _pages_on(self) -> bool:
-        """Show more, where there are lines that weren't in view."""
-        if not self._exactly.unseen:
+        """Show more, where there are lines that weren't in view; first of the head, above all else."""
+        if (top := self.query_one("#head", Lines)).unseen:
+            top.scroll_page_down(animate=False)
+        elif self._exactly.unseen:
+            self._exactly.show_unseen()
+        else:
             return False
-        self._exactly.show_unseen()
         self._attention.wake()  # a key that is held down must not go through what nobody can read so fast
         return True
 
