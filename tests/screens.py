@@ -24,12 +24,14 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 from textual.screen import Screen
+from textual.strip import Strip
 from textual.widgets import Input, TextArea
 
 HERE = Path(__file__).parent
 if __name__ == "__main__":
     sys.path.insert(0, str(HERE))  # as pytest has it
 
+from seats import NO_ENGINE, Carried  # noqa: E402
 from stories import AT_WORK, MAIL, NOW, PLAN, POINTS, lay_out  # noqa: E402
 
 from autoagent.events import Entry  # noqa: E402
@@ -61,6 +63,7 @@ class Look:
     size: tuple[int, int]
     theme: str = "autoagent"
     environment: Mapping[str, str] = field(default_factory=dict)
+    ascii_of: str = ""
     of: Sequence[str] = ()
     """The screens that are drawn so; all where there are none."""
 
@@ -71,11 +74,26 @@ LOOKS = (
     Look("120x40", (120, 40)),
     Look("light", (120, 40), theme="autoagent-light", of=("runs", "run", "question")),
     Look("no-color", (80, 24), environment={"NO_COLOR": "1"}, of=("run", "question")),
+    Look("ascii", (80, 24), ascii_of="ascii", of=("run", "question")),
 )
+DOCS = Look("docs", (112, 30), of=("run", "question"))
+"""What README.md and the pages show."""
 
 
 class StillCockpit(Cockpit):
-    """The cockpit at one moment, carrying nothing."""
+    """The cockpit at one moment, without Docker, at a terminal that says nothing of itself."""
+
+    def __init__(self, home: Path, run: str | None = None, ascii_of: str = "") -> None:
+        super().__init__(
+            home,
+            run,
+            Carried(),
+            dead_s=0,
+            look=lambda _: NO_ENGINE,
+            ascii_of=ascii_of,
+            environment={},
+            quiet_s=1e9,
+        )
 
     def now(self) -> datetime:
         return NOW
@@ -114,8 +132,8 @@ class Eye:
         """Wait until nothing changes any more."""
         for blinking in (*self.app.screen.query(Input), *self.app.screen.query(TextArea)):
             blinking.cursor_blink = False
-        before: list[str] = []
-        while before != (before := self.rows()):
+        before: list[Strip] = []
+        while before != (before := self.app.screen._compositor.render_strips()):
             await self.pilot.pause(0.05)
 
     def svg(self) -> str:
@@ -243,7 +261,7 @@ def surroundings(folder: Path, look: Look) -> Iterator[None]:
 
 async def visited(look: Look, names: Sequence[str] = ()) -> AsyncIterator[tuple[str, Eye]]:
     """Each screen, one cockpit for all of them; its name, and who looks at it."""
-    app = StillCockpit(home(), dead_s=0)
+    app = StillCockpit(home(), ascii_of=look.ascii_of)
     async with app.run_test(size=look.size) as pilot:
         eye = Eye(pilot, app)
         app.theme = look.theme
@@ -267,12 +285,17 @@ def cleaned(svg: str) -> str:
 # --- comparing ----------------------------------------------------------------------------------------------
 
 
+_COLUMN = 12.2
+"""Of a picture, in its own units."""
+
+
 def rows_of(svg: str) -> list[str]:
     """The text of a picture, row by row."""
-    rows: dict[float, dict[float, str]] = {}
+    rows: dict[float, str] = {}
     for x, y, text in re.findall(r'<text class="t-r\d+" x="([\d.]+)" y="([\d.]+)"[^>]*>([^<]*)</text>', svg):
-        rows.setdefault(float(y), {})[float(x)] = html.unescape(text).replace("\xa0", " ")
-    return ["".join(parts[x] for x in sorted(parts)).rstrip() for _, parts in sorted(rows.items())]
+        before = rows.get(float(y), "").ljust(round(float(x) / _COLUMN))
+        rows[float(y)] = before + html.unescape(text).replace("\xa0", " ")
+    return [rows[y].rstrip() for y in sorted(rows)]
 
 
 def difference(stored: Path, drawn: str) -> str:
@@ -281,18 +304,19 @@ def difference(stored: Path, drawn: str) -> str:
     if before == drawn:
         return ""
     lines = list(unified_diff(rows_of(before), rows_of(drawn), "stored", "now", lineterm="", n=1))
-    return "\n".join(lines[2:]) or "(the same text, other colours or places)"
+    return "\n".join(lines[2:]) or "(the same text in other colours, or elsewhere)"
+
+
+def place_of(name: str, look: Look) -> Path:
+    """Where a picture is stored."""
+    return IMAGES / f"{name}.svg" if look is DOCS else SNAPSHOTS / f"{name}-{look.name}.svg"
 
 
 async def _draw(folder: Path) -> None:
-    for look in LOOKS:
+    for look in (*LOOKS, DOCS):
         with surroundings(folder, look):
             async for name, eye in visited(look):
-                (SNAPSHOTS / f"{name}-{look.name}.svg").write_text(eye.svg(), encoding="utf-8")
-    wide = Look("docs", (112, 30))
-    with surroundings(folder, wide):
-        async for name, eye in visited(wide, ("run", "question")):
-            (IMAGES / f"{name}.svg").write_text(eye.svg(), encoding="utf-8")
+                place_of(name, look).write_text(eye.svg(), encoding="utf-8")
 
 
 if __name__ == "__main__":

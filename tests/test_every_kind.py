@@ -46,7 +46,7 @@ async def test_every_kind_is_shown_in_the_cockpit(tmp_path: Path) -> None:
     journal.close()
 
     with surroundings(tmp_path, SMALL):
-        app = StillCockpit(tmp_path, RUN, dead_s=0)
+        app = StillCockpit(tmp_path, RUN)
         async with app.run_test(size=(120, 40)) as pilot:
             eye = Eye(pilot, app)
             await eye.on(RunScreen)
