@@ -304,11 +304,15 @@ async def test_an_answer_from_elsewhere_is_told_with_its_time(tmp_path: Path) ->
             )
             await resume(waits.run, parts=parts)
         await seat.until(lambda: "Answered 'red' at " in seat.text("#said"))
+        other = await ran(tmp_path, POST, call("post_send", to="bob", text="hi"))
+        await seat.until(lambda: bool(seat.app.questions()))
         assert re.search(r"at \d\d:\d\d by a command\. Nothing left to do here\.", seat.text("#said"))
-        await seat.press("enter")
-        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+        await seat.press("right_square_bracket")
+        await seat.looked_at()
+        assert screen.run_id == other.run
+        await seat.press("escape")
 
-    assert len(commands(waits.run)) == 1
+    assert (len(commands(waits.run)), commands(other.run)) == (1, [])
 
 
 def models(*replies: Reply) -> Models:

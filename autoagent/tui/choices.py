@@ -10,6 +10,7 @@ from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.line import Line, Part, columns_of, dotted, line, short
 from autoagent.console.question import asks, left
 from autoagent.console.replying import Reply
+from autoagent.loop.answers import replaced
 from autoagent.ports import SentCommand
 from autoagent.questions import Question
 from autoagent.redact import one_line
@@ -132,12 +133,23 @@ def over(run: Seen, asked: QuestionState, sent: SentCommand | None = None) -> st
         what = _VERDICTS[asked.answer.verdict] or f"Answered {asked.answer.text!r}"
         return f"{what}{at} {_WHO.get(asked.answer.by, f'by {asked.answer.by}')}. Nothing left to do here."
     if asked.voided is not None:
-        return f"It no longer stands: {asked.voided}. Where it still matters it is asked anew."
+        anew = _anew(run, asked.question)
+        then = "] leads to it, asked anew." if anew else "Where it still matters it is asked anew."
+        return f"It no longer stands: {asked.voided}. {then}"
     if run.state is not None and run.state.ended is not None:
         return f"The run has ended ({run.name}). Nothing left to do here."
     if asked.question.id not in run.waiting:
         return f"Answered{at} from elsewhere; the run takes it as soon as it goes on."
     return None
+
+
+def _anew(run: Seen, question: Question) -> bool:
+    """Whether a question waits that was asked in the place of this one."""
+    if run.state is None:
+        return False
+    waiting = [run.state.questions[id].question for id in run.waiting]
+    former = [replaced(run.state, each) for each in waiting]
+    return any(each is not None and each.question.id == question.id for each in former)
 
 
 def text(question: Question, said: str) -> Reply | str:

@@ -198,7 +198,7 @@ class QuestionScreen(AskedScreen):
         if not waiting:
             return
         here = (self.run_id, self.question_id)
-        at = waiting.index(here) if here in waiting else 0
+        at = waiting.index(here) if here in waiting else min(-by, 0)
         self.run_id, self.question_id = waiting[(at + by) % len(waiting)]
         self._matter, self._is_gone = None, False
         self.query_one(Vertical).styles.opacity = 1
