@@ -121,10 +121,10 @@ class Progress:
             Part(self._keys(), "dim"),
         )
         room = _COLUMNS - columns_of(now) - len(" │ ")
-        words = Part(" ".join(reply.tail[-4 * _COLUMNS :].split())[-room:], "dim")
+        words = reply.words
         while columns_of(line(words)) > room:
-            words = Part(words.text[1:], "dim")
-        return now + line(Part(" │ ", "dim"), words)
+            words = words[-room:].partition(" ")[2] or words[1:][-room:]
+        return now + line(Part(" │ ", "dim"), Part(words, "dim"))
 
     def _now(self, state: RunState) -> Line:
         """What is under way, for how long, and what was spent of what."""

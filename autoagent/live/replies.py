@@ -37,6 +37,14 @@ class Incoming:
     entry: int | None = None
     """It is over: the run's entries up to this one say what became of it."""
 
+    @property
+    def words(self) -> str:
+        """The last words on one line; line breaks and quotes of arguments as meant, not as JSON has them."""
+        said = self.tail
+        if self.call is not None:
+            said = said.rstrip("\\").replace("\\n", " ").replace('\\"', '"')
+        return " ".join(said.split())
+
 
 Replies = Mapping[str, Incoming]
 

@@ -170,7 +170,7 @@ class Cockpit(App[None]):
         """`hear`, called on the screen's own loop."""
 
         def heard(value: T) -> None:
-            if not self._is_leaving:
+            if self.is_running and not self._is_leaving:  # else its widgets are on their way out
                 hear(value)
 
         def told(value: T) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from autoagent.console.line import Line, columns_of
-from autoagent.live.replies import Incoming, Replies
+from autoagent.live.replies import Replies
 from autoagent.tui.item_lines import Columns, under_way, words_line
 from autoagent.tui.pace import Request
 from autoagent.tui.view import Row, wrapped
@@ -30,20 +30,12 @@ def tail_rows(
         reply = replies.get(id)
         doing = reply.tool if reply is not None and reply.call is not None else ""
         rows.append(Row(under_way(request, doing, columns, now_s, step)))
-        words = "" if reply is None else _words(reply)
+        words = "" if reply is None else reply.words
         if words:
             width = max(columns.width, _NARROWEST)
             lines = wrapped(words_line(words), width) if most > 1 else [_last(words, width)]
             rows += [Row(each) for each in lines[-most:]]
     return rows
-
-
-def _words(reply: Incoming) -> str:
-    """On one line; line breaks and quotes in arguments are as they mean, not as JSON has them."""
-    said = reply.tail
-    if reply.call is not None:
-        said = said.rstrip("\\").replace("\\n", " ").replace('\\"', '"')
-    return " ".join(said.split())
 
 
 def _last(words: str, width: int) -> Line:
