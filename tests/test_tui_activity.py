@@ -155,6 +155,14 @@ def test_thoughts_are_told_from_what_came_out() -> None:
     assert not [row for row in rows if "print" in row]
 
 
+def test_a_key_takes_the_place_of_what_would_be_typed() -> None:
+    """The commands are for a shell."""
+    rows = texts(stream(items(e.RunParked(waiting=("q",)), e.RunInterrupted())))
+
+    assert not [row for row in rows if "autoagent" in row]
+    assert [row for row in rows if row.endswith("parked at step 0 · $0.00 · r goes on")]
+
+
 def test_a_call_that_will_never_end_says_so() -> None:
     """After a new start of its sub-task."""
     rows = stream(items(decided("x"), e.LaneReset(lane="a", tree="t", why="stuck")))

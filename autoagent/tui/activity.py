@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, cast
 from autoagent import events as e
 from autoagent.console.events import QUIET, target_of, told
 from autoagent.console.figures import several, size
-from autoagent.console.line import Line, Tone
+from autoagent.console.line import Line, Tone, dotted
 from autoagent.events import Entry
 from autoagent.redact import one_line
 from autoagent.state import MAIN, RunState
@@ -22,6 +22,7 @@ SHOWN = 4
 """Lines of an output that an item holds; the others stay in the journal."""
 _LONGEST_LINE = 300
 _LONGEST_TARGET = 200
+_KEYS = {"question_asked": "a answers", "run_parked": "r goes on", "run_interrupted": "r goes on"}
 _FENCED = re.compile(r"```.*?(```|\Z)", re.DOTALL)
 
 
@@ -88,8 +89,18 @@ def activity(before: RunState, entry: Entry, after: RunState) -> Iterator[Item]:
         case e.RunEnded():
             yield from _dropped(before, entry)
             yield from (_told(entry, each) for each in told(before, event, after))
+        case e.RunStarted() | e.QuestionAsked() | e.RunParked() | e.RunInterrupted():
+            for each in told(before, event, after):
+                yield _told(entry, _without_command(each, _KEYS.get(event.kind, "")))
         case _:
             yield from (_told(entry, each) for each in told(before, event, after))
+
+
+def _without_command(said: Line, key: str) -> Line:
+    """What the console has to be typed is a key here."""
+    if said.parts and said.parts[-1].text.startswith("autoagent "):
+        said = Line(said.parts[:-2])
+    return dotted(said, key or None)
 
 
 def texts(event: e.Event) -> Sequence[str]:
