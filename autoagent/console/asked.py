@@ -56,6 +56,15 @@ _BOTH = (
     "You and the agent have both changed what stands below. Nothing was overwritten: "
     "your folder holds yours, as you left it, until you say which version stays."
 )
+_OVER = {
+    "task": "exactly this sub-task",
+    "finish": "the proof, and what was changed",
+    "criterion": "what you judge, and what was changed",
+    "spend": "what it took so far",
+    "question": "in its own words",
+    "recovery": "what is known, and what isn't",
+    "folder": "yours and the agent's",
+}
 _CHANGED_PATHS = 20
 _NAME_COLUMNS = 10
 _LINES_OF_A_PATH = 60
@@ -78,6 +87,13 @@ class Page:
     """Shown of one path that isn't what an answer authorises."""
     is_read: bool = False
     """It can be scrolled: with the lines of the files that a person is to judge."""
+
+
+def over(question: Question) -> str:
+    """What stands over the lines of `in_full`."""
+    if is_stuck(question):
+        return "what it tried"
+    return _OVER.get(question.subject.kind, "exactly this")
 
 
 def in_full(question: Question, state: RunState, page: Page) -> Iterator[Line]:

@@ -136,7 +136,8 @@ def _ended(before: RunState, entry: Entry, event: e.CallEnded, after: RunState) 
         result=_result(event, lines),
         took_s=round(event.seconds, 1),
     )
-    says_no_more = event.ok and event.tree is not None and len(lines) <= 1
+    # of a file that was written the row has the path; what code printed stands nowhere else
+    says_no_more = event.ok and event.tree is not None and len(lines) <= 1 and "path" in decided.args
     yield item if says_no_more else _with(item, lines)
 
 

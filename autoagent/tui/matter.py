@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import JsonValue
 
-from autoagent.console.asked import Page, anew, exactly, in_full, meanings
+from autoagent.console.asked import Page, anew, exactly, in_full, meanings, over
 from autoagent.console.beside import edited
 from autoagent.console.figures import several
 from autoagent.console.line import Line, Part, line
@@ -50,7 +50,7 @@ class Matter:
     @property
     def said(self) -> str:
         """What it is, over its lines."""
-        return "exactly this" if self.edit is None else "as you edited it; y allows this"
+        return over(self.question) if self.edit is None else "as you edited it; y allows this"
 
     @property
     def standing(self) -> str:
