@@ -22,6 +22,7 @@ from datetime import datetime
 from difflib import unified_diff
 from pathlib import Path
 
+from textual.events import Mount
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.strip import Strip
@@ -83,7 +84,7 @@ DOCS = Look("docs", (112, 30), of=("run", "question"))
 class StillCockpit(Cockpit):
     """The cockpit at one moment, without Docker, at a terminal that says nothing of itself."""
 
-    def __init__(self, home: Path, run: str | None = None, ascii_of: str = "") -> None:
+    def __init__(self, home: Path, run: str | None = None, ascii_of: str = "", theme: str = "") -> None:
         super().__init__(
             home,
             run,
@@ -94,6 +95,13 @@ class StillCockpit(Cockpit):
             environment={},
             quiet_s=1e9,
         )
+        self._wanted = theme
+
+    def on_mount(self, event: Mount) -> None:
+        """Its theme before anything is drawn."""
+        event.prevent_default()
+        super().on_mount()
+        self.theme = self._wanted or self.theme
 
     def now(self) -> datetime:
         return NOW
@@ -135,6 +143,7 @@ class Eye:
         before: list[Strip] = []
         while before != (before := self.app.screen._compositor.render_strips()):
             await self.pilot.pause(0.05)
+            await self.pilot.pause()
 
     def svg(self) -> str:
         return cleaned(self.app.export_screenshot(title="autoagent tui", simplify=True))
@@ -261,10 +270,9 @@ def surroundings(folder: Path, look: Look) -> Iterator[None]:
 
 async def visited(look: Look, names: Sequence[str] = ()) -> AsyncIterator[tuple[str, Eye]]:
     """Each screen, one cockpit for all of them; its name, and who looks at it."""
-    app = StillCockpit(home(), ascii_of=look.ascii_of)
+    app = StillCockpit(home(), None, look.ascii_of, look.theme)
     async with app.run_test(size=look.size) as pilot:
         eye = Eye(pilot, app)
-        app.theme = look.theme
         await eye.until(lambda: app.has_looked and all(x.name != UNREAD for x in app.seen.values()))
         for name in names or look.of or SCREENS:
             await SCREENS[name](eye)
