@@ -137,6 +137,27 @@ async def test_a_write_that_asks_shows_what_it_would_change(tmp_path: Path) -> N
     ]
 
 
+async def test_a_write_shows_all_arguments_that_could_be_the_new_text(tmp_path: Path) -> None:
+    """Beside a whole new text none is left out that would replace a part."""
+
+    @tool(effect="write", destination="url")
+    async def note_take(
+        ctx: ToolContext, path: WorkspacePath, content: str, old: str, new: str, url: str
+    ) -> str:
+        """Take a note."""
+        return "taken"
+
+    stage = Stage.at(tmp_path, plugins=[Plugin("note", [note_take])])
+    stage.write("a.md", "one\n")
+    goal = "goal: g\ndone_when: [{file: b.txt}]\nallow: {web: ['*.example.org']}\nplugins: [files, note]\n"
+    texts = {"content": "two\n", "old": "one", "new": "three"}
+    taken = call("note_take", path="a.md", url="http://a.example.org/x", **texts)
+
+    await stage.start(goal, ScriptedModel(planner=[plan("1")], worker=[taken]))
+
+    assert {"content    │ two", "old        │ one", "new        │ three"} <= {*asked(stage)}
+
+
 def anew(old: Subject, new: Subject, why: str) -> list[str]:
     """The second of two questions, which was put in the place of the first."""
     first, second = (Question(id=id, subject=of, why="w") for id, of in (("q1", old), ("q2", new)))

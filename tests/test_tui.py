@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from loops import finish, write
+from rich.cells import cell_len
 from seats import LONG, POST, PROVED, UNSET, Carried, HeardCockpit, Seat, commands, parked, ran, seated
 from textual.containers import Vertical
 from textual.widgets import Input, TextArea
@@ -22,6 +23,7 @@ from autoagent.errors import UsageError
 from autoagent.events import Forked
 from autoagent.journal.home import home
 from autoagent.testing.model import call
+from autoagent.tui.exact import Exact
 from autoagent.tui.keys import keymap
 from autoagent.tui.lines import Lines
 from autoagent.tui.past import PastScreen
@@ -273,6 +275,43 @@ async def test_why_it_is_asked_is_in_view_however_narrow(tmp_path: Path) -> None
         await seat.until(lambda: len(head.rows) > 4 and head.unseen == 0)
 
 
+async def test_no_yes_passes_a_head_that_has_no_room(tmp_path: Path) -> None:
+    """However long the receiver is: why it is asked comes into view before a yes counts."""
+    waits = await ran(tmp_path, POST, call("post_send", to="b" * 700, text="hi"))
+
+    async with seated((80, 24)) as seat:
+        await seat.asked()
+        seen = list[str]()
+        while isinstance(seat.app.screen, QuestionScreen):
+            assert commands(waits.run) == []
+            await seat.looked_at()
+            seen += seat.screen()
+            await seat.press("y")
+
+    assert any("ASKED  because bbb" in row for row in seen)
+    assert len(commands(waits.run)) == 1
+
+
+async def test_what_a_tiny_screen_has_no_room_for_is_unseen(tmp_path: Path) -> None:
+    """No yes counts there; on a larger one it does, once all was in view."""
+    waits = await parked(tmp_path)
+
+    async with seated((20, 5)) as seat:
+        screen = await seat.asked()
+        await seat.press("y")
+        await seat.looked_at()
+        await seat.press("y")
+        assert commands(waits.run) == []
+        await seat.pilot.resize_terminal(120, 36)
+        exact = screen.query_one(Exact)
+        await seat.until(lambda: not exact.unseen)
+        await seat.looked_at()
+        await seat.press("y")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    assert len(commands(waits.run)) == 1
+
+
 async def test_every_question_is_reached_from_any_other(tmp_path: Path) -> None:
     """Their order and number stay as one goes through those of several runs."""
     for _ in range(3):
@@ -397,12 +436,12 @@ async def test_a_question_of_a_run_that_is_ended_takes_no_key(tmp_path: Path) ->
     assert not [sent for sent in commands(waits.run) if isinstance(sent, Approve)]
 
 
-@pytest.mark.parametrize("text", ["漢字" * 200, "word " * 150, "x" * 700, "a\u0301" * 300])
+@pytest.mark.parametrize("text", ["漢字" * 200, "word " * 150, "x" * 700, "a\u0301" * 300, "䷀ 𝌆" * 99])
 def test_a_wrapped_line_shows_every_character(text: str) -> None:
     """However wide its letters are; and no further piece looks like the beginning of a line."""
     pieces = wrapped(line(Part("body │ ", "dim"), text), 40)
 
-    assert all(columns_of(each) <= 40 for each in pieces)
+    assert all(columns_of(each) <= 40 and cell_len(str(each)) <= 40 for each in pieces)
     assert all(str(each).startswith("     │ ") for each in pieces[1:])
     assert "".join(str(each)[7:] for each in pieces) == text
 

@@ -222,6 +222,8 @@ def _written(question: Question, state: RunState, page: Page) -> tuple[str, Patc
     if page.objects is None or call is None or lane is None or not isinstance(args, Mapping):
         return None
     path = args.get("path")
+    if "content" in args and ("old" in args or "new" in args):
+        return None  # nobody knows which of them counts: the arguments are shown, all of them
     if call.decided.effect != "write" or not isinstance(path, str):
         return None
     try:

@@ -27,6 +27,18 @@ _SGR = {
 }
 
 
+_WIDE_SINCE = frozenset(
+    (
+        *range(0x2630, 0x2638),
+        *range(0x268A, 0x2690),
+        *range(0x4DC0, 0x4E00),
+        *range(0x1D300, 0x1D357),
+        *range(0x1D360, 0x1D377),
+    )
+)
+"""Signs that Unicode 16 has made two columns wide, which terminals know before Python does."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """A piece of a line."""
@@ -121,7 +133,9 @@ def _width(text: str) -> int:
     """Columns of a terminal that the text takes; at most, where it holds combining marks."""
     if text.isascii():
         return len(text)
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+    return sum(
+        2 if unicodedata.east_asian_width(char) in "WF" or ord(char) in _WIDE_SINCE else 1 for char in text
+    )
 
 
 def having_room(text: str, room: int) -> int:

@@ -6,6 +6,7 @@ Head and answers stay, only the middle scrolls. Nothing is answered by editing.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import JsonValue
@@ -31,6 +32,7 @@ from autoagent.tui.drawing import drawn
 from autoagent.tui.exact import Exact
 from autoagent.tui.lines import Lines
 from autoagent.tui.matter import EditedPlan, Matter, matter_of
+from autoagent.tui.view import Row
 from autoagent.tui.writing import Editor, Field
 
 if TYPE_CHECKING:
@@ -38,6 +40,8 @@ if TYPE_CHECKING:
 
 _FRAME = 5
 """Columns of the frame and the scroll bar."""
+_BELOW_HEAD = 10
+"""Rows of a screen that are for what stands below the head."""
 
 
 class AskedScreen(ModalScreen[str | None]):
@@ -45,7 +49,7 @@ class AskedScreen(ModalScreen[str | None]):
 
     DEFAULT_CSS = """
     AskedScreen > Vertical { border: round $warning; background: $surface; }
-    AskedScreen #head { height: auto; max-height: 8; }
+    AskedScreen #head { height: auto; max-height: 8; overflow-x: hidden; }
     AskedScreen #exactly { height: 1fr; min-height: 3; border-top: solid $quiet; }
     AskedScreen #said { height: 1; color: $quiet; }
     """
@@ -64,7 +68,7 @@ class AskedScreen(ModalScreen[str | None]):
         """The run whose questions come first: the order stays as one goes through them."""
         self._attention = Attention(lambda: self.app.dead_s)
         self._matter: Matter | None = None
-        self._is_gone = False
+        self._is_gone = self._is_cut = False
 
     # --- what is shown --------------------------------------------------------------------------------------
 
@@ -126,6 +130,7 @@ class AskedScreen(ModalScreen[str | None]):
     def on_resize(self) -> None:
         self.call_after_refresh(self._fit_head)
         self.call_after_refresh(self._show_rows)
+        self.call_after_refresh(self._exactly.look)
 
     def _show(self) -> None:
         found = self._asked
@@ -139,22 +144,32 @@ class AskedScreen(ModalScreen[str | None]):
         title, beneath = framed(asked, state, place, self.size.width)
         frame = self.query_one(Vertical)
         frame.border_title, frame.border_subtitle = drawn(title), drawn(beneath)
+        self._exactly.plan = self.matter if isinstance(self.matter, EditedPlan) else None
         self.query_one("#head", Lines).show_lines(list(head(asked.question, state)))
         self._fit_head()
         self.call_after_refresh(self._fit_head)  # its lines are laid out anew once its width is known
-        self._exactly.plan = self.matter if isinstance(self.matter, EditedPlan) else None
         self._show_rows()
         self._exactly.focus()
 
     def _show_rows(self) -> None:
         if self._asked is not None:
-            rows = self.matter.rows(self.size.width - _FRAME)
+            rows = [*self.matter.rows(self.size.width - _FRAME), *self._cut_off()]
             self._exactly.show(rows, keeps=self._exactly.plan is not None)
             self.call_after_refresh(self._draw_answers)  # how much is in view is known then
 
     def _fit_head(self) -> None:
         top = self.query_one("#head", Lines)
-        top.styles.height = min(max(len(top.rows), 2), 8)
+        most = min(max(self.size.height - _BELOW_HEAD, 2), 8)
+        top.styles.height = min(max(len(top.rows), 2), most)
+        was_cut, self._is_cut = self._is_cut, len(top.rows) > most
+        if self._is_cut != was_cut:
+            self._show_rows()
+
+    def _cut_off(self) -> Iterator[Row]:
+        """The head, once more and whole, where it has no room above: no yes passes it unseen."""
+        if self._is_cut and self._asked is not None:
+            yield Row(line(Part("all of what stands above, which has no room there", "attention")))
+            yield from (Row(each) for each in head(self.question, self._asked[0]))
 
     def hear(self) -> None:
         """The runs are other than they were: answered elsewhere, expired, asked anew?"""

@@ -6,7 +6,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
+from rich.cells import cell_len
 from textual.binding import Binding, BindingType
+from textual.errors import NoWidget
 from textual.message import Message
 
 from autoagent.console.line import Line
@@ -79,7 +81,13 @@ class Exact(Lines):
 
     @property
     def _in_view(self) -> int:
-        return self.scrollable_content_region.height
+        """Rows that the screen has room for; 0 while it isn't there."""
+        try:
+            place = self.screen.find_widget(self)
+        except NoWidget:
+            return 0
+        below_top = place.visible_region.bottom - self.content_region.y
+        return max(min(self.scrollable_content_region.height, below_top), 0)
 
     def show_unseen(self) -> None:
         """Bring the first line into view that never was."""
@@ -93,15 +101,19 @@ class Exact(Lines):
         for row in self.rows:
             self._known.append((row.line, counts[row.line]))
             counts[row.line] += 1
-        self.call_after_refresh(self._look)
+        self.call_after_refresh(self.look)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
-        self.call_after_refresh(self._look)  # once it is drawn
+        self.call_after_refresh(self.look)  # once it is drawn
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """What is in view now was seen; a row that the screen cuts off wasn't."""
         top = self.scroll_offset.y
-        self._seen.update(self._known[top : top + self._in_view])
+        room = self.columns
+        self._seen.update(
+            each for each in self._known[top : top + self._in_view] if cell_len(str(each[0])) <= room
+        )
         self.post_message(self.Looked(self, self.key))
 
     def on_resize(self) -> None:
