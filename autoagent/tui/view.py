@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from pydantic import JsonValue
+
 from autoagent import events as e
-from autoagent.console.arguments import arguments
+from autoagent.console.arguments import arguments, as_json
 from autoagent.console.figures import clock, money
 from autoagent.console.line import (
     Line,
@@ -26,7 +28,6 @@ from autoagent.console.verdicts import verdict_rows
 from autoagent.events import Entry
 from autoagent.goal import SubTask
 from autoagent.outcome import results
-from autoagent.past.ledger import fields_of
 from autoagent.state import RunState
 from autoagent.tui.pace import Pace, Pulse
 
@@ -274,8 +275,26 @@ def unfolded(entry: Entry, decided: e.CallDecided | None = None) -> list[Line]:
                 for call in reply.calls
             ]
             return [*words, *calls]
+        case e.QuestionAsked(question=question):
+            subject = question.subject.model_dump(mode="json", exclude_defaults=True)
+            return [
+                *_fields({"why": question.why, **subject}),
+                line(Part(f"digest {question.digest}", "dim")),
+            ]
         case _:
-            return list(block(fields_of(event)[:_LONGEST_OUTPUT]))
+            return [*_fields(event.model_dump(mode="json", exclude={"kind"}, exclude_defaults=True))]
+
+
+def _fields(found: Mapping[str, JsonValue]) -> Iterator[Line]:
+    """What an entry holds, a field each; of a long one its beginning."""
+    cut: dict[str, JsonValue] = {}
+    for name, value in found.items():
+        text = value if isinstance(value, str) else as_json(value)
+        left = len(text) - _LONGEST_OUTPUT
+        cut[name.replace("_", " ")] = (
+            value if left <= 0 else f"{text[:_LONGEST_OUTPUT]}\n… {left} more characters"
+        )
+    yield from arguments(cut)
 
 
 def wrapped(found: Line, width: int) -> list[Line]:
