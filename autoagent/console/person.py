@@ -23,7 +23,7 @@ from autoagent.console.keyboard import forget_typed, read_line
 from autoagent.console.line import Line, Part, line
 from autoagent.console.question import exactly_json, whole
 from autoagent.console.screen import Screen
-from autoagent.errors import AutoagentError
+from autoagent.errors import AutoagentError, UsageError
 from autoagent.loop.answers import unusable
 from autoagent.questions import Question
 from autoagent.state import RunState
@@ -116,9 +116,12 @@ class Person:
 
     async def _edited(self, question: Question, state: RunState, inline: str) -> JsonValue:
         """Other arguments, from the line itself or from an editor; `None` where they can't be used."""
-        text = inline or await self._from_editor(exactly_json(question))
         try:
+            text = inline or await self._from_editor(exactly_json(question))
             edit: JsonValue = json.loads(text)
+        except UsageError as error:
+            self.screen.ask(line(f"{error}, or type e {{…}}; nothing was changed"))
+            return None
         except (ValueError, RecursionError) as error:
             self.screen.ask(line(f"that is no JSON ({error}); nothing was changed"))
             return None

@@ -244,6 +244,7 @@ class AskedScreen(ModalScreen[str | None]):
             self._say(str(error))
         else:
             self._take(said)
+        self._attention.wake()  # what was typed meanwhile may come in only now
 
     def action_save(self) -> None:
         if self._editor.is_open and self._asked is not None and self._take(self._editor.text):

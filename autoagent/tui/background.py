@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
+from autoagent.console.editing import in_front
 from autoagent.detached import Detached, detach
 
 _FAILED = (2, 5)
@@ -77,8 +78,9 @@ class Background:
 
     def console(self, arguments: Sequence[str]) -> None:
         command = [sys.executable, "-P", "-m", "autoagent", *arguments]
-        subprocess.run(command, env={**os.environ, "AUTOAGENT_HOME": str(self._home)}, check=False)
-        input("enter goes back to the cockpit › ")
+        in_front(command, {**os.environ, "AUTOAGENT_HOME": str(self._home)})
+        with suppress(EOFError):  # ^D goes back too
+            input("enter goes back to the cockpit › ")
 
 
 def _has_failed(ended: Detached) -> bool:
