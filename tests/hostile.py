@@ -21,11 +21,11 @@ DIALOG = """╭─ 1 of 1 waits for you ─╮
 """
 HOSTILE = (
     "[bold red]loud[/] \x1b[77;7H\x1b]0;pwned\x07\x1b]9;pwned\x07\x9b2J \u202egnp.exe\u202c \u200bzero "
-    f"\ufeff \ud800 \rover </pre><script>alert(1)</script><img src=http://evil.example/x>\n{DIALOG}"
+    f"\ufeff \ud800 \x00 \rover </pre><script>alert(1)</script><img src=http://evil.example/x>\n{DIALOG}"
 )
 """Markup; sequences that move the cursor, name the window and notify; text turned round, letters without
-width, half a letter, a line written over; tags; a question that nobody asked."""
-FORBIDDEN = "\x07\x9b\u202e\u202c\u200b\ufeff\ud800"
+width, half a letter, NUL, a line written over; tags; a question that nobody asked."""
+FORBIDDEN = "\x00\x07\x9b\u202e\u202c\u200b\ufeff\ud800"
 """What never reaches a terminal or a page."""
 _LONG = "x" * 1_000_000
 """A line of a megabyte."""
