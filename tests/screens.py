@@ -40,11 +40,11 @@ from autoagent.journal.home import home  # noqa: E402
 from autoagent.journal.sqlite import SqliteJournal  # noqa: E402
 from autoagent.settings import Settings  # noqa: E402
 from autoagent.tui.app import Cockpit  # noqa: E402
-from autoagent.tui.lines import Lines  # noqa: E402
-from autoagent.tui.overview import UNREAD  # noqa: E402
-from autoagent.tui.past import PastScreen  # noqa: E402
-from autoagent.tui.question import QuestionScreen  # noqa: E402
-from autoagent.tui.run import RunScreen  # noqa: E402
+from autoagent.tui.drawing.lines import Lines  # noqa: E402
+from autoagent.tui.past.screen import PastScreen  # noqa: E402
+from autoagent.tui.questions.screen import QuestionScreen  # noqa: E402
+from autoagent.tui.run.screen import RunScreen  # noqa: E402
+from autoagent.tui.runs.overview import UNREAD  # noqa: E402
 from autoagent.wiring import open_memory  # noqa: E402
 
 IMAGES = HERE.parent / "docs" / "images"

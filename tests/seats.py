@@ -27,9 +27,9 @@ from autoagent.settings import ModelSettings, Settings
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.tui.app import Cockpit
 from autoagent.tui.background import Carrier
-from autoagent.tui.lines import Lines
-from autoagent.tui.overview import UNREAD
-from autoagent.tui.question import QuestionScreen
+from autoagent.tui.drawing.lines import Lines
+from autoagent.tui.questions.screen import QuestionScreen
+from autoagent.tui.runs.overview import UNREAD
 from autoagent.wiring import Parts, start
 
 POST = "goal: Tell bob\nallow: {send: {post: []}}\nplugins: [files, post]\ndone_when: [{file: a.txt}]\n"

@@ -8,8 +8,8 @@ from states import AT, folded
 from autoagent.events import Event, QuestionAnswered, QuestionAsked, QuestionVoided
 from autoagent.questions import Question, Subject
 from autoagent.state import RunState
-from autoagent.tui.choices import over
-from autoagent.tui.overview import Seen
+from autoagent.tui.questions.choices import over
+from autoagent.tui.runs.overview import Seen
 
 FIRST = Question(id="q1", subject=Subject(run="r", kind="call", call="c", tool="x", args={"n": 1}), why="w")
 SECOND = Question(id="q2", subject=FIRST.subject.model_copy(update={"args": {"n": 2}}), why="w")

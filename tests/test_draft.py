@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autoagent.errors import ToolError
 from autoagent.goal import FileCriterion, HumanCriterion, JudgeCriterion, RunCriterion, SubTask
 from autoagent.plan import parse_plan
-from autoagent.tui.draft import Draft, Written, draft_of, read, written
+from autoagent.tui.questions.draft import Draft, Written, draft_of, read, written
 
 ROWS = [
     {"id": "1", "title": "Read", "instructions": "all", "depends_on": [], "done_when": []},

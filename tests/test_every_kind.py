@@ -19,9 +19,9 @@ from autoagent.report import gathered, page
 from autoagent.state import fold
 from autoagent.testing.objects import MemoryObjects
 from autoagent.trees import EMPTY
-from autoagent.tui.lines import Lines
-from autoagent.tui.past import PastScreen
-from autoagent.tui.run import RunScreen
+from autoagent.tui.drawing.lines import Lines
+from autoagent.tui.past.screen import PastScreen
+from autoagent.tui.run.screen import RunScreen
 
 NEWEST = max(GOLDEN.glob("kinds-v*.jsonl"), key=lambda file: int(file.stem.partition("-v")[2])).stem
 RUN = "k7ndsvvv"

@@ -9,8 +9,8 @@ from states import GOAL, folded
 
 from autoagent.console.line import columns_of
 from autoagent.goal import HumanCriterion, SubTask
-from autoagent.tui.draft import Draft, draft_of
-from autoagent.tui.plan_table import plan_table
+from autoagent.tui.questions.draft import Draft, draft_of
+from autoagent.tui.questions.plan_table import plan_table
 
 
 def drafted(*tasks: SubTask) -> Draft:

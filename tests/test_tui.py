@@ -23,15 +23,15 @@ from autoagent.errors import UsageError
 from autoagent.events import Forked
 from autoagent.journal.home import home
 from autoagent.testing.model import call
-from autoagent.tui.exact import Exact
+from autoagent.tui.drawing.lines import Lines
+from autoagent.tui.drawing.view import wrapped
 from autoagent.tui.keys import keymap
-from autoagent.tui.lines import Lines
-from autoagent.tui.past import PastScreen
-from autoagent.tui.question import QuestionScreen
-from autoagent.tui.reading import ReadScreen
-from autoagent.tui.run import RunScreen
-from autoagent.tui.runs import RunsScreen
-from autoagent.tui.view import wrapped
+from autoagent.tui.pages.reading import ReadScreen
+from autoagent.tui.past.screen import PastScreen
+from autoagent.tui.questions.exact import Exact
+from autoagent.tui.questions.screen import QuestionScreen
+from autoagent.tui.run.screen import RunScreen
+from autoagent.tui.runs.screen import RunsScreen
 
 # --- all runs -----------------------------------------------------------------------------------------------
 

@@ -14,11 +14,11 @@ from autoagent.console.line import columns_of, line
 from autoagent.events import Entry
 from autoagent.messages import Reply
 from autoagent.state import RunState, advance
-from autoagent.tui.activity import Item, activity
-from autoagent.tui.item_lines import Columns, item_line
-from autoagent.tui.kept import Kept
-from autoagent.tui.stream import Stream
-from autoagent.tui.view import Row
+from autoagent.tui.drawing.view import Row
+from autoagent.tui.run.activity import Item, activity
+from autoagent.tui.run.item_lines import Columns, item_line
+from autoagent.tui.run.kept import Kept
+from autoagent.tui.run.stream import Stream
 
 
 def begun() -> list[e.Event]:

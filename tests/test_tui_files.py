@@ -15,10 +15,10 @@ from autoagent.past.changes import changes
 from autoagent.state import RunState, advance, fold
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.trees import load_tree
-from autoagent.tui.evidence import evidence_rows
-from autoagent.tui.files import Steps, file_rows, history
-from autoagent.tui.trail import Trail, facts
-from autoagent.tui.view import Row
+from autoagent.tui.drawing.view import Row
+from autoagent.tui.run.evidence import evidence_rows
+from autoagent.tui.run.files import Steps, file_rows, history
+from autoagent.tui.run.trail import Trail, facts
 
 GOAL = "goal: g\ndone_when: [{file: out.txt, contains: [c]}]\n"
 

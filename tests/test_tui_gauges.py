@@ -17,9 +17,9 @@ from autoagent.goal import Goal, Limits, SubTask
 from autoagent.messages import Reply, Usage
 from autoagent.ports import SentCommand
 from autoagent.state import RunState, advance
-from autoagent.tui.pace import Pulse, pulse
-from autoagent.tui.steering import raised, steer_line
-from autoagent.tui.view import active_seconds, gauges, plan_in_short
+from autoagent.tui.drawing.view import active_seconds, gauges, plan_in_short
+from autoagent.tui.run.pace import Pulse, pulse
+from autoagent.tui.run.steering import raised, steer_line
 
 PLAN = (
     SubTask(id="1", title="Read the logs of all services"),

@@ -14,9 +14,9 @@ from autoagent.grants_file import GrantsFile
 from autoagent.journal.home import home
 from autoagent.questions import Explained, Question, Subject
 from autoagent.testing.model import call
-from autoagent.tui.choices import choice_row, offered
-from autoagent.tui.question import QuestionScreen
-from autoagent.tui.runs import RunsScreen
+from autoagent.tui.questions.choices import choice_row, offered
+from autoagent.tui.questions.screen import QuestionScreen
+from autoagent.tui.runs.screen import RunsScreen
 
 RULE = "post_send to bob, in every run, whatever the text and files, until the post plugin changes"
 

@@ -20,10 +20,10 @@ from autoagent.live.replies import Incoming
 from autoagent.live.serving import served
 from autoagent.testing.memory import DictMemory
 from autoagent.testing.server import ScriptedServer, ServedCall, ServedTurn
-from autoagent.tui.feed import Feed
-from autoagent.tui.item_lines import Columns
-from autoagent.tui.pace import Request
-from autoagent.tui.streaming import tail_rows
+from autoagent.tui.run.feed import Feed
+from autoagent.tui.run.item_lines import Columns
+from autoagent.tui.run.pace import Request
+from autoagent.tui.run.streaming import tail_rows
 from autoagent.wiring import Hooks, Launch, Parts
 
 NOW_S = AT.timestamp() + 9

@@ -12,8 +12,8 @@ from states import AT, goal, running
 from autoagent.events import RunEnded
 from autoagent.goal import FileCriterion
 from autoagent.outcome import EndingName
-from autoagent.tui.overview import UNREAD, Seen, preview, run_table, top
-from autoagent.tui.sorting import ORDERS, after, having, in_order
+from autoagent.tui.runs.overview import UNREAD, Seen, preview, run_table, top
+from autoagent.tui.runs.sorting import ORDERS, after, having, in_order
 
 NAMES = (*get_args(EndingName), "damaged", "newer", UNREAD)
 

@@ -16,13 +16,13 @@ from autoagent.journal.home import home
 from autoagent.plugin_host.installed import Installed
 from autoagent.ports import MemoryHit, MemoryPoint
 from autoagent.settings import Settings
-from autoagent.tui.extensions import known
-from autoagent.tui.memory import MemoryScreen
-from autoagent.tui.memory_lines import hit_rows, newest, point_lines
-from autoagent.tui.overview import Seen
-from autoagent.tui.plugin_lines import plugin_lines, plugin_rows
-from autoagent.tui.reading import ReadScreen
-from autoagent.tui.run import RunScreen
+from autoagent.tui.pages.memory import MemoryScreen
+from autoagent.tui.pages.memory_lines import hit_rows, newest, point_lines
+from autoagent.tui.pages.plugin_lines import plugin_lines, plugin_rows
+from autoagent.tui.pages.plugins import known
+from autoagent.tui.pages.reading import ReadScreen
+from autoagent.tui.run.screen import RunScreen
+from autoagent.tui.runs.overview import Seen
 from autoagent.wiring import open_memory
 
 OUTSIDE = MemoryPoint(

@@ -12,8 +12,8 @@ from autoagent.console.line import columns_of
 from autoagent.events import CallEnded, Entry
 from autoagent.state import RunState, advance, fold
 from autoagent.testing.model import ScriptedModel
-from autoagent.tui.slider import Track, slider
-from autoagent.tui.then import files_then, past_title, step_lines
+from autoagent.tui.past.slider import Track, slider
+from autoagent.tui.past.then import files_then, past_title, step_lines
 
 
 def track_of(entries: Sequence[Entry]) -> Track:

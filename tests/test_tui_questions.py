@@ -22,12 +22,12 @@ from autoagent.loop.context import Models
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
 from autoagent.testing.model import ScriptedModel, call
-from autoagent.tui.attention import Attention, Typing
-from autoagent.tui.exact import Exact
-from autoagent.tui.question import QuestionScreen
-from autoagent.tui.rewording import RewordScreen
-from autoagent.tui.run import RunScreen
-from autoagent.tui.runs import RunsScreen
+from autoagent.tui.questions.attention import Attention, Typing
+from autoagent.tui.questions.exact import Exact
+from autoagent.tui.questions.rewording import RewordScreen
+from autoagent.tui.questions.screen import QuestionScreen
+from autoagent.tui.run.screen import RunScreen
+from autoagent.tui.runs.screen import RunsScreen
 from autoagent.wiring import Hooks, Parts, resume, start
 
 PLANNED = "goal: Write a.txt\nask: [plan]\nplugins: [files]\n"

@@ -18,11 +18,11 @@ from autoagent.console.signs import SIGNS, needs_ascii, without_signs
 from autoagent.journal.home import home
 from autoagent.settings import Settings, TerminalSettings
 from autoagent.tui.app import Cockpit
-from autoagent.tui.drawing import _STYLES
-from autoagent.tui.helping import HelpScreen, keys_lines
+from autoagent.tui.drawing.drawn import _STYLES
+from autoagent.tui.drawing.theming import DEFAULTS, THEMES
 from autoagent.tui.notices import notice
-from autoagent.tui.runs import RunsScreen
-from autoagent.tui.theming import DEFAULTS, THEMES
+from autoagent.tui.pages.helping import HelpScreen, keys_lines
+from autoagent.tui.runs.screen import RunsScreen
 
 ROOT = Path(__file__).parents[1]
 
@@ -232,7 +232,7 @@ async def test_every_action_is_in_the_list_of_commands(tmp_path: Path) -> None:
     waits = await parked(tmp_path)
 
     async with seated(keys={"runs": {"resume": "R"}}) as seat:
-        from autoagent.tui.palette import Actions
+        from autoagent.tui.pages.palette import Actions
 
         provider = Actions(seat.app.screen)
         said = [str(hit.text) async for hit in provider.discover()]

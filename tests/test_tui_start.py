@@ -16,13 +16,13 @@ from autoagent.journal.home import home
 from autoagent.sandboxes.docker import EngineStatus
 from autoagent.settings import ModelSettings, SandboxSettings, Settings
 from autoagent.tui.background import Background
-from autoagent.tui.editing import Folders
-from autoagent.tui.lines import Lines
-from autoagent.tui.run import RunScreen
-from autoagent.tui.runs import RunsScreen
-from autoagent.tui.starting import StartScreen
-from autoagent.tui.templates import TemplatesScreen, template_rows
-from autoagent.tui.welcome import welcome
+from autoagent.tui.drawing.lines import Lines
+from autoagent.tui.run.screen import RunScreen
+from autoagent.tui.runs.screen import RunsScreen
+from autoagent.tui.runs.welcome import welcome
+from autoagent.tui.starting.editing import Folders
+from autoagent.tui.starting.screen import StartScreen
+from autoagent.tui.starting.templates import TemplatesScreen, template_rows
 
 
 def said(lines: list[Line]) -> str:

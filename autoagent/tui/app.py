@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import math
 import os
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -26,21 +25,22 @@ from autoagent.console.replying import Reply, objection, send
 from autoagent.errors import AutoagentError, UsageError
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.live.attending import Attendant, Live
-from autoagent.settings import SandboxSettings, Settings
-from autoagent.tui.attention import DEAD_S, QUIET_S, Typing
+from autoagent.settings import Settings
 from autoagent.tui.background import Background, Carrier
-from autoagent.tui.harmless import Harmless
-from autoagent.tui.helping import HelpScreen
+from autoagent.tui.drawing.harmless import Harmless
+from autoagent.tui.drawing.plainly import Plainly
+from autoagent.tui.drawing.theming import DEFAULTS, THEMES
+from autoagent.tui.engine import Asking, Look, look_at_docker
 from autoagent.tui.keys import keymap, known
-from autoagent.tui.notices import notice
-from autoagent.tui.overview import UNREAD, Seen
-from autoagent.tui.palette import Actions
-from autoagent.tui.past import PastScreen
-from autoagent.tui.plainly import Plainly
-from autoagent.tui.question import QuestionScreen
-from autoagent.tui.run import RunScreen
-from autoagent.tui.runs import RunsScreen
-from autoagent.tui.theming import DEFAULTS, THEMES
+from autoagent.tui.notices import Waiting, notice
+from autoagent.tui.pages.helping import HelpScreen
+from autoagent.tui.pages.palette import Actions
+from autoagent.tui.past.screen import PastScreen
+from autoagent.tui.questions.attention import DEAD_S, QUIET_S, Typing
+from autoagent.tui.questions.screen import QuestionScreen
+from autoagent.tui.run.screen import RunScreen
+from autoagent.tui.runs.overview import UNREAD, Seen
+from autoagent.tui.runs.screen import RunsScreen
 from autoagent.tui.watching import Heard, Watch
 
 if TYPE_CHECKING:
@@ -49,13 +49,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LOOK_S = 0.25
 """Between two looks whether a question may open by itself."""
-
-
-def _look(settings: SandboxSettings) -> EngineStatus:
-    """What Docker answers, in a second or in five."""
-    from autoagent.sandboxes.docker import look  # 0.3 s
-
-    return look(settings)
 
 
 class Cockpit(App[None]):
@@ -87,7 +80,7 @@ class Cockpit(App[None]):
         carrier: Carrier | None = None,
         settings: Callable[[], Settings] = Settings,
         dead_s: float = DEAD_S,
-        look: Callable[[SandboxSettings], EngineStatus] = _look,
+        look: Look = look_at_docker,
         ascii_of: str = "",
         environment: Mapping[str, str] = os.environ,
         quiet_s: float = QUIET_S,
@@ -107,15 +100,14 @@ class Cockpit(App[None]):
         self._environment = environment
         self._tells_focus = False
         """The terminal says when another window comes to the front."""
-        self._ask_engine: Callable[[SandboxSettings], EngineStatus] | None = look
+        self._engine_asked = Asking(look)
         self.actions, self._own_keys = known(), keymap(self.settings.keys)
         self.set_keymap(self._own_keys)
         self.home = home
         self.journal = SqliteJournal(home)
         self.carrier = Background(home) if carrier is None else carrier
         self.seen: dict[str, Seen] = {}
-        self._rung: set[tuple[str, str]] | None = None
-        """The questions that the person was told of."""
+        self._waiting = Waiting()
         self.has_looked = False
         """Whether all runs were read at least once."""
         self._is_leaving = False
@@ -192,18 +184,12 @@ class Cockpit(App[None]):
         """One bell for what has come to wait since the last look; the terminal's title says how much does."""
         if any(run.name == UNREAD for run in self.seen.values()):
             return
-        questions = self.questions()
-        waiting = set(questions)
-        how_many = f"{len(waiting)} wait{'s' if len(waiting) == 1 else ''} for you" if waiting else ""
-        new = [
-            run for run, question in questions if self._rung is not None and (run, question) not in self._rung
-        ]
-        if new:  # none at the first look: the person is here anyway
+        news = self._waiting.look(self.questions())
+        if news.new:
             self.bell()
-            self._tell_desktop(f"{how_many}: {self.seen[new[0]].goal}")
-        if waiting != self._rung:
-            self.titled(how_many)
-        self._rung = waiting
+            self._tell_desktop(f"{news.said}: {self.seen[news.new[0]].goal}")
+        if news.is_other:
+            self.titled(news.said)
 
     def _tell_desktop(self, said: str) -> None:
         """Unless the person looks at this very window, or doesn't want it."""
@@ -354,16 +340,11 @@ class Cockpit(App[None]):
 
     def look_at_engine(self) -> None:
         """Ask Docker, once, without waiting for it; who watches `engine` hears of it."""
-        if (ask := self._ask_engine) is None:
-            return
-        self._ask_engine = None
 
         def heard(status: EngineStatus) -> None:
             self.engine = status
 
-        told = self._here(heard)
-        asking = threading.Thread(target=lambda: told(ask(self.settings.sandbox)), daemon=True)
-        asking.start()  # a daemon: an engine that hangs keeps nobody from leaving
+        self._engine_asked.once(self.settings.sandbox, self._here(heard))
 
     def on_console(self, *arguments: str) -> None:
         """A command at the terminal itself, which shows and asks; the screen comes back after it."""

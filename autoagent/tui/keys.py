@@ -18,22 +18,22 @@ _EVERYWHERE = ("app", "lines")
 def known() -> dict[str, Binding]:
     """Every action by its name, such as `runs.resume`, with its usual keys."""
     from autoagent.tui.app import Cockpit
-    from autoagent.tui.asked import AskedScreen
-    from autoagent.tui.choosing import ChoiceScreen
-    from autoagent.tui.exact import Exact
-    from autoagent.tui.extensions import PluginsScreen
-    from autoagent.tui.granted import GrantsScreen
-    from autoagent.tui.helping import HelpScreen
-    from autoagent.tui.lines import Lines
-    from autoagent.tui.memory import MemoryScreen
-    from autoagent.tui.past import PastScreen
-    from autoagent.tui.question import QuestionScreen
-    from autoagent.tui.reading import ReadScreen
-    from autoagent.tui.rewording import RewordScreen
-    from autoagent.tui.run import RunScreen
-    from autoagent.tui.runs import RunsScreen
-    from autoagent.tui.starting import StartScreen
-    from autoagent.tui.templates import TemplatesScreen
+    from autoagent.tui.drawing.lines import Lines
+    from autoagent.tui.pages.choosing import ChoiceScreen
+    from autoagent.tui.pages.grants import GrantsScreen
+    from autoagent.tui.pages.helping import HelpScreen
+    from autoagent.tui.pages.memory import MemoryScreen
+    from autoagent.tui.pages.plugins import PluginsScreen
+    from autoagent.tui.pages.reading import ReadScreen
+    from autoagent.tui.past.screen import PastScreen
+    from autoagent.tui.questions.asked import AskedScreen
+    from autoagent.tui.questions.exact import Exact
+    from autoagent.tui.questions.rewording import RewordScreen
+    from autoagent.tui.questions.screen import QuestionScreen
+    from autoagent.tui.run.screen import RunScreen
+    from autoagent.tui.runs.screen import RunsScreen
+    from autoagent.tui.starting.screen import StartScreen
+    from autoagent.tui.starting.templates import TemplatesScreen
 
     screens = (RunsScreen, RunScreen, QuestionScreen, PastScreen, StartScreen, TemplatesScreen, MemoryScreen)
     found: dict[str, Binding] = {}

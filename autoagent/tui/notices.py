@@ -1,11 +1,12 @@
-"""A notice on the person's desktop, by way of their terminal: which sequence it takes, and a harmless text.
+"""What a person is told who looks elsewhere: what has come to wait, and how a terminal tells the desktop.
 
-Terminals that know none of them ignore what is sent. Pure.
+A notice's text is harmless whatever it holds. Terminals that know none of them ignore what is sent. Pure.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal
 
 from autoagent.console.signs import without_signs
@@ -28,6 +29,33 @@ _BY_VARIABLE: tuple[tuple[str, Kind], ...] = (
     ("KONSOLE_VERSION", "777"),
 )
 """Which of iTerm2's, kitty's and urxvt's sequences a terminal takes; all others get iTerm2's."""
+
+
+@dataclass(frozen=True)
+class News:
+    """What waits, against the look before."""
+
+    said: str
+    """How much waits; empty where nothing does."""
+    new: tuple[str, ...]
+    """Runs that have come to wait since."""
+    is_other: bool
+
+
+class Waiting:
+    """What of all that waits the person was told of."""
+
+    def __init__(self) -> None:
+        self._told: set[tuple[str, str]] | None = None
+
+    def look(self, questions: Sequence[tuple[str, str]]) -> News:
+        """`questions`: (run, question). Nothing is new at the first look: the person is here anyway."""
+        told, waiting = self._told, set(questions)
+        self._told = waiting
+        count = len(waiting)
+        said = f"{count} wait{'s' if count == 1 else ''} for you" if count else ""
+        new = tuple(run for run, id in questions if told is not None and (run, id) not in told)
+        return News(said, new, waiting != told)
 
 
 def notice(said: str, environment: Mapping[str, str]) -> str:

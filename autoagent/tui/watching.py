@@ -18,10 +18,10 @@ from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import ending_of
 from autoagent.ports import RunHead
 from autoagent.state import RunState, advance
-from autoagent.tui.activity import Item, activity
-from autoagent.tui.overview import UNREAD, Seen
-from autoagent.tui.pace import Pulse, pulse
-from autoagent.tui.trail import Fact, facts
+from autoagent.tui.run.activity import Item, activity
+from autoagent.tui.run.pace import Pulse, pulse
+from autoagent.tui.run.trail import Fact, facts
+from autoagent.tui.runs.overview import UNREAD, Seen
 
 _FIRST, _BATCH = 500, 2_000
 """Entries that are folded before a screen hears of them: few, then many, as each time costs a frame."""

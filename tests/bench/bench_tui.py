@@ -22,11 +22,11 @@ from textual._compositor import CompositorUpdate
 from textual.events import Key
 from textual.screen import Screen
 
-from autoagent.tui.activity import Item
 from autoagent.tui.app import Cockpit
-from autoagent.tui.feed import Feed
-from autoagent.tui.overview import UNREAD
-from autoagent.tui.run import RunScreen
+from autoagent.tui.run.activity import Item
+from autoagent.tui.run.feed import Feed
+from autoagent.tui.run.screen import RunScreen
+from autoagent.tui.runs.overview import UNREAD
 
 KEYS = 200
 

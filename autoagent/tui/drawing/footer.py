@@ -1,0 +1,56 @@
+"""The footer: the keys of the screen in front on one line, drawn and never built of widgets.
+
+Where they have no room, help and the list of all commands stay: from those every other key can be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.app import RenderResult
+from textual.reactive import reactive
+from textual.widget import Widget
+
+from autoagent.console.line import Line, Part, columns_of, line
+from autoagent.tui.drawing.drawn import drawn
+
+_LAST = ("help", "commands")
+
+
+def keys_line(keys: Sequence[tuple[str, str]], width: int) -> Line:
+    """(key, what it does) as they have room in `width` columns, those that lead to the others always."""
+    made = [(said, line(Part(f" {key}", "accent"), f" {said} ")) for key, said in keys]
+    last = [each for said, each in made if said in _LAST]
+    room = width - sum(map(columns_of, last))
+    parts: list[Part] = []
+    for said, each in made:
+        if said in _LAST:
+            continue
+        if (room := room - columns_of(each)) < 0:
+            break
+        parts += each.parts
+    return Line((*parts, *(part for each in last for part in each.parts)))
+
+
+class Keys(Widget):
+    """Says which keys do what."""
+
+    DEFAULT_CSS = "Keys { height: 1; background: $panel; }"
+    shown: reactive[tuple[tuple[str, str], ...]] = reactive(())
+    """(key, what it does)."""
+
+    def on_mount(self) -> None:
+        self.screen.bindings_updated_signal.subscribe(self, lambda _: self._look())
+        self._look()
+
+    def _look(self) -> None:
+        """Reads the bindings that are active in the screen."""
+        found: dict[str, tuple[str, str]] = {}
+        for _, binding, is_enabled, _ in self.screen.active_bindings.values():
+            if binding.show and is_enabled and binding.description:  # of several keys the first
+                key = self.app.get_key_display(binding)
+                found.setdefault(binding.action, (key, binding.description))
+        self.shown = tuple(found.values())
+
+    def render(self) -> RenderResult:
+        return drawn(keys_line(self.shown, self.size.width))

@@ -1,0 +1,49 @@
+"""The replies that come in at a run, as the rows at the end of its activity. Pure, and without Textual.
+
+Which requests are under way is in the journal; what has come of their replies is heard, and may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from autoagent.console.line import Line, columns_of
+from autoagent.live.replies import Replies
+from autoagent.tui.drawing.view import Row, wrapped
+from autoagent.tui.run.item_lines import Columns, under_way, words_line
+from autoagent.tui.run.pace import Request
+
+_MOST_LINES = 3
+_NARROWEST = 20
+
+
+def tail_rows(
+    requests: Mapping[str, Request], replies: Replies, columns: Columns, now_s: float, step: int
+) -> list[Row]:
+    """For each request who is asked and for how long, then the last words of what has come of its reply.
+
+    Of one reply three lines of words at most, of several each one.
+    """
+    most = _MOST_LINES if len(requests) == 1 else 1
+    rows: list[Row] = []
+    for id, request in requests.items():
+        reply = replies.get(id)
+        doing = reply.tool if reply is not None and reply.call is not None else ""
+        rows.append(Row(under_way(request, doing, columns, now_s, step)))
+        words = "" if reply is None else reply.words
+        if words:
+            width = max(columns.width, _NARROWEST)
+            lines = wrapped(words_line(words), width) if most > 1 else [_last(words, width)]
+            rows += [Row(each) for each in lines[-most:]]
+    return rows
+
+
+def _last(words: str, width: int) -> Line:
+    """As many of the last words as have room."""
+    found = words_line(words)
+    if columns_of(found) <= width:
+        return found
+    words = words[-width:]
+    while columns_of(found := words_line(f"… {words}")) > width:
+        words = words.partition(" ")[2] or words[1:]
+    return found

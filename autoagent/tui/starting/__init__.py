@@ -1,0 +1,1 @@
+"""A new run: its folder, its goal, the templates."""
