@@ -6,10 +6,11 @@ ever run in place: who uses one gets a copy, over which nothing that is there al
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from autoagent.errors import UsageError
 from autoagent.goal import Goal
@@ -75,6 +76,7 @@ class Example:
                 encoding="utf-8", errors="replace"
             ) != goal:
                 raise UsageError(f"{own} is there already, and nothing was written; name another folder")
+            refuse_links(into, FILE_NAME, *wanted)
             kept = tuple(path for path in wanted if (into / path).exists())
             for path in wanted:
                 if path not in kept:
@@ -110,7 +112,15 @@ def example(name: str) -> Example:
 def fresh(name: str, parent: Path) -> Path:
     """A folder in `parent` that isn't there yet, called after an example."""
     names = (name if number == 1 else f"{name}-{number}" for number in range(1, 10_000))
-    return next(folder for each in names if not (folder := parent / each).exists())
+    return next(folder for each in names if not os.path.lexists(folder := parent / each))
+
+
+def refuse_links(folder: Path, *paths: str) -> None:
+    """Raises `UsageError` where a path in the folder leads out of it: what is written there is elsewhere."""
+    for path in paths:
+        for place in (*reversed(PurePosixPath(path).parents), PurePosixPath(path)):
+            if (link := folder / place).is_symlink() and place.parts:
+                raise UsageError(f"{link} is a link, and nothing was written; put the thing itself there")
 
 
 def _files(folder: Path) -> Iterator[str]:

@@ -52,6 +52,28 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     assert not (tmp_path / "sales.csv").exists()
 
 
+@pytest.mark.parametrize("link", ["goal.yaml", "logs", "recording.jsonl"])
+def test_nothing_is_written_through_a_link(tmp_path: Path, link: str) -> None:
+    """A folder that somebody else has filled leads to no place outside it, whether the link leads anywhere."""
+    outside, work = tmp_path / "outside", tmp_path / "work"
+    outside.mkdir()
+    work.mkdir()
+    (work / link).symlink_to(outside if link == "logs" else outside / "x")
+
+    with pytest.raises(UsageError, match=f"work/{link} is a link, and nothing was written"):
+        examples.example(examples.TRIED).copy(work)
+
+    assert [*outside.iterdir()] == []
+    assert [file.name for file in work.iterdir()] == [link]
+
+
+def test_a_fresh_folder_is_no_link(tmp_path: Path) -> None:
+    """Also where that leads nowhere."""
+    (tmp_path / "log-triage").symlink_to(tmp_path / "nowhere")
+
+    assert examples.fresh("log-triage", tmp_path) == tmp_path / "log-triage-2"
+
+
 def test_what_a_run_has_left_is_no_part_of_it() -> None:
     """Nor of a clone's example, nor of the wheel: what git ignores."""
     assert examples._left_by_runs("log-triage") == {"errors.txt", "services.txt", "report.md"}

@@ -162,6 +162,7 @@ async def test_changed_files_are_shown_line_by_line(tmp_path: Path) -> None:
 
     assert "+ a.txt" in found.text
     assert f"autoagent why {stage.run} a.txt" in found.text
+    assert f"autoagent why {stage.run} 'b<i>.txt'" in found.text  # as a shell takes it for one path
 
 
 async def test_what_was_sent_says_who_allowed_it(tmp_path: Path) -> None:

@@ -210,6 +210,21 @@ async def test_a_template_overwrites_no_goal(tmp_path: Path, monkeypatch: pytest
 # --- a goal of one's own ------------------------------------------------------------------------------------
 
 
+async def test_a_goal_is_written_through_no_link(tmp_path: Path) -> None:
+    """A folder of somebody else's leads to no file outside it."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "goal.yaml").symlink_to(tmp_path / "elsewhere")
+
+    async with seated(settings=A_MODEL) as seat:
+        await seat.press("n")
+        seat.app.screen.query_one("#folder", Input).value = str(tmp_path / "work")
+        await seat.press("ctrl+s")
+
+        assert "is a link, and nothing was written" in seat.text("#said")
+    assert not (tmp_path / "elsewhere").exists()
+    assert seat.carrier.started == []
+
+
 async def test_a_goal_is_explained_as_it_is_typed(tmp_path: Path) -> None:
     """A mistake beside its line; started it is written down first."""
     async with seated(settings=A_MODEL) as seat:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from datetime import datetime
 
 from autoagent.console.figures import clock, money, several, size
@@ -36,6 +37,7 @@ def page(report: Report) -> str:
         "several": several,
         "local": _local,
         "lines": str.splitlines,
+        "quoted": shlex.quote,
     }
     return environment.get_template("report.html").render(
         report=report,

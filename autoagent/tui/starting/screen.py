@@ -15,7 +15,7 @@ from textual.widgets import Input, Static, TextArea
 
 from autoagent.console.line import Line, Part, line
 from autoagent.errors import AutoagentError, GoalError, UsageError
-from autoagent.examples import Example, examples, fresh
+from autoagent.examples import Example, examples, fresh, refuse_links
 from autoagent.goal import Goal
 from autoagent.goal.english import explain
 from autoagent.goal.file import FILE_NAME, understand
@@ -259,6 +259,7 @@ class StartScreen(ModalScreen[str | None]):
             if file.exists() and file.absolute() != self._file:
                 what = f"{file} is there already, says something else, and was left as it is"
                 raise UsageError(f"{what}; name another folder")
+            refuse_links(folder, FILE_NAME)
             folder.mkdir(parents=True, exist_ok=True)
             file.write_text(self._text, encoding="utf-8")
         self._template, self._file = None, file.absolute()
