@@ -54,7 +54,7 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("link", ["goal.yaml", "logs", "recording.jsonl"])
 def test_nothing_is_written_through_a_link(tmp_path: Path, link: str) -> None:
-    """A folder that somebody else has filled leads to no place outside it, whether the link leads anywhere."""
+    """A folder that somebody else has filled leads to no place outside it, whether there is one or not."""
     outside, work = tmp_path / "outside", tmp_path / "work"
     outside.mkdir()
     work.mkdir()
