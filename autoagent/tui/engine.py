@@ -11,7 +11,7 @@ from autoagent.settings import SandboxSettings
 if TYPE_CHECKING:
     from autoagent.sandboxes.docker import EngineStatus
 
-    Look = Callable[[SandboxSettings], EngineStatus]
+Look = Callable[[SandboxSettings], "EngineStatus"]
 
 
 def look_at_docker(settings: SandboxSettings) -> EngineStatus:
