@@ -355,6 +355,20 @@ async def test_private_data_that_was_read_since_is_asked_about(tmp_path: Path) -
     assert other.question().subject.labels == ("outside", "private")
 
 
+async def test_what_is_private_stays_so_in_a_folder_that_is_moved(tmp_path: Path) -> None:
+    """Under whatever name it leaves then."""
+    text = f"{ASKED}private: [all/notes/]\n"
+    stage, world = await granting(tmp_path, text=text)
+    other = again(stage)
+    other.write("all/notes/a.txt", "s")
+    moved = call("files_move", path="all", to="open")
+
+    outcome = await other.start(text, model(moved, call("post_file", to="ben", file="open/notes/a.txt")))
+
+    assert (outcome.ending, world.sent) == ("parked", [])
+    assert other.question().subject.labels == ("outside", "private")
+
+
 async def test_private_file_is_asked_about(tmp_path: Path) -> None:
     """The run never read it; it would leave all the same."""
     text = f"{ASKED}private: [notes/]\n"

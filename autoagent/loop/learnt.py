@@ -55,10 +55,10 @@ class Learnt:
             own = (*own, *labels_of_tree(goal, tree))  # a path that isn't there could stand for any
         elif tool.paths or outcome.paths is not None:
             paths = _paths_of(tool, decided) if outcome.paths is None else outcome.paths
-            if decided.effect == "read":
-                own = (*own, *labels_of_paths(goal, _files_in(tree, paths, self.ctx.workspace.objects)))
-            else:
-                own = (*own, *labels_of_paths(goal, [p for p in paths if p in tree.entries]))
+            found = {*_files_in(tree, paths, self.ctx.workspace.objects)}
+            if decided.effect != "read":  # a folder that is moved takes along what lies in it
+                found |= {path for path in paths if path in tree.entries}
+            own = (*own, *labels_of_paths(goal, found))
         if tool is not None and tool.destination is not None and decided.effect != "external":
             own = (*own, "outside")
         return tuple(x for x in ("outside", "private") if x in own)
