@@ -170,6 +170,36 @@ async def test_resuming_is_left_to_a_process_of_its_own(tmp_path: Path) -> None:
         assert "goes on in the background; log: a.log" in seat.text("#news")
 
 
+async def test_a_run_that_is_removed_while_it_is_open_takes_no_key(tmp_path: Path) -> None:
+    """Neither on its screen nor in its past; both say that it has gone."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "x"), finish())
+
+    async with seated(run=done.run) as seat:
+        await past_of(seat)
+        with opened() as journal:
+            journal.remove(done.run)
+        await seat.until(lambda: not seat.app.seen)
+        await seat.press("f", "d", "left")
+        assert f"no run {done.run!r}" in seat.text("#news")
+        await seat.press("escape", "r")
+
+        assert f"{done.run} isn't there any more" in seat.text("#news")
+    assert seat.carrier.resumed == []
+
+
+async def test_an_entry_that_has_gone_is_said(tmp_path: Path) -> None:
+    """It was shown, and the journal has lost it since."""
+    done = await ran(tmp_path, PROVED, write("a.txt", "x"), finish())
+
+    async with seated(run=done.run) as seat:
+        screen = await past_of(seat)
+        with closing(sqlite3.connect(home() / "journal.db")) as database, database:
+            database.execute("DELETE FROM entries WHERE seq > 2")
+        await seat.press("f")
+
+        assert f"entry {screen.at} isn't there any more" in seat.text("#news")
+
+
 # --- questions ----------------------------------------------------------------------------------------------
 
 

@@ -356,7 +356,9 @@ class Cockpit(App[None]):
         self._watch.look()
 
     def resume(self, run_id: str) -> None:
-        run = self.seen[run_id]
+        if (run := self.seen.get(run_id)) is None:
+            self.tell(f"{run_id} isn't there any more")
+            return
         if run.holder is not None:
             self.tell(f"{run_id} is being carried already, by {run.holder}")
             return

@@ -270,7 +270,8 @@ class PastScreen(Leading):
 
     def _moment(self) -> int:
         """The last of the entries that were recorded together with this one: there a run can go on."""
-        here, *later = self.app.journal.read(self.run_id, self.at - 1, self.at + _STRETCH)
+        here = entry_at(self.app.journal, self.run_id, self.at)
+        later = self.app.journal.read(self.run_id, self.at, self.at + _STRETCH)
         together = [entry.seq for entry in later if entry.at == here.at]
         return together[-1] if together else here.seq
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from autoagent import events as e
 from autoagent.console.changes import Caps, differences
 from autoagent.console.line import Line, line
+from autoagent.errors import StoreDamaged
 from autoagent.events import Entry
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.past.changes import changes
@@ -20,8 +21,12 @@ _NEAR = 50
 
 
 def entry_at(journal: SqliteJournal, run_id: str, seq: int) -> Entry:
-    (entry,) = journal.read(run_id, seq - 1, seq)
-    return entry
+    """Raises what the journal does, and `StoreDamaged` where the entry has gone since it was shown."""
+    for entry in journal.read(run_id, seq - 1, seq):
+        return entry
+    raise StoreDamaged(
+        f"run {run_id}: entry {seq} isn't there any more; 'autoagent verify {run_id}' says more"
+    )
 
 
 def everything(journal: SqliteJournal, run_id: str, seq: int, began: int = 0) -> list[Line]:
