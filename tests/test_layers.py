@@ -30,7 +30,7 @@ MAY_OPEN = {
     "autoagent/journal/": "autoagent's own home",
     "autoagent/live/": "sockets in autoagent's own home, or in a folder in /tmp",
     "autoagent/memory/": "autoagent's own home",
-    "autoagent/settings.py": "autoagent's own home: config.toml",
+    "autoagent/settings/": "autoagent's own home: config.toml",
     "autoagent/vault.py": "autoagent's own home: secrets.toml",
     "autoagent/plugin_host/loading.py": "the code of plugins, to hash it",
     "autoagent/loop/prompt.py": "the texts beside it",
