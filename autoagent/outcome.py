@@ -153,7 +153,7 @@ def _result(state: RunState) -> str:
 
 
 def results(state: RunState) -> tuple[CriterionResult, ...]:
-    """The goal's criteria, each with its last verdict."""
+    """The goal's criteria, each with its last verdict; one about files that were taken back since is none."""
     return tuple(_criterion(state, number, each) for number, each in enumerate(state.criteria))
 
 
@@ -161,12 +161,36 @@ def _criterion(state: RunState, number: int, criterion: Criterion) -> CriterionR
     checked = state.verdicts.get(number)
     if checked is None:
         return CriterionResult(criterion=str(criterion), verdict="unchecked", evidence="not checked yet")
+    if state.undone is not None and is_taken_back(state, number):
+        since = (
+            f"then you took files back to entry {state.undone.to}: not {checked.verdict} of what is there now"
+        )
+        was = f"it was {checked.verdict} ({checked.evidence.text})"
+        return CriterionResult(criterion=str(criterion), verdict="unchecked", evidence=f"{was}, {since}")
     return CriterionResult(
         criterion=str(criterion),
         verdict=checked.verdict,
         evidence=checked.evidence.text,
         by=checked.evidence.by,
     )
+
+
+def is_taken_back(state: RunState, number: int) -> bool:
+    """Whether a verdict was given, and then an undo made the files others than those that it is about."""
+    checked = state.verdicts.get(number)
+    if state.undone is None or checked is None or checked.verdict == "unchecked":
+        return False
+    return checked.tree != state.undone.tree
+
+
+def is_ending_past(state: RunState) -> bool:
+    """Whether the run ended and an undo came after it: what its ending was about is no longer there."""
+    return state.ended is not None and any(is_taken_back(state, number) for number in state.verdicts)
+
+
+def proved_now(state: RunState) -> int:
+    """How many criteria are proved of the files as they are."""
+    return sum(result.verdict == "proved" for result in results(state))
 
 
 def again(criterion: Criterion) -> str:

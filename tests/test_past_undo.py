@@ -19,6 +19,7 @@ from worlds import World
 from autoagent import wiring
 from autoagent.errors import RunOwned, UsageError
 from autoagent.events import CallEnded, Entry, FolderChanged, LaneReset, Observed, Undone
+from autoagent.outcome import is_ending_past, proved_now, results
 from autoagent.past.heads import heads
 from autoagent.past.undo import Keep, Undo, carry_out, effects_after, once_projected, plan_for, planned
 from autoagent.testing.model import ScriptedModel, call
@@ -147,6 +148,23 @@ async def test_an_ended_run_is_taken_back_to_how_it_found_the_folder(tmp_path: P
     outcome = await stage.resume(ScriptedModel())
     assert (outcome.ending, outcome.files) == ("proved", ())
     assert outcome.reason == "the criterion is proved; undone to entry 1 since"
+
+
+async def test_a_proof_of_files_that_were_taken_back_is_none(tmp_path: Path) -> None:
+    """What it was is said, and that it isn't so of what is there; taking that back mends it."""
+    stage = begun(tmp_path)
+    await tidied(stage)
+    last = stage.state.seq
+
+    await take_back(stage)
+
+    (result,) = results(stage.state)
+    assert result.verdict == "unchecked"
+    assert result.evidence.startswith("it was proved (")
+    assert result.evidence.endswith("then you took files back to entry 1: not proved of what is there now")
+    assert (proved_now(stage.state), is_ending_past(stage.state)) == (0, True)
+    await take_back(stage, to=last)
+    assert (proved_now(stage.state), is_ending_past(stage.state)) == (1, False)
 
 
 async def test_any_entry_can_be_gone_back_to_and_an_undo_undone(tmp_path: Path) -> None:
@@ -401,6 +419,7 @@ def test_yes_takes_back_and_says_how_to_revert(desk: Desk) -> None:
 
     assert [*folder.iterdir()] == []
     assert "undone to entry 1 since" in desk("show", run)
+    assert "proved, then taken back: 0 of 1" in desk("runs")
     desk(*last.split("'")[1].split()[1:], "--yes")
     assert (folder / "a.txt").read_text() == "agent\n"
     now = len(desk("export", run).splitlines())

@@ -13,6 +13,7 @@ import pytest
 from goldens import entries_of
 from loops import Stage, finish, no, plan, write, yes
 from stories import MAIL, UNPROVED
+from test_past_undo import take_back
 from worlds import World
 
 from autoagent.journal.sqlite import SqliteJournal
@@ -123,6 +124,23 @@ def test_what_nobody_has_checked_yet_can_be_checked(told_home: Path) -> None:
 
     assert [each.result.verdict for each in found.checks] == ["unchecked"] * 3
     assert [bool(each.again) for each in found.checks] == [True, False, True]
+
+
+async def test_a_proof_that_was_taken_back_is_a_thing_of_the_past(tmp_path: Path) -> None:
+    """The first sentence says so, and there is no command that could only fail."""
+    stage = Stage.at(tmp_path, {"a.txt": "x"})
+    goal = "goal: g\nplugins: [files]\nallow: {write: [.]}\ndone_when: [{file: b.txt, contains: [two]}]\n"
+    worker = [write("b.txt", "two"), finish()]
+    await stage.start(goal, ScriptedModel(planner=[plan("a")], worker=worker))
+
+    assert "grep -nF" in page(made(stage))
+    await take_back(stage)
+
+    found = Page(page(made(stage))).text
+    assert (
+        "It was proved, then files were taken back: 0 of 1 proved, 1 unchecked of what is there now." in found
+    )
+    assert "grep -nF" not in found
 
 
 async def test_foreign_text_is_only_text(tmp_path: Path) -> None:

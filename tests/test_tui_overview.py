@@ -7,12 +7,12 @@ from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
-from states import AT, goal, running
+from states import AT, folded, goal, running
 
-from autoagent.events import RunEnded
+from autoagent.events import CriterionChecked, Evidence, RunEnded, Undone
 from autoagent.goal import FileCriterion
 from autoagent.outcome import EndingName
-from autoagent.tui.runs.overview import UNREAD, Seen, preview, run_table, top
+from autoagent.tui.runs.overview import UNREAD, Seen, preview, run_table, title, top
 from autoagent.tui.runs.sorting import ORDERS, after, having, in_order
 
 NAMES = (*get_args(EndingName), "damaged", "newer", UNREAD)
@@ -134,3 +134,26 @@ def test_the_top_says_what_waits_runs_and_costs() -> None:
 def test_what_is_so_is_said_with_the_key_that_does_something_about_it(run: Seen, words: str) -> None:
     """Below the list, for the run under the cursor."""
     assert words in said(run)
+
+
+def test_a_proof_that_was_taken_back_is_not_ticked() -> None:
+    """Neither in the row nor below it nor in the run's title; a run that still stands is."""
+    of = goal("Sum the numbers", done_when=[FileCriterion(file="sum.md")])
+    proved = CriterionChecked(
+        number=0, verdict="proved", evidence=Evidence(text="is there", by="file check"), tree="t1"
+    )
+    ended = RunEnded(ending="proved", reason="all criteria are proved")
+    stands = folded(proved, ended, goal=of)
+    back = folded(proved, ended, Undone(to=1, tree="t0", paths=("sum.md",)), goal=of)
+
+    signs = []
+    for state in (stands, back):
+        run = Seen("k3f9", state, "proved", None, AT)
+        _, (row,) = run_table([run], AT, 118)
+        signs.append(
+            (str(row.line)[:1], "taken back" in str(row.line), "taken back" in str(title(run, AT, 118)))
+        )
+
+    assert signs == [("✓", False, False), ("↺", True, True)]
+    assert "✓ proved" not in said(Seen("k3f9", back, "proved", None, AT))
+    assert "not proved of what is there now" in said(Seen("k3f9", back, "proved", None, AT))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from autoagent.console.figures import clock, money, several
 from autoagent.console.line import Line, Part, Tone, block, dotted, line
 from autoagent.console.verdicts import verdict_rows
-from autoagent.outcome import Outcome, following
+from autoagent.outcome import Outcome, following, is_ending_past
 from autoagent.state import RunState
 
 
@@ -37,9 +37,11 @@ def _explained(outcome: Outcome, state: RunState) -> Iterator[Line]:
 def _sum(outcome: Outcome, state: RunState) -> Line:
     limits = state.limits
     proved = f": {outcome.proved} of {len(outcome.criteria)}" if outcome.criteria else ""
-    tone: Tone = "good" if outcome.ending == "proved" else "plain"
+    is_past = is_ending_past(state)
+    tone: Tone = "good" if outcome.ending == "proved" and not is_past else "plain"
+    since = ", then taken back" if is_past else ""
     return dotted(
-        line(outcome.run, " ", Part(outcome.ending, tone), proved),
+        line(outcome.run, " ", Part(outcome.ending, tone), since, proved),
         f"{money(outcome.usd)} of {money(limits.usd)}",
         several(outcome.steps, "step"),
         clock(outcome.seconds),

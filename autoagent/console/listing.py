@@ -11,7 +11,7 @@ from autoagent.console.line import Line, Part, Tone, columns, short
 from autoagent.errors import NewerVersion, StoreDamaged
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.messages import Frozen
-from autoagent.outcome import ending_of
+from autoagent.outcome import ending_of, is_ending_past, proved_now
 from autoagent.ports import RunHead
 from autoagent.state import RunState
 
@@ -27,12 +27,15 @@ class ListedRun(Frozen):
     waiting: tuple[str, ...]
     """Ids of open questions."""
     proved: int
+    """Criteria, of the files as they are."""
     criteria: int
     usd: float
     limit_usd: float
     steps: int
     created_at: datetime
     last_at: datetime
+    taken_back: bool = False
+    """It ended, and then files that its verdicts were about were taken back."""
 
 
 def listed(journal: SqliteJournal, head: RunHead) -> ListedRun:
@@ -49,13 +52,14 @@ def listed(journal: SqliteJournal, head: RunHead) -> ListedRun:
         goal=state.goal.goal,
         state=state_name(journal, state),
         waiting=() if state.ended else tuple(q.question.id for q in open_questions(journal, state)),
-        proved=sum(v.verdict == "proved" for v in state.verdicts.values()),
+        proved=proved_now(state),
         criteria=len(state.criteria),
         usd=float(state.usd),
         limit_usd=float(state.limits.usd),
         steps=state.steps,
         created_at=head.created_at,
         last_at=head.last_at or head.created_at,
+        taken_back=is_ending_past(state),
     )
 
 
@@ -99,14 +103,15 @@ def rows(runs: Sequence[ListedRun]) -> Iterator[Line]:
     now = datetime.now(UTC)
     table = [tuple(Part(name, "dim") for name in ("", "run", "state", "last", "spent", "goal"))]
     for run in runs:
-        mark, tone = _WAITS if run.waiting else _MARKS.get(run.state, _PLAIN)
+        mark, tone = _WAITS if run.waiting else _PLAIN if run.taken_back else _MARKS.get(run.state, _PLAIN)
+        since = ", then taken back:" if run.taken_back else ""
         proof = f" {run.proved} of {run.criteria}" if run.criteria else ""
         spent = f"{money(Decimal(str(run.usd)))} of {money(Decimal(str(run.limit_usd)))}"
         table.append(
             (
                 Part(mark, tone),
                 Part(run.id),
-                Part(f"{run.state}{proof}{', waits for you' if run.waiting else ''}"),
+                Part(f"{run.state}{since}{proof}{', waits for you' if run.waiting else ''}"),
                 Part(age(run.last_at, now)),
                 Part(spent),
                 short(run.goal.strip().split("\n")[0], 60),

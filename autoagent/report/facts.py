@@ -11,7 +11,7 @@ from autoagent import events as e
 from autoagent.console.question import answers, whole
 from autoagent.errors import StoreUnavailable
 from autoagent.events import Entry
-from autoagent.outcome import CriterionResult, Outcome, again
+from autoagent.outcome import CriterionResult, Outcome, again, is_ending_past, is_taken_back
 from autoagent.past.changes import PathChange, changes
 from autoagent.past.heard import named
 from autoagent.past.ledger import At, Ledger
@@ -35,6 +35,8 @@ class Check:
     """(path, exact text)."""
     again: str
     """A command, to be typed in the workspace; empty where only a person or a model can say."""
+    is_past: bool = False
+    """The files that the verdict was about were taken back since."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,11 @@ class Report:
         return frozenset([*(step.entry for step in self.steps), *(asked.entry for asked in self.questions)])
 
     @property
+    def is_past(self) -> bool:
+        """Whether files that verdicts were about were taken back since the end."""
+        return is_ending_past(self.state)
+
+    @property
     def waiting(self) -> tuple[Asked, ...]:
         return tuple(each for each in self.questions if each.commands)
 
@@ -163,7 +170,8 @@ def _checks(state: RunState, outcome: Outcome) -> Iterator[Check]:
     for number, result in enumerate(outcome.criteria):
         verdict = state.verdicts.get(number)
         quotes = () if verdict is None else verdict.evidence.quotes
-        yield Check(result, quotes, again(state.criteria[number]))
+        is_past = is_taken_back(state, number)
+        yield Check(result, quotes, "" if is_past else again(state.criteria[number]), is_past)
 
 
 # --- what went out and what came in -------------------------------------------------------------------------

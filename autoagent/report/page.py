@@ -76,6 +76,8 @@ def sentence(report: Report) -> str:
     outcome = report.outcome
     proved, all_of_them = outcome.proved, len(outcome.criteria)
     match outcome.ending:
+        case "proved" if report.is_past:
+            return f"It was proved, then files were taken back: {_verdicts(report)} of what is there now."
         case "proved":
             return f"Proved: {_all(all_of_them)}."
         case "parked":

@@ -283,6 +283,8 @@ def _started(state: RunState, event: e.RunStarted) -> RunState:
 
 def _forked(state: RunState, event: e.Forked) -> RunState:
     """The same history in another folder: what people were about to say of it is not said of the fork."""
+    undone = state.undone
+    standing = {n: v for n, v in state.verdicts.items() if undone is None or v.tree == undone.tree}
     why = f"asked in run {event.source}, which this one was forked from"
     return replace(
         state,
@@ -291,6 +293,7 @@ def _forked(state: RunState, event: e.Forked) -> RunState:
         before_main=state.main,
         calls={k: replace(c, is_inherited=True) for k, c in state.calls.items()},
         questions={k: replace(q, voided=why) if q.is_open else q for k, q in state.questions.items()},
+        verdicts=standing,
         standing=(),
         commands=0,
         ended=None,

@@ -27,7 +27,7 @@ from autoagent.console.line import (
 from autoagent.console.verdicts import verdict_rows
 from autoagent.events import Entry
 from autoagent.goal import SubTask
-from autoagent.outcome import results
+from autoagent.outcome import is_taken_back, proved_now, results
 from autoagent.state import RunState
 from autoagent.tui.run.pace import Pace, Pulse
 
@@ -79,7 +79,7 @@ def plan_rows(
             Row(_sub_task(state, each, paces.get(each.id), width, active_s), str(begun.get(each.id, made)))
             for each in tasks
         ]
-    proved = sum(v.verdict == "proved" for v in state.verdicts.values())
+    proved = proved_now(state)
     heading = f"done when · {proved} of {len(state.criteria)} proved"
     return [*rows, Row(line("")), Row(line(Part(heading, "dim"))), *_proof(state, checked)]
 
@@ -91,7 +91,7 @@ def _proof(state: RunState, checked: Mapping[int, int]) -> Iterator[Row]:
         mark, *_ = row.parts
         key = str(checked.get(number, ""))
         yield Row(line(mark, "  ", result.criterion), key)
-        if result.verdict != "unchecked":
+        if result.verdict != "unchecked" or is_taken_back(state, number):
             by = f" ({result.by})" if result.by else ""
             yield Row(line(Part("    │ ", "dim"), Part(f"{result.evidence}{by}", "dim", 300)), key)
 
@@ -104,7 +104,7 @@ def plan_in_short(state: RunState, pulse: Pulse, active_s: float, width: int) ->
     done = sum(state.outcome(each.id) in ("done", "failed", "skipped") for each in tasks)
     at_work = [each for each in tasks if state.outcome(each.id) == "running"]
     coming = [each for each in tasks if state.outcome(each.id) == "to come"]
-    proved = sum(v.verdict == "proved" for v in state.verdicts.values())
+    proved = proved_now(state)
     gauge = line(f" {'▰' * done}{'▱' * (len(tasks) - done)}"[:_WIDEST_GAUGE] + " ")
     beside = f"{len(at_work) - 1} beside" if len(at_work) > 1 else None
     last = dotted("", beside, f"{proved} of {len(state.criteria)} proved")

@@ -12,7 +12,7 @@ from autoagent.console.events import called
 from autoagent.console.figures import clock, money
 from autoagent.console.line import Line, Part, columns_of, dotted, line, short
 from autoagent.events import Entry
-from autoagent.outcome import ending_of, results
+from autoagent.outcome import ending_of, is_ending_past, results
 from autoagent.past.changes import PathChange
 from autoagent.past.patch import patch
 from autoagent.paths import spelled
@@ -32,10 +32,11 @@ def past_title(state: RunState, last: RunState, at: int, width: int) -> Line:
         return spread(line(" ", last.run_id), here, width - 1)
     found = results(last)
     proved = sum(each.verdict == "proved" for each in found)
+    since = ", then taken back:" if is_ending_past(last) else ""
     head = dotted(
         line(" ", last.run_id),
         short(last.goal.goal.strip().partition("\n")[0], max(width - columns_of(here) - 50, 12)),
-        f"{ending_of(last, is_carried=True)} {proved} of {len(found)}",
+        f"{ending_of(last, is_carried=True)}{since} {proved} of {len(found)}",
         money(last.usd),
         clock(last.seconds),
     )

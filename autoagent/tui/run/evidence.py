@@ -13,7 +13,7 @@ from autoagent import events as e
 from autoagent.console.figures import local, several
 from autoagent.console.line import Line, Part, block, dotted, line, short
 from autoagent.console.verdicts import MARKS
-from autoagent.outcome import again, results
+from autoagent.outcome import again, is_taken_back, results
 from autoagent.state import RunState
 from autoagent.tui.drawing.view import Row
 from autoagent.tui.run.trail import Check, Recall
@@ -34,10 +34,13 @@ def evidence_rows(
         check = checks.get(number)
         key = "" if check is None else str(check.seq)
         rows.append(Row(line(Part(*MARKS[result.verdict]), "  ", str(state.criteria[number])), key))
+        is_past = is_taken_back(state, number)
+        if is_past:
+            rows += [Row(each, key) for each in block(result.evidence, _EVIDENCE_LINES, before="    ↺ ")]
         rows += [Row(each, key) for each in _why(check)]
-        if check is not None and (command := again(state.criteria[number])):
+        if check is not None and not is_past and (command := again(state.criteria[number])):
             rows.append(Row(line(Part("    check it again: ", "dim"), command), key))
-    if any(again(state.criteria[number]) for number in checks):
+    if any(again(state.criteria[n]) and not is_taken_back(state, n) for n in checks):
         rows.append(Row(line(Part(f"    the commands are for {workspace}", "dim"))))
     for recall in recalls:
         rows += [Row(each, str(recall.seq)) for each in _recalled(recall)]

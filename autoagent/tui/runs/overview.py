@@ -13,7 +13,7 @@ from autoagent.console.figures import age, money
 from autoagent.console.line import Line, Part, Tone, columns, dotted, line, short
 from autoagent.console.question import head as question_head
 from autoagent.console.verdicts import verdict_rows
-from autoagent.outcome import results
+from autoagent.outcome import is_ending_past, proved_now, results
 from autoagent.state import RunState
 from autoagent.tui.drawing.view import Row, spread
 from autoagent.tui.run.pace import Pulse
@@ -37,6 +37,7 @@ _MARKS: dict[str, tuple[str, Tone]] = {
     "cancelled": ("⊘", "dim"),
 }
 """Standing -> its sign; `=` is what can go on."""
+_TAKEN_BACK: tuple[str, Tone] = ("↺", "dim")
 _KINDS = {
     "plan": "the plan",
     "task": "a sub-task",
@@ -107,7 +108,14 @@ _HEADS = ("", "run", "goal", "state", "plan", "spent / limit", "  last")
 def _mark(run: Seen) -> tuple[str, Tone]:
     if run.waiting:
         return _ASKING
-    return _MARKS["parked"] if _is_paused(run) else _MARKS.get(run.name, _PLAIN)
+    if _is_paused(run):
+        return _MARKS["parked"]
+    return _TAKEN_BACK if _is_taken_back(run) else _MARKS.get(run.name, _PLAIN)
+
+
+def _is_taken_back(run: Seen) -> bool:
+    """It came to something once, and an undo has changed the files since."""
+    return run.state is not None and is_ending_past(run.state)
 
 
 def _is_paused(run: Seen) -> bool:
@@ -151,6 +159,8 @@ def _came_to(run: Seen, state: RunState) -> str:
     """The ending, with what was proved of it."""
     if run.name == "parked":
         return "parked: answered" if state.parked else "parked"
+    if is_ending_past(state):
+        return f"{run.name}, taken back"
     verdicts = [verdict.verdict for verdict in state.verdicts.values()]
     proved, refuted, of = verdicts.count("proved"), verdicts.count("refuted"), len(state.criteria)
     if run.name == "unproved" and refuted:
@@ -254,12 +264,12 @@ def _how_it_stands(run: Seen, state: RunState, now: datetime) -> list[Line]:
         case "running":
             return _at_work(run, state, now)
         case _:
-            return [line(short(reason, _LONGEST_REASON))]
+            since = f"; then you took files back to entry {state.undone.to}" if state.undone else ""
+            return [line(short(reason + since, _LONGEST_REASON))]
 
 
 def _proved(state: RunState) -> str:
-    proved = sum(verdict.verdict == "proved" for verdict in state.verdicts.values())
-    return f"{proved} of {len(state.criteria)} proved. " if state.criteria else ""
+    return f"{proved_now(state)} of {len(state.criteria)} proved. " if state.criteria else ""
 
 
 def _at_work(run: Seen, state: RunState, now: datetime) -> list[Line]:
@@ -273,8 +283,9 @@ def _at_work(run: Seen, state: RunState, now: datetime) -> list[Line]:
 
 def title(run: Seen, now: datetime, width: int) -> Line:
     """Goal left, standing and time right, on one line that loses nothing of the right side."""
-    mark, tone = _MARKS.get(run.name, _PLAIN)
-    standing: Line = line(Part(f"{mark} {run.name}", tone))
+    mark, tone = _TAKEN_BACK if _is_taken_back(run) else _MARKS.get(run.name, _PLAIN)
+    since = ", then taken back" if _is_taken_back(run) else ""
+    standing: Line = line(Part(f"{mark} {run.name}{since}", tone))
     if _is_paused(run):
         standing = line(Part("= paused by you · space goes on", "attention"))
     elif run.waiting:
