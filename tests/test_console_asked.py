@@ -13,6 +13,7 @@ from worlds import World
 from autoagent.console.arguments import as_json
 from autoagent.console.asked import Page, in_full
 from autoagent.console.beside import differing
+from autoagent.console.enclosed import enclosed
 from autoagent.console.line import columns_of
 from autoagent.console.question import whole
 from autoagent.door.tools import Plugin, ToolContext, WorkspacePath, tool
@@ -259,3 +260,47 @@ async def test_a_sub_task_that_is_stuck_says_what_it_tried(tmp_path: Path) -> No
         "│ here\\x1b[31m",
     ]
     assert shown[-2].startswith("What you write goes to the agent as it is.")
+
+
+async def sending(tmp_path: Path, content: bytes) -> Stage:
+    """A run that waits for a yes to a file's leaving."""
+    stage = Stage.at(tmp_path, plugins=[World().plugin()])
+    (stage.folder / "a.bin").write_bytes(content)
+    await stage.start(
+        POST, ScriptedModel(planner=[plan("1")], worker=[call("post_file", to="bob", file="a.bin")])
+    )
+    return stage
+
+
+async def test_a_file_that_would_leave_is_shown_by_its_first_lines(tmp_path: Path) -> None:
+    """As it was asked about, framed; with the count of what is left, and the command that shows all."""
+    stage = await sending(tmp_path, b"".join(b"line %d\x1b[2J\n" % n for n in range(20)))
+    (stage.folder / "a.bin").write_bytes(b"changed")
+    question = stage.question()
+
+    shown = asked(stage)
+    at = next(n for n, each in enumerate(shown) if each.startswith("file   a.bin"))
+    assert shown[at + 1] == "│ line 0\\x1b[2J"
+    assert shown[at + 9] == f"│ … 12 more lines; autoagent approvals {question.id} shows all"
+    alone = [str(x) for x in whole(question, stage.state, stage.journal.objects, is_alone=True)]
+    assert "│ line 19\\x1b[2J" in alone
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\x89PNG\r\n\x1a\n\0\0", "│ a PNG image: no text"),
+        (b"\xff\0", "│ binary data: no"),
+        (b"", "│ (empty)"),
+    ],
+)
+async def test_a_file_that_is_no_text_is_told_by_its_kind(tmp_path: Path, content: bytes, said: str) -> None:
+    """Beneath its size and hash."""
+    assert any(each.startswith(said) for each in asked(await sending(tmp_path, content)))
+
+
+def test_a_file_that_is_gone_from_the_record_is_said_to_be(tmp_path: Path) -> None:
+    """The question stands there all the same."""
+    (said,) = enclosed("0" * 64, Stage.at(tmp_path).journal.objects, 8, "")
+
+    assert str(said).startswith("│ what is in it can't be shown: ")

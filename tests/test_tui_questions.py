@@ -22,6 +22,7 @@ from autoagent.loop.context import Models
 from autoagent.messages import Reply
 from autoagent.outcome import Outcome
 from autoagent.testing.model import ScriptedModel, call
+from autoagent.tui.pages.helping import HelpScreen
 from autoagent.tui.questions.attention import Attention, Typing
 from autoagent.tui.questions.exact import Exact
 from autoagent.tui.questions.rewording import RewordScreen
@@ -371,6 +372,54 @@ async def test_two_versions_of_a_file(tmp_path: Path, columns: int, shown: str) 
         await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
 
     assert [each.text for each in commands(waits.run) if isinstance(each, Answer)] == ["both"]
+
+
+async def test_a_file_that_would_leave_is_read_before_the_yes(tmp_path: Path) -> None:
+    """All of its lines stand there, as they would be sent, and y pages through them first."""
+    letter = "\n".join(f"line {n} of the letter" for n in range(40))
+    goal = "goal: Tell bob\nallow: {send: {post: []}}\nplugins: [files, post]\ndone_when: [{file: a.txt}]\n"
+    waits = await ran(
+        tmp_path, goal, write("letter.md", letter), call("post_file", to="bob", file="letter.md")
+    )
+
+    async with seated((80, 24)) as seat:
+        await seat.asked()
+        assert "│ line 0 of the letter" in seat.text("#exactly")
+        assert "│ line 39 of the letter" in seat.text("#exactly")
+        assert "not seen yet" in title(seat)
+        await seat.press("y")
+        assert commands(waits.run) == []
+        while isinstance(seat.app.screen, QuestionScreen):
+            await seat.looked_at()
+            await seat.press("y")
+
+    assert [type(each) for each in commands(waits.run)] == [Approve]
+
+
+async def test_help_of_a_question_names_what_it_offers(tmp_path: Path) -> None:
+    """By its usual key, which the question names; no choices and no rows that it doesn't have."""
+    await ran(tmp_path, POST, call("post_send", to="bob", text="hi"))
+
+    async with seated() as seat:
+        await seat.asked()
+        assert "? help" in seat.text("#answers")
+        await seat.press("question_mark")
+        await seat.until(lambda: isinstance(seat.app.screen, HelpScreen))
+        named = seat.text("#keys")
+        assert "question.many" in named
+        assert "question.choice_1" not in named
+        assert "question.lower" not in named
+
+
+async def test_the_age_of_a_question_grows_while_it_is_looked_at(tmp_path: Path) -> None:
+    """Without a key."""
+    await ran(tmp_path, POST, call("post_send", to="bob", text="hi"))
+
+    async with seated() as seat:
+        await seat.asked()
+        before = seat.text("#answers")
+        await seat.until(lambda: seat.text("#answers") != before)
+        assert re.search(r"asked \d+ s ago|asked just now", seat.text("#answers"))
 
 
 async def test_a_key_that_is_held_down_pages_once(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ def approvals(
         if as_json:
             out_json([each.record() for each in found])
         else:
-            out(*waiting_lines(found, journal.objects, SystemClock().now()))
+            out(*waiting_lines(found, journal.objects, SystemClock().now(), is_alone=bool(of)))
 
 
 def approve(

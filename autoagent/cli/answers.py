@@ -71,8 +71,13 @@ def waiting(journal: SqliteJournal, prefix: str = "") -> list[Waiting]:
     return sorted(found, key=lambda each: each.asked.asked_at)
 
 
-def waiting_lines(found: Sequence[Waiting], objects: ObjectSource, now: datetime) -> Iterator[Line]:
-    """Each question whole: run, age, record, exact arguments, and the commands that answer."""
+def waiting_lines(
+    found: Sequence[Waiting], objects: ObjectSource, now: datetime, *, is_alone: bool = False
+) -> Iterator[Line]:
+    """Each question whole: run, age, record, exact arguments, and the commands that answer.
+
+    `is_alone`: one was asked for by its id, so that files that would leave are shown to their last line.
+    """
     if not found:
         yield line("Nobody waits for you.")
     for number, each in enumerate(found):
@@ -82,7 +87,7 @@ def waiting_lines(found: Sequence[Waiting], objects: ObjectSource, now: datetime
         goal = state.goal.goal.strip().partition("\n")[0]
         since = f"asked {_ago(each.asked.asked_at, now)}"
         yield dotted(Part(f"run {state.run_id}", "accent"), since, short(goal, 80))
-        yield from whole(question, state, objects)
+        yield from whole(question, state, objects, is_alone=is_alone)
         if question.is_expired(now):
             yield line(Part("expired: ", "bad"), f"autoagent resume {state.run_id} asks again")
         else:

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from autoagent.console.arguments import arguments, as_json
 from autoagent.console.beside import SIDE_BY_SIDE, differing
+from autoagent.console.enclosed import FEW_LINES, MOST_LINES, enclosed
 from autoagent.console.figures import clock, local, money, several, size
 from autoagent.console.line import Line, Part, block, dotted, line
 from autoagent.console.powers import powers
@@ -85,6 +86,8 @@ class Page:
     """Of the screen; with enough of them versions stand side by side."""
     differing_lines: int = 20
     """Shown of one path that isn't what an answer authorises."""
+    file_lines: int = FEW_LINES
+    """Shown of a file that would leave with a call."""
     is_read: bool = False
     """It can be scrolled: with the lines of the files that a person is to judge."""
 
@@ -152,6 +155,15 @@ def exactly(question: Question, state: RunState, page: Page) -> Iterator[Line]:
         length = question.explained.sizes.get(path)
         amount = f"  {size(length)}" if length is not None else ""
         yield _field("file", path, amount, Part(f"  sha256 {sha256[:12]}", "dim"))
+        if page.objects is not None:
+            yield from enclosed(sha256, page.objects, page.file_lines, _rest(question, page))
+
+
+def _rest(question: Question, page: Page) -> str:
+    """Where a person finds what a page has no room for."""
+    if page.file_lines < MOST_LINES:
+        return f"autoagent approvals {question.id} shows all"
+    return "open the file for the rest of it"
 
 
 def meanings(question: Question, state: RunState) -> Iterator[Line]:

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 
 from autoagent.console.arguments import as_json
 from autoagent.console.asked import Page, in_full
+from autoagent.console.enclosed import FEW_LINES, MOST_LINES
 from autoagent.console.figures import money, several, size
 from autoagent.console.line import Line, Part, block, dotted, line, short
 from autoagent.console.tried import is_stuck
@@ -88,12 +89,17 @@ def head(question: Question, state: RunState) -> Iterator[Line]:
         yield _field("", Part(question.explained.note, "attention"))
 
 
-def whole(question: Question, state: RunState, objects: ObjectSource | None = None) -> Iterator[Line]:
-    """Everything that stands before the answers: head, who asks, what exactly, what is left, the digest."""
+def whole(
+    question: Question, state: RunState, objects: ObjectSource | None = None, *, is_alone: bool = False
+) -> Iterator[Line]:
+    """Everything that stands before the answers: head, who asks, what exactly, what is left, the digest.
+
+    `is_alone`: it was asked for by its id, so that files are shown to their last line.
+    """
     yield from head(question, state)
     if (asking := asks(question, state)) is not None:
         yield _field("FOR", "sub-task ", asking)
-    yield from in_full(question, state, Page(objects))
+    yield from in_full(question, state, Page(objects, file_lines=MOST_LINES if is_alone else FEW_LINES))
     if question.expires_at is not None:
         yield line(f"can be answered until {question.expires_at.astimezone():%Y-%m-%d %H:%M}")
     asked = state.questions.get(question.id)

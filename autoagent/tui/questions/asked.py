@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 _FRAME = 5
 """Columns of the frame and the scroll bar."""
+_TICK_S = 1.0
 _BELOW_HEAD = 10
 """Rows of a screen that are for what stands below the head."""
 
@@ -55,6 +56,7 @@ class AskedScreen(ModalScreen[str | None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("e", "edit", "edit what is done", id="question.edit"),
+        Binding("question_mark", "app.help", "help", key_display="?", id="app.help"),
         Binding("ctrl+o", "outside", "edit it in $EDITOR", key_display="^o", id="question.outside"),
         Binding("ctrl+s", "save", "take the edit", show=False, priority=True, id="question.save"),
     ]
@@ -122,6 +124,7 @@ class AskedScreen(ModalScreen[str | None]):
     def on_mount(self) -> None:
         self._show()
         self.call_after_refresh(self._attention.wake)
+        self.set_interval(_TICK_S, self._draw_answers)  # ages grow
 
     def on_screen_resume(self) -> None:
         if self._matter is not None:
@@ -199,7 +202,8 @@ class AskedScreen(ModalScreen[str | None]):
             return
         middle.border_title = drawn(dotted(line(" ", self.matter.said), middle.place) + line(" "))
         more = "   pgdn shows more" if middle.unseen else ""
-        beneath.append(line(Part(waits(found[1], self.app.now()), "dim"), Part(more, "attention")))
+        said = f"{waits(found[1], self.app.now())} · {key_of('app.help')} help"
+        beneath.append(line(Part(said, "dim"), Part(more, "attention")))
         self._answers.draw(self.matter.choices, key_of, beneath, is_marked=not middle.is_among_rows)
 
     @property

@@ -56,6 +56,11 @@ class Exact(Lines):
         self._seen: set[tuple[Line, int]] = set()
         self._known: list[tuple[Line, int]] = []
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """The keys of rows are there where a plan is: help names them nowhere else."""
+        is_of_rows = action in ("add", "remove", "shift", "undo")
+        return self.plan is not None if is_of_rows else super().check_action(action, parameters)
+
     def forget(self) -> None:
         """Something else is shown from now on."""
         self._seen.clear()

@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from autoagent.console.asked import Page, anew, exactly, in_full, meanings, over
 from autoagent.console.beside import edited
+from autoagent.console.enclosed import MOST_LINES
 from autoagent.console.figures import several
 from autoagent.console.line import Line, Part, line
 from autoagent.goal import SubTask
@@ -62,9 +63,8 @@ class Matter:
 
     def rows(self, columns: int) -> list[Row]:
         """All of it for a screen of so many columns."""
-        return [
-            Row(each) for each in self._lines(Page(self._objects, columns, _DIFFERING_LINES, is_read=True))
-        ]
+        page = Page(self._objects, columns, _DIFFERING_LINES, MOST_LINES, is_read=True)
+        return [Row(each) for each in self._lines(page)]
 
     def rewrite(self, value: JsonValue) -> str | None:
         """Put `value` in its place; what is wrong with it otherwise."""

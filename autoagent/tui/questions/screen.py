@@ -49,6 +49,13 @@ class QuestionScreen(AskedScreen):
         ),
     ]
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Of the choices those that the question has: help names no others."""
+        if action != "pick" or self._asked is None:
+            return super().check_action(action, parameters)
+        count = 0 if self.question.is_yes_no else len(self.question.choices)
+        return isinstance(parameters[0], int) and parameters[0] <= count
+
     # --- the answers ----------------------------------------------------------------------------------------
 
     def action_step(self, by: int) -> None:
