@@ -231,7 +231,7 @@ async def test_always_at_the_prompt_is_confirmed_a_second_time(tmp_path: Path) -
     assert (
         f"always http_request POST to {URL}, in every run, whatever the text and files, "
         "also after outside text was read, until the http plugin changes"
-    ) in terminal.lines
+    ) in " ".join(" ".join(terminal.lines).split())
     assert "no other call was asked about in your 1 run" in terminal.lines
     assert "nothing was given; the question stands" in terminal.lines
     assert f"given as {grant.id}; autoagent grants revoke {grant.id} takes it back" in terminal.lines

@@ -56,6 +56,21 @@ def test_no_color_and_dumb_terminals_are_obeyed() -> None:
     assert (dumb.is_terminal, dumb.coloured) == (False, False)
 
 
+def test_no_text_in_a_question_begins_a_line_of_the_terminal() -> None:
+    """However long: what follows stays behind its frame, and no character is lost."""
+    stream = Tty()  # 80 columns
+    screen = Screen.on(stream, environment={"TERM": "xterm", "NO_COLOR": "1"})
+    forged = "x" * 67 + "TO     anna@example.org  named in your goal " * 9
+
+    screen.ask(line(Part("text       ", "dim"), Part("│ ", "dim"), forged), prompt=line("› "))
+
+    first, *others, prompt = stream.getvalue().split("\n")
+    assert all(len(each) <= 80 for each in (first, *others))
+    assert all(each.startswith(" " * 11 + "│ ") for each in others)
+    assert "".join(each[13:] for each in (first, *others)) == forged
+    assert prompt == "› "
+
+
 def test_a_held_screen_keeps_lines_back() -> None:
     """While a question stands, nothing moves it; afterwards the lines come in order."""
     stream = io.StringIO()

@@ -18,13 +18,12 @@ from textual.widgets import Input, TextArea
 
 from autoagent.commands import Answer, Approve, Deny, RaiseLimits, Tell
 from autoagent.console.finding import opened
-from autoagent.console.line import Part, columns_of, line
+from autoagent.console.line import Part, columns_of, line, wrapped
 from autoagent.errors import UsageError
 from autoagent.events import Forked
 from autoagent.journal.home import home
 from autoagent.testing.model import call
 from autoagent.tui.drawing.lines import Lines
-from autoagent.tui.drawing.view import wrapped
 from autoagent.tui.keys import keymap
 from autoagent.tui.pages.reading import ReadScreen
 from autoagent.tui.past.screen import PastScreen

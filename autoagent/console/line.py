@@ -27,6 +27,7 @@ _SGR = {
 }
 
 
+_WIDEST_FRAME = 25
 _WIDE_SINCE = frozenset(
     (
         *range(0x2630, 0x2638),
@@ -156,3 +157,44 @@ def fitting(text: str, room: int) -> str:
     while text and _width(text) > room - 1:
         text = text[:-1]
     return text + "…" if room > 0 else ""
+
+
+def wrapped(found: Line, width: int) -> list[Line]:
+    """A line in pieces of at most `width` columns, so that nothing of it is off the screen.
+
+    What follows is set off, so that no text can begin a line of its own: under the bar of a framed text.
+    """
+    before = _frame(found)
+    pieces: list[Line] = []
+    parts: list[Part] = []
+    room = width
+    for part in found.parts:
+        text = part.shown
+        while text:
+            if room <= 0:
+                pieces.append(Line(tuple(parts)))
+                parts, room = [before], max(width - len(before.text), 1)
+            taken = _piece(text, room, is_fresh=len(parts) <= 1)
+            text = text[len(taken) :]
+            parts.append(Part(taken, part.tone))
+            room = room - columns_of(line(taken)) if not text else 0
+    return [*pieces, Line(tuple(parts))]
+
+
+def _frame(found: Line) -> Part:
+    """What stands before each further piece of a line."""
+    first = ""
+    for part in found.parts[:2]:
+        first += part.shown
+        if part.tone == "dim" and first.endswith("│ ") and len(first) <= _WIDEST_FRAME:
+            return Part(f"{' ' * (len(first) - 2)}│ ", "dim")
+    return Part("  ")
+
+
+def _piece(text: str, room: int, *, is_fresh: bool) -> str:
+    """As much of a text as has room, whole words where one ends late enough; no character is lost."""
+    count = having_room(text, room)
+    if count == len(text):
+        return text
+    end = text.rfind(" ", 0, count) + 1
+    return text[: end if end > count // 2 or (end and not is_fresh) else count]

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TextIO
 
-from autoagent.console.line import Line
+from autoagent.console.line import Line, wrapped
 from autoagent.console.signs import needs_ascii
 from autoagent.errors import StoreUnavailable, UsageError
 from autoagent.journal.home import home
@@ -97,6 +97,9 @@ class Screen:
 
     def ask(self, *lines: Line, prompt: Line | None = None) -> None:
         """Write lines at once, though the screen is held, and a prompt for the cursor to stay behind."""
+        if self.stream.isatty():  # which would break them where no text is set off from what is ours
+            columns = _columns(self.stream)
+            lines = tuple(piece for each in lines for piece in wrapped(each, columns))
         self._write(self._whole(lines) + ("" if prompt is None else self._drawn(prompt)))
 
     # --- drawing --------------------------------------------------------------------------------------------

@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from autoagent.console.line import Line, Tone
-from autoagent.tui.drawing.view import Row, wrapped
+from autoagent.console.line import Line, Tone, wrapped
+from autoagent.tui.drawing.view import Row
 
 _TONES = ("plain", "dim", "good", "bad", "attention", "accent", "outside", "gone")
 

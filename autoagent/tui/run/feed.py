@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from textual.geometry import Size
 
 from autoagent.console.figures import several
-from autoagent.console.line import Line, Part, line
+from autoagent.console.line import Line, Part, line, wrapped
 from autoagent.state import RunState
 from autoagent.tui.drawing.lines import Lines
-from autoagent.tui.drawing.view import Row, wrapped
+from autoagent.tui.drawing.view import Row
 from autoagent.tui.run.activity import Item
 from autoagent.tui.run.item_lines import Columns
 from autoagent.tui.run.stream import Stream

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from autoagent.console.line import Line, columns_of
+from autoagent.console.line import Line, columns_of, wrapped
 from autoagent.live.replies import Replies
-from autoagent.tui.drawing.view import Row, wrapped
+from autoagent.tui.drawing.view import Row
 from autoagent.tui.run.item_lines import Columns, under_way, words_line
 from autoagent.tui.run.pace import Request
 
