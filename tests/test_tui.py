@@ -50,7 +50,7 @@ async def test_what_waits_stands_first(tmp_path: Path) -> None:
         assert "1 waits for you" in seat.text("#top")
 
 
-@pytest.mark.parametrize(("size", "columns"), [((80, 24), 6), ((120, 36), 7)])
+@pytest.mark.parametrize(("size", "columns"), [((80, 24), 6), ((120, 36), 8)])
 async def test_no_column_of_the_list_is_cut_off(tmp_path: Path, size: tuple[int, int], columns: int) -> None:
     """The goal and the state are shortened; what was spent and the age are whole."""
     goal = PROVED.replace("Write a.txt", f"Write a.txt {'and so on ' * 20}")
@@ -160,13 +160,26 @@ async def test_cancelling_takes_two_keys(tmp_path: Path) -> None:
 
 async def test_resuming_is_left_to_a_process_of_its_own(tmp_path: Path) -> None:
     """The cockpit carries nothing."""
+    stopped = await ran(tmp_path, PROVED + "limits: {steps: 1}\n", call("files_list"), finish())
+
+    async with seated() as seat:
+        await seat.press("r")
+        assert seat.carrier.resumed == [stopped.run]
+        assert "goes on in the background; log: a.log" in seat.text("#news")
+
+        await seat.press("j")  # what was said passes with the next key
+        assert seat.text("#news") == ""
+
+
+async def test_a_run_that_only_waits_for_an_answer_isn_t_resumed(tmp_path: Path) -> None:
+    """It would park again at once; the key that helps is said."""
     waits = await parked(tmp_path)
 
     async with seated() as seat:
         await seat.press("r")
 
-        assert seat.carrier.resumed == [waits.run]
-        assert "goes on in the background; log: a.log" in seat.text("#news")
+        assert seat.carrier.resumed == []
+        assert f"{waits.run} waits for you: a answers, and it goes on" in seat.text("#news")
 
 
 async def test_a_run_that_is_removed_while_it_is_open_takes_no_key(tmp_path: Path) -> None:
@@ -795,9 +808,9 @@ async def test_keys_of_one_s_own_take_the_place_of_the_usual_ones(tmp_path: Path
 
     async with seated(keys={"runs": {"resume": "R,f6"}, "question": {"yes": "z"}}) as seat:
         await seat.press("r")
-        assert seat.carrier.resumed == []
+        assert seat.text("#news") == ""
         await seat.press("f6")
-        assert seat.carrier.resumed == [waits.run]
+        assert "waits for you" in seat.text("#news")
         assert " R resume" in seat.screen()[-1]
         await seat.asked()
         assert "z yes, once" in seat.text("#answers")

@@ -9,9 +9,12 @@ from typing import Any, get_args
 import pytest
 from states import AT, folded, goal, running
 
-from autoagent.events import CriterionChecked, Evidence, RunEnded, Undone
+from autoagent.events import CriterionChecked, Evidence, Forked, RunEnded, Undone
 from autoagent.goal import FileCriterion
 from autoagent.outcome import EndingName
+from autoagent.questions import Question, Subject
+from autoagent.state import QuestionState
+from autoagent.tui.drawing.news import Said
 from autoagent.tui.runs.overview import UNREAD, Seen, preview, run_table, title, top
 from autoagent.tui.runs.sorting import ORDERS, after, having, in_order
 
@@ -60,7 +63,7 @@ def test_a_wide_list_says_what_its_columns_are() -> None:
     narrow, _ = run_table([seen("k3f9", "proved")], AT, 78)
 
     assert str(wide).index("state") == str(row.line).index("proved")
-    assert str(wide).split() == ["run", "goal", "state", "plan", "spent", "/", "limit", "last"]
+    assert str(wide).split() == ["run", "goal", "folder", "state", "plan", "spent", "/", "limit", "last"]
     assert str(narrow) == ""
 
 
@@ -89,6 +92,57 @@ def test_all_words_of_a_filter_must_fit() -> None:
     assert [run.id for run in having(runs, "waits")] == ["m1xa"]
     assert having(runs, "sum nothing") == []
     assert having(runs, "") == runs
+
+
+def test_a_run_is_told_apart_by_its_folder() -> None:
+    """By its name in a wide list, and for the filter in any."""
+    places = ("/home/you/letters", "/home/you/notes")
+    runs = [seen(id, "proved", workspace=place) for id, place in zip("ab", places, strict=True)]
+    _, (wide, _) = run_table(runs, AT, 118)
+    _, (narrow, _) = run_table(runs, AT, 78)
+
+    assert "letters" in str(wide.line)
+    assert "letters" not in str(narrow.line)
+    assert [run.id for run in having(runs, "letter")] == ["a"]
+
+
+def test_a_fork_says_what_it_was_forked_from() -> None:
+    """Before its goal, which is the same."""
+    fork = seen("b", "stopped", forked=Forked(source="k3f9", at=7, workspace="/w"))
+    _, (row,) = run_table([fork], AT, 118)
+
+    assert "fork of k3f9 · Sum" in str(row.line)
+    assert having([fork], "fork") == [fork]
+
+
+def test_a_question_that_has_expired_can_be_asked_anew() -> None:
+    """So its run does more than to wait for an answer."""
+    asked = Question(id="q", subject=Subject(run="a", kind="call"), why="w")
+    expiring = asked.model_copy(update={"expires_at": AT + timedelta(hours=1)})
+    waits, expires = (
+        seen("a", "parked", waiting=("q",), questions={"q": QuestionState(each, AT)})
+        for each in (asked, expiring)
+    )
+
+    assert waits.only_waits(AT)
+    assert expires.only_waits(AT)
+    assert not expires.only_waits(AT + timedelta(hours=1))
+    assert not seen("a", "limit").only_waits(AT)
+
+
+def test_news_passes_with_time_and_with_what_it_is_about() -> None:
+    """At once with the next key; what nobody asked for can be read first."""
+    asked = Said("k3f9 goes on", AT, standings={"k3f9": "parked"})
+    unasked = Said("k3f9 has begun", AT, is_unasked=True)
+    at_once, soon, late = (AT + timedelta(seconds=s) for s in (0, 5, 20))
+
+    assert not asked.is_over(soon, {"k3f9": "parked"})
+    assert not asked.is_over(at_once, {"k3f9": "running"})
+    assert asked.is_over(soon, {"k3f9": "running"})
+    assert asked.is_over(late, {"k3f9": "parked"})
+    assert asked.passes_with_a_key(at_once)
+    assert not unasked.passes_with_a_key(at_once)
+    assert unasked.passes_with_a_key(soon)
 
 
 def test_the_top_says_what_waits_runs_and_costs() -> None:

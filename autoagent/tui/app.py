@@ -28,6 +28,7 @@ from autoagent.live.attending import Attendant, Live
 from autoagent.settings import Settings
 from autoagent.tui.background import Background, Carrier
 from autoagent.tui.drawing.harmless import Harmless
+from autoagent.tui.drawing.news import News
 from autoagent.tui.drawing.plainly import Plainly
 from autoagent.tui.drawing.theming import DEFAULTS, THEMES
 from autoagent.tui.engine import Asking, Look, look_at_docker
@@ -59,7 +60,6 @@ class Cockpit(App[None]):
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {Actions}
     CSS = """
     Screen { background: $background; }
-    .news { height: 1; color: $text-warning; }
     """
     engine: reactive[EngineStatus | None] = reactive(None)
     """What Docker answered; `None` until it was asked."""
@@ -117,7 +117,7 @@ class Cockpit(App[None]):
         self._first = run_id
         self._attendant = Attendant(home, self._here(self._hear_live))
         self._watch = Watch(
-            home, self._here(self._hear_runs), self._here(self._hear_run), self._here(self.tell)
+            home, self._here(self._hear_runs), self._here(self._hear_run), self._here(self._hear_news)
         )
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -151,6 +151,8 @@ class Cockpit(App[None]):
         if isinstance(event, Key | Paste) and not event.is_forwarded:
             self._watch.give_way()
             self.typing.heard()
+            for news in self.screen.query(News):
+                news.heard_key()
         await super().on_event(event)
 
     def now(self) -> datetime:
@@ -176,6 +178,8 @@ class Cockpit(App[None]):
     def _hear_runs(self, runs: Sequence[Seen]) -> None:
         self.seen, self.has_looked = {run.id: run for run in runs}, True
         self._notify()
+        for news in (each for screen in self.screen_stack for each in screen.query(News)):
+            news.look()
         # those behind it look when they come to the front again
         if isinstance(self.screen, RunsScreen | RunScreen | QuestionScreen) and self.screen.is_mounted:
             self.screen.hear()
@@ -224,12 +228,20 @@ class Cockpit(App[None]):
         if any(reply.entry is not None for reply in live.replies.values()):
             self._watch.look()  # it is in the journal now
 
-    def tell(self, news: str) -> None:
+    def _hear_news(self, news: str) -> None:
+        """What no key of the person's has brought about."""
+        self.tell(news, is_unasked=True)
+
+    def tell(self, news: str, *, is_unasked: bool = False) -> None:
         """One line above the footer."""
         for screen in reversed(self.screen_stack):
             if isinstance(screen, RunsScreen | RunScreen | PastScreen):
-                screen.tell(news)
+                screen.query_one(News).say(news, is_unasked=is_unasked)
                 return
+
+    def standings(self) -> dict[str, str]:
+        """Run -> how it stands, in a word that is another one when it stands otherwise."""
+        return {run.id: f"{run.name} {' '.join(run.waiting)}" for run in self.seen.values()}
 
     # --- what a person does ---------------------------------------------------------------------------------
 
@@ -322,9 +334,9 @@ class Cockpit(App[None]):
                 self.tell("")
                 self.open_run(run_id)
             else:
-                self.tell(f"{run_id} has begun")
+                self._hear_news(f"{run_id} has begun")
         for said in self.carrier.failures():
-            self.tell(said)
+            self._hear_news(said)
 
     def start(self, folder: Path, recorded: Path | None = None) -> str:
         """Begin a run in a folder; what to tell the person. Raises `StoreUnavailable`."""
@@ -361,6 +373,9 @@ class Cockpit(App[None]):
             return
         if run.holder is not None:
             self.tell(f"{run_id} is being carried already, by {run.holder}")
+            return
+        if run.only_waits(self.now()):
+            self.tell(f"{run_id} waits for you: {self.key_of('app.answer')} answers, and it goes on")
             return
         try:
             log = self.carrier.resume(run_id)

@@ -25,7 +25,7 @@ class Lines(ScrollView, can_focus=True):
     ALLOW_MAXIMIZE = True
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"lines--{name}" for name in (*_TONES, "cursor", "marked")}
     DEFAULT_CSS = """
-    Lines { height: 1fr; scrollbar-size-vertical: 1; }
+    Lines { height: 1fr; scrollbar-size-vertical: 1; overflow-x: hidden; }
     Lines.wrapped { scrollbar-gutter: stable; }
     Lines > .lines--dim { color: $quiet; }
     Lines > .lines--good { color: $text-success; }

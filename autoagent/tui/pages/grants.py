@@ -9,7 +9,6 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Static
 
 from autoagent.console.always import MOST_RUNS, newest, row
 from autoagent.console.line import line
@@ -17,9 +16,9 @@ from autoagent.errors import AutoagentError
 from autoagent.grants import Grant
 from autoagent.grants_file import GrantsFile
 from autoagent.past.hindsight import Use, uses
-from autoagent.tui.drawing.drawn import drawn
 from autoagent.tui.drawing.footer import Keys
 from autoagent.tui.drawing.lines import Lines
+from autoagent.tui.drawing.news import News
 from autoagent.tui.drawing.view import Row
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class GrantsScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Lines(id="grants", is_wrapped=True)
-        yield Static("", id="news", classes="news", markup=False)
+        yield News()
         yield Keys()
 
     def on_mount(self) -> None:
@@ -58,7 +57,7 @@ class GrantsScreen(Screen[None]):
         self._read()
 
     def tell(self, news: str) -> None:
-        self.query_one("#news", Static).update(drawn(line(news)))
+        self.query_one(News).say(news)
 
     @work(exclusive=True)
     async def _read(self) -> None:

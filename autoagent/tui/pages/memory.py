@@ -9,7 +9,7 @@ from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from autoagent.console.line import line, short
 from autoagent.errors import AutoagentError
@@ -18,6 +18,7 @@ from autoagent.tui.drawing.drawn import drawn
 from autoagent.tui.drawing.footer import Keys
 from autoagent.tui.drawing.items import Items
 from autoagent.tui.drawing.lines import Lines
+from autoagent.tui.drawing.news import News
 from autoagent.tui.pages.memory_lines import hit_rows, newest, point_lines
 from autoagent.tui.pages.reading import ReadScreen
 
@@ -66,7 +67,7 @@ class MemoryScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         yield Input(placeholder="words of what earlier runs found, then enter", id="words")
         yield Items(id="hits", is_wrapped=True)
-        yield Static("", id="news", classes="news", markup=False)
+        yield News()
         yield Keys()
 
     def on_mount(self) -> None:
@@ -75,7 +76,7 @@ class MemoryScreen(Screen[None]):
         self._show_newest(newest([*self.app.seen.values()]))
 
     def tell(self, news: str) -> None:
-        self.query_one("#news", Static).update(drawn(line(news)))
+        self.query_one(News).say(news)
 
     # --- looking --------------------------------------------------------------------------------------------
 

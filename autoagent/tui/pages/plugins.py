@@ -15,13 +15,12 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Static
 
-from autoagent.console.line import line
 from autoagent.errors import AutoagentError, UsageError
 from autoagent.plugin_host.installed import Installed, installed
 from autoagent.settings import Settings
-from autoagent.tui.drawing.drawn import drawn
 from autoagent.tui.drawing.footer import Keys
 from autoagent.tui.drawing.lines import Lines
+from autoagent.tui.drawing.news import News
 from autoagent.tui.pages.plugin_lines import Known, plugin_lines, plugin_rows
 from autoagent.tui.pages.reading import ReadScreen
 
@@ -81,7 +80,7 @@ class PluginsScreen(Screen[None]):
             id="meaning",
             markup=False,
         )
-        yield Static("", id="news", classes="news", markup=False)
+        yield News()
         yield Keys()
 
     def on_mount(self) -> None:
@@ -93,7 +92,7 @@ class PluginsScreen(Screen[None]):
         pane.focus()
 
     def tell(self, news: str) -> None:
-        self.query_one("#news", Static).update(drawn(line(news)))
+        self.query_one(News).say(news)
 
     @on(Lines.Chosen, "#plugins")
     def _chosen(self, event: Lines.Chosen) -> None:

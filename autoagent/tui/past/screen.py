@@ -23,6 +23,7 @@ from autoagent.tui.drawing.drawn import drawn
 from autoagent.tui.drawing.footer import Keys
 from autoagent.tui.drawing.jumping import JumpScreen
 from autoagent.tui.drawing.lines import Lines
+from autoagent.tui.drawing.news import News
 from autoagent.tui.drawing.view import plan_rows
 from autoagent.tui.pages.choosing import ChoiceScreen
 from autoagent.tui.pages.reading import ReadScreen
@@ -97,13 +98,13 @@ class PastScreen(Leading):
                 yield Lines(id="then", has_cursor=False)
             yield Lines(id="entry", has_cursor=False, is_wrapped=True)
         yield Static("", id="track", markup=False)
-        yield Static("", id="news", classes="news", markup=False)
+        yield News(self.run_id)
         yield Keys()
 
     def on_mount(self) -> None:
         self.query_one("#entry").border_subtitle = "past · read only"
         self.query_one("#entry").focus()
-        self.tell("its journal is being read …")
+        self.query_one(News).hold("its journal is being read …")
         self._read()
 
     def on_resize(self) -> None:
@@ -129,7 +130,7 @@ class PastScreen(Leading):
 
     def _have(self, track: Track) -> None:
         self._track = track
-        self.tell("")
+        self.query_one(News).hold("")
         self.action_to(self._first)
 
     # --- showing --------------------------------------------------------------------------------------------
@@ -208,7 +209,7 @@ class PastScreen(Leading):
         if self._playing is not None:
             self._stop()
         else:
-            self.tell("playing · space holds it")
+            self.query_one(News).hold("playing · space holds it")
             self._playing = self.set_interval(_PLAYED_S, self._play_on)
 
     def _play_on(self) -> None:
@@ -219,7 +220,7 @@ class PastScreen(Leading):
         if self._playing is not None:
             self._playing.stop()
             self._playing = None
-            self.tell("")
+            self.query_one(News).hold("")
 
     # --- looking closer, and doing --------------------------------------------------------------------------
 

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from textual import work
 from textual.screen import Screen
-from textual.widgets import Static
 
-from autoagent.console.line import Line, line
+from autoagent.console.line import Line
 from autoagent.errors import AutoagentError
-from autoagent.tui.drawing.drawn import drawn
+from autoagent.tui.drawing.news import News
 from autoagent.tui.pages.reading import ReadScreen
 from autoagent.tui.run.closer import led_to
 
@@ -29,7 +28,7 @@ class Leading(Screen[None]):
         self.run_id = run_id
 
     def tell(self, news: str) -> None:
-        self.query_one("#news", Static).update(drawn(line(news)))
+        self.query_one(News).say(news)
 
     def lead_to(self, what: str) -> None:
         """Show what led to an entry, a path, a call."""

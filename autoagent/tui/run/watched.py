@@ -20,6 +20,7 @@ from autoagent.trees import load_tree
 from autoagent.tui.drawing.drawn import drawn
 from autoagent.tui.drawing.footer import Keys
 from autoagent.tui.drawing.lines import Lines
+from autoagent.tui.drawing.news import News
 from autoagent.tui.drawing.view import (
     Row,
     active_seconds,
@@ -57,7 +58,6 @@ class WatchedRun(Leading):
     def __init__(self, run_id: str) -> None:
         super().__init__(run_id)
         self._cancelling = False
-        self._said_waiting = ""
         self._typed: Callable[[str], bool] | None = None
         """What the one-line field is for; says whether what was typed could be taken."""
         self._known: tuple[RunState, Pulse] | None = None
@@ -78,7 +78,7 @@ class WatchedRun(Leading):
         yield Static("", id="gauges", markup=False)
         yield Static("", id="steer", markup=False)
         yield Input(id="field", compact=True)
-        yield Static("", id="news", classes="news", markup=False)
+        yield News(self.run_id)
         yield Keys()
 
     def on_mount(self) -> None:
@@ -98,6 +98,10 @@ class WatchedRun(Leading):
     def on_resize(self) -> None:
         self.set_class(self.size.width < _WIDE, "narrow")
         self.call_after_refresh(self.hear)
+
+    @property
+    def news(self) -> News:
+        return self.query_one(News)
 
     @property
     def feed(self) -> Feed:
@@ -123,11 +127,11 @@ class WatchedRun(Leading):
         run = self.app.seen.get(self.run_id)
         if run is None:
             if self.app.has_looked:
-                self.tell("This run isn't there any more.")
+                self.news.hold("This run isn't there any more.")
             return
         self._head(run)
         if run.state is None and self._known is None:
-            self.tell(run.problem or _READING)
+            self.news.hold(run.problem or _READING)
             return
         self._begun()
         self._show()
@@ -141,8 +145,8 @@ class WatchedRun(Leading):
 
     def _begun(self) -> None:
         """There is something to be seen."""
-        if str(self.query_one("#news", Static).content) == _READING:
-            self.tell("")
+        if self.news.holds == _READING:
+            self.news.hold("")
 
     def _latest(self) -> tuple[RunState, Pulse] | None:
         """The run as far as anything is known of it."""
@@ -232,7 +236,7 @@ class WatchedRun(Leading):
         self._show_following()
 
     def _tell_what_waits(self, run: Seen) -> None:
-        """Once, so that it takes no other news' place."""
+        """As long as it is so, below what is news."""
         others = [other for other, _ in self.app.questions() if other != self.run_id]
         said = ""
         if run.waiting:
@@ -240,9 +244,7 @@ class WatchedRun(Leading):
         elif others:
             more = f" ({len(others)} in all)" if len(others) > 1 else ""
             said = f"! {others[0]} waits for you{more} · a answers"
-        if said != self._said_waiting:
-            self._said_waiting = said
-            self.tell(said)
+        self.news.hold(said)
 
     def _show_view(self) -> None:
         """The files or the proof, where they are on screen."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import islice
+from pathlib import PurePath
 
 from autoagent.console.asked import Page, in_full
 from autoagent.console.figures import age, money
@@ -49,7 +50,7 @@ _KINDS = {
     "folder": "your files or its",
 }
 _WIDE = 110
-"""Columns from which plan and limit have room."""
+"""Columns from which folder, plan and limit have room."""
 _LONGEST_REASON = 300
 _FIRST_LINES = 2
 """Of what is asked about, below the list."""
@@ -77,6 +78,28 @@ class Seen:
         text = self.problem if self.state is None else self.state.goal.goal
         return text.strip().partition("\n")[0]
 
+    @property
+    def name_in_full(self) -> str:
+        """The goal, behind the run that this one was forked from."""
+        forked = None if self.state is None else self.state.forked
+        return self.goal if forked is None else f"fork of {forked.source} · {self.goal}"
+
+    def only_waits(self, now: datetime) -> bool:
+        """Parked with questions, all of them open: a process that took it would only park it again.
+
+        One that has expired would be asked anew, so such a run can go on.
+        """
+        if self.state is None or self.name != "parked":
+            return False
+        questions = [self.state.questions[id].question for id in self.waiting]
+        is_expired = any(each.expires_at is not None and each.expires_at <= now for each in questions)
+        return bool(questions) and len(questions) == len(self.state.waiting) and not is_expired
+
+    @property
+    def folder(self) -> str:
+        """The name of the folder that it works in; empty where that isn't known."""
+        return "" if self.state is None else PurePath(self.state.workspace).name
+
 
 # --- rows ---------------------------------------------------------------------------------------------------
 
@@ -84,25 +107,28 @@ class Seen:
 def run_table(runs: Sequence[Seen], now: datetime, width: int) -> tuple[Line, list[Row]]:
     """What stands above the columns, and a row a run, at most `width` columns.
 
-    On a narrow screen there is neither plan nor limit, and nothing above.
+    On a narrow screen there is no folder, plan or limit, and nothing above.
     """
     is_wide = width >= _WIDE - 4
     longest = width // 4
     standing = [_standing(run, now, longest) for run in runs]
     states = max((len(part.shown) for part in standing), default=0)
-    taken = 1 + 8 + states + 7 + (9 + 13 if is_wide else 6) + 2 * (6 if is_wide else 5)
+    folders = [short(run.folder, max(width // 8, 10), "dim") for run in runs]
+    for_folders = 2 + max((len(each.shown) for each in folders), default=0) if is_wide else 0
+    taken = 1 + 8 + for_folders + states + 7 + (9 + 13 if is_wide else 6) + 2 * (6 if is_wide else 5)
     room = max(width - taken, 12)
     table = []
-    for run, state in zip(runs, standing, strict=True):
+    for run, folder, state in zip(runs, folders, standing, strict=True):
         mark, tone = _mark(run)
-        goal = Part(f"{short(run.goal, min(room, 100)).shown:<{min(room, 60)}}")
-        table.append((Part(mark, tone), Part(run.id), goal, state, *_figures(run, is_wide), _last(run, now)))
+        goal = Part(f"{short(run.name_in_full, min(room, 100)).shown:<{min(room, 60)}}")
+        named = (Part(mark, tone), Part(run.id), goal, *((folder,) if is_wide else ()))
+        table.append((*named, state, *_figures(run, is_wide), _last(run, now)))
     heads = tuple(Part(word, "dim") for word in _HEADS)
     heading, *lines = columns([heads, *table] if is_wide else [(), *table])
     return heading, [Row(each, run.id) for each, run in zip(lines, runs, strict=True)]
 
 
-_HEADS = ("", "run", "goal", "state", "plan", "spent / limit", "  last")
+_HEADS = ("", "run", "goal", "folder", "state", "plan", "spent / limit", "  last")
 
 
 def _mark(run: Seen) -> tuple[str, Tone]:

@@ -13,12 +13,13 @@ from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widgets import Input, Static
 
-from autoagent.console.line import line
+from autoagent.console.line import line, short
 from autoagent.errors import AutoagentError
 from autoagent.llm.recording import FILE_NAME as RECORDING
 from autoagent.tui.drawing.drawn import drawn
 from autoagent.tui.drawing.footer import Keys
 from autoagent.tui.drawing.lines import Lines
+from autoagent.tui.drawing.news import News
 from autoagent.tui.runs.overview import Seen, preview, run_table, top
 from autoagent.tui.runs.sorting import Order, after, having, in_order
 from autoagent.tui.runs.welcome import welcome
@@ -75,8 +76,8 @@ class RunsScreen(Screen[None]):
         "under the cursor wants, or how it stands.",
         "preview": "What the run under the cursor waits for, or how it stands and which key does something "
         "about it. It follows the cursor; tab leads back to the list.",
-        "filter": "Words that must stand in a run's goal, its state or its name; all of them. Enter leads "
-        "to what is left, esc brings all runs back.",
+        "filter": "Words that must stand in a run's goal, its state, its folder's name or its own; all of "
+        "them. Enter leads to what is left, esc brings all runs back.",
     }
 
     app: Cockpit
@@ -95,8 +96,8 @@ class RunsScreen(Screen[None]):
             yield Static("", id="heading", markup=False)
             yield Lines(id="runs")
         yield Lines(id="preview", has_cursor=False, is_wrapped=True)
-        yield Input(id="filter", placeholder="words of the goal, a state, a run", compact=True)
-        yield Static("", id="news", classes="news", markup=False)
+        yield Input(id="filter", placeholder="words of the goal, a state, a folder, a run", compact=True)
+        yield News()
         yield Keys()
 
     def on_mount(self) -> None:
@@ -158,6 +159,9 @@ class RunsScreen(Screen[None]):
         run = self.app.seen.get(self.chosen)
         pane = self.query_one("#preview", Lines)
         pane.border_title = "" if run is None else f"{run.id} waits for you" if run.waiting else run.id
+        where = "" if run is None or run.state is None else run.state.workspace
+        room = max(self.size.width - 10, 10)
+        pane.border_subtitle = drawn(line("in ", short(where, room))) if where else ""
         if run is not None:
             pane.show_lines(preview(run, self.app.now()))
         elif self._filter:
@@ -166,7 +170,7 @@ class RunsScreen(Screen[None]):
             pane.show_lines(welcome(self.app.settings, self.app.engine))
 
     def tell(self, news: str) -> None:
-        self.query_one("#news", Static).update(drawn(line(news)))
+        self.query_one(News).say(news)
 
     def on_resize(self) -> None:
         self.hear()

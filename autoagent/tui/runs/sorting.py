@@ -54,10 +54,11 @@ def after(order: Order) -> Order:
 
 
 def having(runs: Iterable[Seen], words: str) -> list[Seen]:
-    """Those that have every one of these words in id, state, goal or what they ask for."""
+    """Those that have every one of these words in id, state, goal, folder or what they ask for."""
     wanted = words.lower().split()
 
     def text(run: Seen) -> str:
-        return f"{run.id} {run.name} {run.goal} {'waits asks' if run.waiting else ''}".lower()
+        asks = "waits asks" if run.waiting else ""
+        return f"{run.id} {run.name} {run.name_in_full} {run.folder} {asks}".lower()
 
     return [run for run in runs if all(word in text(run) for word in wanted)]
