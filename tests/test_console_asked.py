@@ -19,6 +19,7 @@ from autoagent.console.question import whole
 from autoagent.door.tools import Plugin, ToolContext, WorkspacePath, tool
 from autoagent.events import QuestionAsked, QuestionVoided
 from autoagent.questions import Question, Subject
+from autoagent.state.values import replace
 from autoagent.testing.model import ScriptedModel, call
 
 POST = "goal: Tell bob\nallow: {send: {post: []}}\nplugins: [files, post]\ndone_when: [{file: a.txt}]\n"
@@ -57,6 +58,21 @@ async def test_a_named_receiver_is_said_to_be_named(tmp_path: Path) -> None:
     )
 
     assert asked(stage)[1] == "TO     bob  named in your goal"
+    changed = replace(stage.state, changed={"post_send": "it says otherwise"})
+    assert [str(x) for x in whole(stage.question(), changed)][1] == "TO     bob"  # nobody has looked whether
+
+
+async def test_no_receiver_says_of_itself_that_it_is_named(tmp_path: Path) -> None:
+    """What stands behind a space is part of it; several receivers are told apart as ever."""
+    shown = []
+    for to in ("eve@a.org  named in your goal", "eve@a.org, ben@a.org"):
+        (folder := tmp_path / to[-3:]).mkdir()
+        stage = Stage.at(folder, plugins=[World().plugin()])
+        sends = call("post_send", to=to, text="hi")
+        await stage.start(POST, ScriptedModel(planner=[plan("tell")], worker=[sends]))
+        shown.append("all of this line is whom it reaches" in "".join(asked(stage)))
+
+    assert shown == [True, False]
 
 
 async def test_what_was_spent_stands_before_more_is(tmp_path: Path) -> None:
@@ -151,8 +167,8 @@ async def test_a_write_shows_all_arguments_that_could_be_the_new_text(tmp_path: 
     stage = Stage.at(tmp_path, plugins=[Plugin("note", [note_take])])
     stage.write("a.md", "one\n")
     goal = "goal: g\ndone_when: [{file: b.txt}]\nallow: {web: ['*.example.org']}\nplugins: [files, note]\n"
-    texts = {"content": "two\n", "old": "one", "new": "three"}
-    taken = call("note_take", path="a.md", url="http://a.example.org/x", **texts)
+    url = "http://a.example.org/x"
+    taken = call("note_take", path="a.md", url=url, content="two\n", old="one", new="three")
 
     await stage.start(goal, ScriptedModel(planner=[plan("1")], worker=[taken]))
 

@@ -164,6 +164,8 @@ def wrapped(found: Line, width: int) -> list[Line]:
 
     What follows is set off, so that no text can begin a line of its own: under the bar of a framed text.
     """
+    if columns_of(found) <= width:
+        return [found]
     before = _frame(found)
     pieces: list[Line] = []
     parts: list[Part] = []

@@ -180,13 +180,23 @@ def _to(question: Question) -> Part:
 
 
 def _is_named(question: Question, state: RunState) -> bool:
-    """Whether the goal names this very receiver; never where policy says that it doesn't."""
+    """Whether the goal names this very receiver; never where policy says no, or hasn't looked."""
     named = {one for each in state.goal.allow.send.values() for one in each} if state.started else set()
-    return question.subject.destination in named and "not named in your goal" not in question.why
+    is_as_it_was = question.subject.tool not in state.changed
+    return (
+        is_as_it_was
+        and question.subject.destination in named
+        and "not named in your goal" not in question.why
+    )
 
 
 def other_letters(destination: str) -> Iterator[str]:
-    """Letters beyond ASCII by their names: some look like others, and lead to somebody else."""
+    """Letters beyond ASCII by their names: some look like others, and lead to somebody else.
+
+    Spaces too: what stands behind one could be taken for words of ours.
+    """
+    if " " in destination.replace(", ", ","):
+        yield "it has spaces in it: all of this line is whom it reaches"
     letters = [char for char in dict.fromkeys(destination) if not char.isascii()]
     for char in letters[:_OTHER_LETTERS]:
         yield f"{char} is U+{ord(char):04X}, {unicodedata.name(char, 'without a name')}"

@@ -55,6 +55,8 @@ class Exact(Lines):
         self.plan: EditedPlan | None = None
         self._seen: set[tuple[Line, int]] = set()
         self._known: list[tuple[Line, int]] = []
+        """Each line, and how many like it stand above."""
+        self._unseen: set[tuple[Line, int]] = set()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """The keys of rows are there where a plan is: help names them nowhere else."""
@@ -63,7 +65,7 @@ class Exact(Lines):
 
     def forget(self) -> None:
         """Something else is shown from now on."""
-        self._seen.clear()
+        self._unsee()
         self.leave_rows()
         self.scroll_to(y=0, animate=False)
 
@@ -72,7 +74,7 @@ class Exact(Lines):
     @property
     def unseen(self) -> int:
         """Lines that were never in view."""
-        return sum(each not in self._seen for each in self._known)
+        return len(self._unseen)
 
     @property
     def place(self) -> str:
@@ -96,7 +98,7 @@ class Exact(Lines):
 
     def show_unseen(self) -> None:
         """Bring the first line into view that never was."""
-        first = next((n for n, each in enumerate(self._known) if each not in self._seen), 0)
+        first = next((n for n, each in enumerate(self._known) if each in self._unseen), 0)
         self.scroll_to(y=first, animate=False)
 
     def _lay_out(self) -> None:
@@ -106,6 +108,7 @@ class Exact(Lines):
         for row in self.rows:
             self._known.append((row.line, counts[row.line]))
             counts[row.line] += 1
+        self._unseen = {*self._known} - self._seen
         self.call_after_refresh(self.look)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -116,14 +119,18 @@ class Exact(Lines):
         """What is in view now was seen; a row that the screen cuts off wasn't."""
         top = self.scroll_offset.y
         room = self.columns
-        self._seen.update(
-            each for each in self._known[top : top + self._in_view] if cell_len(str(each[0])) <= room
-        )
+        found = self._known[top : top + self._in_view]
+        whole = {each for each in found if cell_len(str(each[0])) <= room}
+        self._seen |= whole
+        self._unseen -= whole
         self.post_message(self.Looked(self, self.key))
 
     def on_resize(self) -> None:
         if not self.scroll_offset.y:  # its height isn't settled yet: what was below wasn't looked at
-            self._seen.clear()
+            self._unsee()
+
+    def _unsee(self) -> None:
+        self._seen, self._unseen = set(), {*self._known}
 
     # --- rows -----------------------------------------------------------------------------------------------
 
