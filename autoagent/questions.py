@@ -19,6 +19,21 @@ QuestionKind = Literal[
 ]
 
 YES_NO = ("yes", "no")
+HAPPENED = "done"
+"""The answer to a recovery that rests on the person's word alone."""
+_ANSWERERS = {
+    "terminal": "you",
+    "command": "you, by a command",
+    "approver": "the program that carried the run",
+    "nobody": "nobody: as the goal says for then",
+    "rule": "your yes to the next N",
+    "grant": "an always of yours",
+}
+
+
+def answerer(by: str) -> str:
+    """Who answered, in words, from what an answer says of it."""
+    return _ANSWERERS.get(by, by)
 
 
 class Subject(Frozen):

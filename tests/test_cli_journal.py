@@ -242,7 +242,7 @@ def test_a_no_with_a_reason_reaches_the_agent(desk: Desk) -> None:
     desk.resume(parked.run, write("a.txt", "x"), finish())
 
     assert desk.world.sent == []
-    assert "answered by command │ no: not bob" in desk("tail", parked.run)
+    assert "answered by you, by a command │ no: not bob" in desk("tail", parked.run)
 
 
 def test_an_answer_that_does_not_fit_is_refused_at_once(desk: Desk) -> None:

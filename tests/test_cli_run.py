@@ -85,7 +85,7 @@ async def test_waiting_takes_an_answer_from_elsewhere(cli: Cli) -> None:
         done = await finished(run)
 
     assert "goes on" in answered.out
-    assert (done.status, "answered by command │ yes" in done.err) == (0, True)
+    assert (done.status, "answered by you, by a command │ yes" in done.err) == (0, True)
 
 
 async def test_a_goal_in_words_gets_a_folder_of_its_own(cli: Cli) -> None:

@@ -34,7 +34,7 @@ async def test_a_question_is_asked_and_answered_at_the_terminal(cli: Cli) -> Non
     shown = terminal.lines
     assert "ASKED  because you wanted to see the plan before anything starts" in shown
     assert f"[y] yes  [n]  [e] edit  or tell it what to do instead  {PROMPT}y" in shown
-    assert any(re.search(r"answered by terminal │ yes$", text) for text in shown)
+    assert any(re.search(r"answered by you │ yes$", text) for text in shown)
     assert "✓ proved  a.txt exists  a.txt, 1 byte" in shown
 
 
@@ -60,11 +60,11 @@ async def test_what_was_typed_before_a_question_is_no_answer(cli: Cli) -> None:
         terminal.type("y\ny\n")
         await terminal.until(PROMPT)
         await asyncio.sleep(0.3)
-        assert "answered by terminal" not in terminal.shown
+        assert "answered by you" not in terminal.shown
         terminal.type("y\n")
         assert await terminal.end() == 0
 
-    assert terminal.shown.count("answered by terminal") == 1
+    assert terminal.shown.count("answered by you") == 1
 
 
 async def test_the_end_of_input_leaves_a_question_for_later(cli: Cli) -> None:
@@ -89,7 +89,7 @@ async def test_an_answer_from_elsewhere_takes_the_question_away(cli: Cli) -> Non
         assert await terminal.end() == 0
 
     assert any(text.endswith("(answered elsewhere)") for text in terminal.lines)
-    assert any("answered by command │ yes" in text for text in terminal.lines)
+    assert any("answered by you, by a command │ yes" in text for text in terminal.lines)
 
 
 async def test_a_wrong_choice_is_asked_again(cli: Cli) -> None:
@@ -147,7 +147,7 @@ async def test_an_editor_that_changes_nothing_edits_nothing(cli: Cli) -> None:
         assert await terminal.end() == 0
 
     assert "nothing was changed" in terminal.lines
-    assert any("answered by terminal" in text for text in terminal.lines)
+    assert any("answered by you" in text for text in terminal.lines)
 
 
 async def test_ctrl_c_interrupts_and_says_how_to_go_on(cli: Cli) -> None:

@@ -81,7 +81,7 @@ def test_an_answer_says_who_gave_it_and_that_it_was_edited() -> None:
     """In this order, framed before the words."""
     answered = e.QuestionAnswered(question="q", digest="d", verdict="yes", edit={"to": "bob"}, by="command")
 
-    assert lines(_asked(), answered) == ["q answered by command, edited │ yes"]
+    assert lines(_asked(), answered) == ["q answered by you, by a command, edited │ yes"]
 
 
 def _asked() -> RunState:

@@ -114,7 +114,7 @@ async def test_a_file_is_led_back_to_the_plan(told: Stage) -> None:
     )  # type: ignore[attr-defined]
     (origin,) = work.because
     assert origin.text == "plan v1 by the planner"
-    assert [each.text for each in chain(origin) if each.kind == "answer"] == ["yes by command"]
+    assert [each.text for each in chain(origin) if each.kind == "answer"] == ["yes by you, by a command"]
 
 
 async def test_what_it_had_read_before_is_named(told: Stage) -> None:

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from loops import Stage, Together, finish, no, plan, worker_prompts, write, yes
+from test_report import made
 from worlds import World
 
 from autoagent.commands import Answer, Approve, Deny
+from autoagent.console.events import told
 from autoagent.door.tools import Plugin, ToolContext, tool
 from autoagent.events import (
+    CallEnded,
     CommandRefused,
     Entry,
     QuestionAnswered,
@@ -22,9 +25,10 @@ from autoagent.events import (
 )
 from autoagent.ports import ModelRequest
 from autoagent.questions import Question
-from autoagent.state import RunState
+from autoagent.state import RunState, fold
 from autoagent.testing.clock import FakeClock
 from autoagent.testing.model import ScriptedModel, call, calls
+from autoagent.tui.run.activity import activity
 
 POST = """
 goal: send letters
@@ -108,6 +112,26 @@ async def test_no_reaches_the_model_with_its_reason(tmp_path: Path) -> None:
 
     assert (outcome.ending, world.sent) == ("proved", [])
     assert worker_prompts(model)[1].last.text == "Denied by the person: ask anna first"
+
+
+async def test_a_persons_no_is_no_failure(tmp_path: Path) -> None:
+    """Live and in the activity it is denied, by whom and why."""
+    stage = stage_with(tmp_path, World())
+    model = ScriptedModel(planner=[plan("a")], worker=[send(), *DONE])
+    await stage.start(ASKED, model, approver=no("ask anna first"))
+    entries = stage.journal.read(stage.run)
+    ended = next(x for x in entries if isinstance(x.event, CallEnded) and not x.event.ok)
+    before, after = fold(stage.run, entries[: ended.seq - 1]), fold(stage.run, entries[: ended.seq])
+
+    (row,) = told(before, ended.event, after)
+    assert "⊘ denied by you post_send ben · ask anna first" in str(row)
+    (item,) = activity(before, ended, after)
+    assert (item.state, item.result) == ("denied", "your no")
+    report = made(stage)
+    assert [(each.what, each.said) for each in report.denials] == [
+        ("post_send ben, by you", "ask anna first")
+    ]
+    assert report.mishaps == ()
 
 
 async def test_covering_yes_answers_the_next_ones_of_the_same_kind(tmp_path: Path) -> None:

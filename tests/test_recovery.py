@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 from loops import STRIDE, Stage, finish, plan, worker_prompts, write
+from test_report import made
 from worlds import World
 
+from autoagent.console.events import told
 from autoagent.door.tools import Plugin, Probe, ToolContext, tool
 from autoagent.errors import SandboxUnavailable, StoreUnavailable
 from autoagent.events import (
@@ -28,7 +30,12 @@ from autoagent.events import (
     QuestionVoided,
 )
 from autoagent.outcome import Outcome
+from autoagent.past.ledger import Ledger
+from autoagent.past.reasons import call_step
+from autoagent.past.undo import effects_after
+from autoagent.state import fold
 from autoagent.testing.model import ScriptedModel, call, calls
+from autoagent.tui.run.activity import activity
 
 POST = """
 goal: send letters
@@ -101,7 +108,7 @@ async def test_without_probe_or_key_a_person_is_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("answer", "sent", "told"),
     [
-        ("done", 1, "It had already been done"),
+        ("done", 1, "It had been done before the restart, says the person"),
         ("run again", 2, "sent to anna"),
         ("skip", 1, "Skipped by the person"),
     ],
@@ -118,6 +125,29 @@ async def test_recovery_is_answered(tmp_path: Path, answer: str, sent: int, told
     assert outcome.ending == "proved"
     assert len(stage.world.sent) == sent  # type: ignore[attr-defined]
     assert told in worker_prompts(model)[0].text
+
+
+async def test_a_persons_word_is_told_as_such(tmp_path: Path) -> None:
+    """Wherever the call's end stands: in the state, live, in the activity, in `why` and in `undo`."""
+    stage = Stage.at(tmp_path)
+    await crash_in_send(stage, "post_send", happened=False)
+    stage.answer("done")
+    await stage.resume(ScriptedModel(worker=DONE))
+    entries = stage.journal.read(stage.run)
+    ended = next(x for x in entries if isinstance(x.event, CallEnded) and "says the person" in x.event.output)
+    assert isinstance(ended.event, CallEnded)
+    before, after = fold(stage.run, entries[: ended.seq - 1]), fold(stage.run, entries[: ended.seq])
+
+    assert (stage.state.sent, stage.state.on_word) == (("post_send anna",), ("post_send anna",))
+    assert "you said that it had happened" in str(next(told(before, ended.event, after)))
+    assert [item.result for item in activity(before, ended, after)] == ["your word"]
+    ledger = Ledger(stage.run, entries)
+    assert "you said that it had happened" in call_step(ledger, ended.event.call).text
+    assert [(each.is_sure, each.is_on_word) for each in effects_after(entries, 0)] == [(False, True)]
+    (sent,) = made(stage).sent
+    assert sent.became == "you said that it had happened"
+    assert "a process was lost, and another went on" in [each.what for each in made(stage).mishaps]
+    assert (made(stage).parked, made(stage).taken_over) == (1, 2)
 
 
 async def test_run_again_is_used_up_by_one_start(tmp_path: Path) -> None:

@@ -194,9 +194,9 @@ async def test_what_was_sent_says_who_allowed_it(tmp_path: Path) -> None:
     (sent,) = made(stage).sent
 
     assert (sent.call, sent.destination, sent.became) == ("post_send", "anna@example.org", "sent")
-    assert sent.allowed.by == "you, at a terminal"
+    assert sent.allowed.by == "you"
     assert sent.allowed.question in stage.state.questions
-    assert "you, at a terminal, " in Page(page(made(stage))).text
+    assert "you, " in Page(page(made(stage))).text
     assert sent.text_bytes == len('{"to": "anna@example.org", "text": "hello"}')
 
 

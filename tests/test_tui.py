@@ -494,7 +494,7 @@ async def test_a_long_row_ends_in_an_ellipsis(tmp_path: Path) -> None:
 
     async with seated((80, 24), run=done.run) as seat:
         await seat.until(lambda: "proved" in seat.text("#activity"))
-        assert [row for row in seat.screen() if re.search("folder/.*…  +yours +snap", row)]
+        assert [row for row in seat.screen() if re.search("folder/.*… +snap", row)]
 
 
 async def test_a_title_is_no_markup(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,7 @@ from autoagent.errors import StoreUnavailable
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import Outcome
 from autoagent.ports import SentCommand
+from autoagent.questions import answerer
 from autoagent.state import RunState
 from autoagent.trees import ObjectSource, diff, load_tree
 
@@ -66,6 +68,7 @@ class Shown:
             "limits": {**self.state.limits.model_dump(mode="json"), "usd": float(self.state.limits.usd)},
             "plan": [{"id": s.id, "title": s.title, "outcome": self.state.outcome(s.id)} for s in plan],
             "sent": list(self.state.sent),
+            "on_word": list(self.state.on_word),
             "unsure": list(self.state.unsure),
         }
 
@@ -121,7 +124,11 @@ def shown_lines(run: Shown) -> Iterator[Line]:
 
 
 def _left(state: RunState) -> Iterator[Line]:
-    yield from (line("  ", short(sent, 120)) for sent in state.sent)
+    on_word = Counter(state.on_word)
+    for sent in state.sent:
+        word = Part("you said that it had happened", "attention") if on_word[sent] > 0 else None
+        on_word[sent] -= 1
+        yield dotted(line("  ", short(sent, 120)), word)
     for sent in state.unsure:
         yield dotted(line("  ", short(sent, 120)), Part("may have happened: nobody has heard", "attention"))
 
@@ -178,7 +185,11 @@ def _questions(run: Shown) -> Iterator[Line]:
             assert each.answer is not None
             said = each.answer.text if each.answer.verdict == "text" else each.answer.verdict
             what = each.question.subject.tool or each.question.subject.kind
-            by = f"by {each.answer.by}" if each.voided is None else "void: asked again, since it has changed"
+            by = (
+                f"by {answerer(each.answer.by)}"
+                if each.voided is None
+                else "void: asked again, since it has changed"
+            )
             rows.append((Part(f"  {each.question.id}"), Part(what), short(said, 60), Part(by)))
         yield from _section("Answered", columns(rows))
 

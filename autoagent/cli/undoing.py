@@ -164,7 +164,8 @@ def _preview_lines(shown: Shown, objects: Objects, *, hint: bool) -> Iterator[Li
         yield line("")
         yield line(Part("This has left the house, and stays:", "attention"))
         for each in shown.stays:
-            may = None if each.is_sure else "may have happened"
+            doubt = "you said that it had happened" if each.is_on_word else "may have happened"
+            may = None if each.is_sure else doubt
             at = f"{each.at.astimezone():%Y-%m-%d %H:%M:%S}"
             whom = line("  ", short(f"{each.tool} {each.destination or ''}".strip(), 120))
             yield dotted(whom, at, may, f"entry {each.seq}")

@@ -52,8 +52,11 @@ def _sum(outcome: Outcome, state: RunState) -> Line:
 
 def _left(state: RunState) -> Iterator[str]:
     """What left the house, by tool."""
-    for tool, count in Counter(sent.partition(" ")[0] for sent in state.sent).items():
+    on_word = Counter(sent.partition(" ")[0] for sent in state.on_word)
+    for tool, count in (Counter(sent.partition(" ")[0] for sent in state.sent) - on_word).items():
         yield f"{count} × {tool}"
+    for tool, count in on_word.items():
+        yield f"{count} × {tool}, as you said"
     for tool, count in Counter(sent.partition(" ")[0] for sent in state.unsure).items():
         yield f"perhaps {count} × {tool}"
     for tool, count in Counter(_denied(state)).items():

@@ -16,6 +16,7 @@ from autoagent.console.line import Line, Part, Tone, dotted, line, short
 from autoagent.console.question import headline
 from autoagent.console.verdicts import MARKS
 from autoagent.goal import Limits
+from autoagent.questions import answerer
 from autoagent.state import RunState
 
 QUIET = frozenset({"finish", "give_up", "ask_human", "read_again"})
@@ -98,6 +99,10 @@ def _call(
         head, end = Part("✗ not understood ", "bad"), short(decided.why, 100)
     elif decided.decision == "deny":
         head, end = Part("⊘ denied ", "bad"), short(decided.why, 100)
+    elif by := before.denied_by(event.call):
+        head, end = Part(f"⊘ denied by {answerer(by)} ", "bad"), short(_why_denied(event.output), 100)
+    elif before.is_on_word(event.call):
+        head, end = Part(""), Part("you said that it had happened", "attention")
     elif event.ok:
         head, end = Part(""), short(size(len(event.output.encode("utf-8", "replace"))))
     else:
@@ -106,6 +111,11 @@ def _call(
     labels = [Part(f" {label.upper()}", "outside") for label in event.labels]
     took = f"{event.seconds:.1f} s" if event.seconds >= 0.1 else None
     yield dotted(line(place, head, *called(decided), *labels), end, took, money(after.usd))
+
+
+def _why_denied(output: str) -> str:
+    """What a person said besides no, from what the model reads of it."""
+    return output.strip().partition(": ")[2]
 
 
 def called(decided: e.CallDecided) -> tuple[Part, ...]:
@@ -148,7 +158,9 @@ def _question(
             said = event.text if event.verdict == "text" else event.verdict
             why = f": {event.text}" if event.verdict == "no" and event.text else ""
             edited = ", edited" if event.edit is not None else ""
-            yield line(f"{event.question} answered by {event.by}{edited} │ ", short(said + why, 100))
+            yield line(
+                f"{event.question} answered by {answerer(event.by)}{edited} │ ", short(said + why, 100)
+            )
         case e.QuestionVoided():
             yield line(f"{event.question} no longer stands: ", short(event.why, 100))
         case _:

@@ -430,6 +430,8 @@ class Calls:
         match await self.recovery.verdict(decided, self.subject, self.working_copy()):
             case "done":
                 self.end(decided, ok=True, output="It had already been done before the restart.")
+            case "told":
+                self.end(decided, ok=True, output="It had been done before the restart, says the person.")
             case "skip":
                 said = "Skipped by the person after a restart; not done again."
                 self.end(decided, ok=False, output=said, in_doubt=True)

@@ -13,13 +13,14 @@ from typing import Any, Literal
 from autoagent.door.tools import Tool, ToolContext
 from autoagent.events import CallDecided, CallStarted, Entry
 from autoagent.loop.context import Execution, RunContext
-from autoagent.questions import Explained, Subject
+from autoagent.questions import HAPPENED, Explained, Subject
 from autoagent.redact import one_line
 from autoagent.trees import WorkingCopy
 
-DONE, AGAIN, SKIP = "done", "run again", "skip"
-Verdict = Literal["done", "again", "skip"]
-_VERDICTS: Mapping[str, Verdict] = {DONE: "done", AGAIN: "again", SKIP: "skip"}
+DONE, AGAIN, SKIP = HAPPENED, "run again", "skip"
+Verdict = Literal["done", "told", "again", "skip"]
+"""`told`: done, says the person; `done` is what was found."""
+_VERDICTS: Mapping[str, Verdict] = {DONE: "told", AGAIN: "again", SKIP: "skip"}
 
 
 @dataclass(frozen=True)

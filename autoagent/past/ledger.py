@@ -13,6 +13,7 @@ from autoagent import events as e
 from autoagent.events import Entry
 from autoagent.goal import Goal
 from autoagent.past.heads import Head, heads
+from autoagent.state import QuestionState
 
 E = TypeVar("E", bound=e.Event)
 
@@ -54,6 +55,18 @@ class Asked:
     def question(self) -> e.QuestionAsked:
         assert isinstance(self.asked.event, e.QuestionAsked)
         return self.asked.event
+
+    @property
+    def state(self) -> QuestionState:
+        """As the run's state has it."""
+        answer = None if self.answered is None else self.answered.event
+        voided = None if self.voided is None else self.voided.event
+        return QuestionState(
+            self.question.question,
+            self.question.asked_at,
+            answer=answer if isinstance(answer, e.QuestionAnswered) else None,
+            voided=voided.why if isinstance(voided, e.QuestionVoided) else None,
+        )
 
 
 class Ledger:
@@ -119,6 +132,15 @@ class Ledger:
             if (call := asked.question.question.subject.call) is not None:
                 found[call].append(asked)
         return found
+
+    def is_on_word(self, call: str) -> bool:
+        """As `RunState.is_on_word`."""
+        return any(q.state.is_word_on(call) for q in self.questions_of_call.get(call, ()))
+
+    def denied_by(self, call: str) -> str:
+        """As `RunState.denied_by`."""
+        found = (q.state.denier_of(call) for q in self.questions_of_call.get(call, ()))
+        return next((by for by in found if by), "")
 
     @cached_property
     def replies(self) -> dict[str, Entry]:

@@ -12,6 +12,7 @@ from autoagent.past.heard import Heard, heard, named
 from autoagent.past.ledger import Asked, At, Ledger
 from autoagent.past.step import Step, step
 from autoagent.past.verbatim import Written
+from autoagent.questions import answerer
 
 _READS = 12
 _RUNS = 5
@@ -26,7 +27,7 @@ def call_step(ledger: Ledger, id: str, written: str = "", quoted: tuple[Step, ..
     """
     at = ledger.calls[id]
     decided, result = at.decision, at.result
-    how = _how_it_ended(at)
+    how = "done: you said that it had happened" if ledger.is_on_word(id) else _how_it_ended(ledger, at)
     told = ", ".join(x for x in (decided.effect, how) if x)
     script = decided.script or ledger.queued.get(id)
     asked_for = call_step(ledger, script) if script in ledger.calls else reply_step(ledger, _request_of(id))
@@ -46,9 +47,11 @@ def call_step(ledger: Ledger, id: str, written: str = "", quoted: tuple[Step, ..
     )
 
 
-def _how_it_ended(at: At) -> str:
+def _how_it_ended(ledger: Ledger, at: At) -> str:
     if at.result is None:
         return "never reported back" if at.started else "not started"
+    if by := ledger.denied_by(at.decision.call):
+        return f"denied by {answerer(by)}"
     return "done" if at.result.ok else "failed"
 
 
@@ -93,7 +96,7 @@ def answer_step(entry: Entry) -> Step:
     said = {"yes": "yes", "no": "no", "text": "answered"}[event.verdict]
     edited = ", with other arguments" if event.edit is not None else ""
     covers = f", and to the next {event.covers - 1}" if event.covers > 1 else ""
-    return step("answer", entry, f"{said} by {event.by}{edited}{covers}", quote=event.text)
+    return step("answer", entry, f"{said} by {answerer(event.by)}{edited}{covers}", quote=event.text)
 
 
 def question_step(ledger: Ledger, id: str) -> Step:

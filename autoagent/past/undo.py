@@ -19,6 +19,7 @@ from autoagent.loop.versions import DELETED, place_beside, resolved
 from autoagent.loop.workspace import Workspace
 from autoagent.past.changes import PathChange, changes
 from autoagent.past.heads import Head, main_at
+from autoagent.past.ledger import Ledger
 from autoagent.ports import Objects
 from autoagent.trees import Conflict, Tree, TreeEntry, WorkingCopy, diff, entry_in, load_tree, merge
 
@@ -52,6 +53,8 @@ class Effect:
     destination: str | None
     is_sure: bool
     """It ended well; otherwise it may have happened."""
+    is_on_word: bool = False
+    """That it happened is known from a person's word alone."""
 
 
 def plan_for(moves: Sequence[Head], to: int, main: Tree, found: Tree, keep: Keep, objects: Objects) -> Undo:
@@ -123,6 +126,7 @@ def effects_after(entries: Sequence[Entry], seq: int) -> tuple[Effect, ...]:
     """What reached the world outside after an entry, or may have."""
     sent: dict[str, Effect] = {}
     decided: dict[str, CallDecided] = {}
+    ledger = Ledger("", entries)
     for entry in entries:
         match entry.event:
             case CallDecided(effect="external") as call:
@@ -134,7 +138,9 @@ def effects_after(entries: Sequence[Entry], seq: int) -> tuple[Effect, ...]:
                 del sent[id]  # refused, or never handed over
             case CallEnded(call=id, ok=ok) if id in decided and (id in sent or (ok and entry.seq > seq)):
                 call = decided[id]
-                sent[id] = Effect(entry.seq, entry.at, call.tool, call.destination, ok)
+                is_on_word = ledger.is_on_word(id)
+                is_sure = ok and not is_on_word
+                sent[id] = Effect(entry.seq, entry.at, call.tool, call.destination, is_sure, is_on_word)
             case _:
                 pass
     return tuple(sent.values())

@@ -17,10 +17,12 @@ from autoagent.past.heard import named
 from autoagent.past.ledger import At, Ledger
 from autoagent.past.patch import Patch, patch
 from autoagent.ports import Verification
+from autoagent.questions import answerer
 from autoagent.report.steps import Step, steps_of
 from autoagent.state import CallState, RunState
 from autoagent.trees import ObjectSource, load_tree
 
+ON_WORD = "you said that it had happened"
 _ORDER = {"refuted": 0, "unchecked": 1, "proved": 2}
 _MOST_FILES = 200
 _MOST_QUESTIONS = 200
@@ -55,7 +57,7 @@ class Sent:
     """What the run had read by then."""
     allowed: Permission
     became: str
-    """`sent`, `failed`, `may have been sent`, `under way`."""
+    """`sent`, `failed`, `ON_WORD`, what may have happened, what is under way."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,12 @@ class Report:
     questions: tuple[Asked, ...]
     steps: tuple[Step, ...]
     mishaps: tuple[Mishap, ...]
+    denials: tuple[Mishap, ...]
+    """What was not allowed: by whom, and why."""
+    parked: int
+    """How often it stood still because nobody was there to answer."""
+    taken_over: int
+    """How often another process went on with it."""
     plans: tuple[tuple[Entry, e.PlanMade], ...]
     chain: Verification
     holder: str | None
@@ -156,6 +164,9 @@ def gathered(
         questions=tuple(_questions(ledger, _with_calls(state, ledger), objects))[:_MOST_QUESTIONS],
         steps=steps_of(ledger),
         mishaps=tuple(_mishaps(ledger)),
+        denials=tuple(_denials(ledger)),
+        parked=sum(isinstance(x.event, e.RunParked) for x in entries),
+        taken_over=max(sum(isinstance(x.event, e.OwnerChanged) for x in entries) - 1, 0),
         plans=tuple((x, x.event) for x in entries if isinstance(x.event, e.PlanMade)),
         chain=chain,
         holder=holder,
@@ -192,7 +203,7 @@ def _sent(ledger: Ledger, objects: ObjectSource) -> Iterator[Sent]:
             text_bytes=len(_as_json(at.decision.args).encode()),
             labels=labels(begun.seq),
             allowed=_permission(ledger, at),
-            became=_became(at),
+            became=ON_WORD if ledger.is_on_word(at.decision.call) else _became(at),
         )
 
 
@@ -215,15 +226,6 @@ class _Labels:
         return tuple(dict.fromkeys(found))
 
 
-_WHO = {
-    "terminal": "you, at a terminal",
-    "command": "you, by a command",
-    "rule": "your yes to the next N",
-    "approver": "the program that carried the run",
-    "nobody": "nobody: if_nobody_answers",
-}
-
-
 @dataclass(frozen=True)
 class Permission:
     """Who let a call through, and when."""
@@ -241,7 +243,7 @@ def _permission(ledger: Ledger, at: At) -> Permission:
         if isinstance(answered, e.QuestionAnswered) and answered.verdict == "yes" and asked.voided is None:
             assert asked.answered is not None
             rule = answered.text.removeprefix("covered by ")
-            who = rule if answered.by == "grant" else _WHO.get(answered.by, answered.by)
+            who = rule if answered.by == "grant" else answerer(answered.by)
             return Permission(who, asked.answered.at, asked.question.question.id)
     return Permission(at.decision.why, at.decided[-1].at)
 
@@ -319,7 +321,7 @@ def _questions(ledger: Ledger, state: RunState, objects: ObjectSource) -> Iterat
             said = answered.text if answered.verdict == "text" else answered.verdict
             said += f": {answered.text}" if answered.verdict != "text" and answered.text else ""
             said += " (with edited arguments)" if answered.edit is not None else ""
-            by = answered.by
+            by = answerer(answered.by)
         if asked.voided is not None:
             assert isinstance(asked.voided.event, e.QuestionVoided)
             said = f"no longer stands: {asked.voided.event.why}"
@@ -340,17 +342,37 @@ def _questions(ledger: Ledger, state: RunState, objects: ObjectSource) -> Iterat
 
 
 def _mishaps(ledger: Ledger) -> Iterator[Mishap]:
-    owners = 0
+    is_at_work = False
     for entry in ledger.entries:
         event = entry.event
-        if isinstance(event, e.OwnerChanged):
-            owners += 1
-            if owners == 1:
-                continue
-        if isinstance(event, e.CallEnded) and _is_finish(ledger, event):
-            continue  # why it may not end is an entry of its own
+        if isinstance(event, e.OwnerChanged) and is_at_work:
+            yield Mishap(entry.seq, entry.at, "a process was lost, and another went on", event.holder)
+        if isinstance(event, e.ModelCalled | e.CallStarted):
+            is_at_work = True
+        elif isinstance(event, e.RunParked | e.RunInterrupted | e.RunEnded | e.Forked | e.OwnerChanged):
+            is_at_work = False
+        if isinstance(event, e.CallEnded) and (_is_finish(ledger, event) or _denier(ledger, event)):
+            continue  # why it may not end is an entry of its own, and a no is no failure
         if (told := _mishap(event)) is not None:
             yield Mishap(entry.seq, entry.at, *told)
+
+
+def _denials(ledger: Ledger) -> Iterator[Mishap]:
+    for entry in ledger.entries:
+        event = entry.event
+        if isinstance(event, e.CallEnded) and (by := _denier(ledger, event)):
+            at = ledger.calls[event.call]
+            why = at.decision.why if at.decision.decision == "deny" else event.output.partition(": ")[2]
+            yield Mishap(entry.seq, entry.at, f"{named(at.decision)}, by {by}", why[:300])
+
+
+def _denier(ledger: Ledger, ended: e.CallEnded) -> str:
+    """Who didn't allow a call, in words; empty where it was allowed, or is no call at all."""
+    at = ledger.calls.get(ended.call)
+    if at is None or ended.ok or not at.decision.understood:
+        return ""
+    by = ledger.denied_by(ended.call)
+    return answerer(by) if by else "the goal's rules" if at.decision.decision == "deny" else ""
 
 
 def _is_finish(ledger: Ledger, ended: e.CallEnded) -> bool:
@@ -361,16 +383,12 @@ def _is_finish(ledger: Ledger, ended: e.CallEnded) -> bool:
 def _mishap(event: e.Event) -> tuple[str, str] | None:
     """What happened, and in what words the record has it; `None` for what is no mishap."""
     match event:
-        case e.OwnerChanged(holder=holder):
-            return "another process went on with the run", holder
         case e.ModelFailed(why=why):
             return "the model gave no usable reply", why
         case e.CallEnded(ok=False, output=output):
             return "a call failed", output.partition("\n")[0][:300]
         case e.RunInterrupted(unavailable=why):
             return "the run was interrupted", why or "by a signal"
-        case e.RunParked():
-            return "the run parked", "nobody was there to answer"
         case e.LaneReset(why=why):
             return "back to the sub-task's start", why
         case e.LadderClimbed(rung=rung, why=why):

@@ -91,7 +91,8 @@ def _call_ended(state: RunState, event: e.CallEnded) -> RunState:
     state = replace(state, calls=drop(state.calls, event.call, *inside))
     sent = reached(call.decided)
     if call.decided.effect == "external" and event.ok:
-        state = replace(state, sent=(*state.sent, sent))
+        word = (sent,) if state.is_on_word(event.call) else ()
+        state = replace(state, sent=(*state.sent, sent), on_word=(*state.on_word, *word))
     elif event.in_doubt:
         state = replace(state, unsure=(*state.unsure, sent))
     lane = state.lanes.get(event.lane)

@@ -12,7 +12,7 @@ from autoagent import events as e
 from autoagent.goal import Criterion, Goal, Limits, SubTask
 from autoagent.growing import Log, Seen
 from autoagent.messages import RequestedCall
-from autoagent.questions import Question
+from autoagent.questions import HAPPENED, Question
 from autoagent.turns import Style, Turn
 
 K = TypeVar("K")
@@ -110,6 +110,18 @@ class QuestionState:
     def is_open(self) -> bool:
         return self.answer is None and self.voided is None
 
+    def is_word_on(self, call: str) -> bool:
+        """Whether its answer is a person's word that this call, which was lost, had happened."""
+        subject, stands = self.question.subject, self.answer is not None and self.voided is None
+        is_about = stands and (subject.kind, subject.call) == ("recovery", call)
+        return is_about and self.answer is not None and self.answer.text == HAPPENED
+
+    def denier_of(self, call: str) -> str:
+        """Who said no to this call here; empty where nobody did."""
+        subject = self.question.subject
+        is_about = self.voided is None and (subject.kind, subject.call) == ("call", call)
+        return self.answer.by if is_about and self.answer is not None and self.answer.verdict == "no" else ""
+
 
 @dataclass(frozen=True)
 class Standing:
@@ -198,6 +210,8 @@ class RunState:
     """The last undo, where nothing was concluded since: verdicts are about what was before it."""
     sent: tuple[str, ...] = ()
     """`tool destination` of each external effect that ended well."""
+    on_word: tuple[str, ...] = ()
+    """Those of `sent` of which only a person's word is known, after a crash."""
     unsure: tuple[str, ...] = ()
     """The same of each that failed, or was under way when the run ended, and may have happened."""
     ended: e.RunEnded | None = None
@@ -212,6 +226,14 @@ class RunState:
     """Plugin -> the tools that it last opened."""
     changed: Mapping[str, str] = field(default_factory=dict)
     """Tool -> how it has changed in this run, as long as no person has allowed a call of it since."""
+
+    def is_on_word(self, call: str) -> bool:
+        """Whether a person said that a lost call had happened: all that is known of its end."""
+        return any(q.is_word_on(call) for q in self.questions.values())
+
+    def denied_by(self, call: str) -> str:
+        """Who said no to a call, as an answer's `by`; empty where nobody did."""
+        return next((by for q in self.questions.values() if (by := q.denier_of(call))), "")
 
     @property
     def goal(self) -> Goal:

@@ -73,7 +73,7 @@ def marks(event: e.Event) -> str:
             return "✓" if ending == "proved" else "✗"
         case e.QuestionAsked():
             return "!"
-        case e.CallDecided(decision="deny"):
+        case e.CallDecided(decision="deny") | e.QuestionAnswered(verdict="no"):
             return "⊘"
         case e.LaneReset() | e.LadderClimbed() | e.Undone():
             return "↺"

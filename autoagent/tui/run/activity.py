@@ -130,10 +130,10 @@ def _ended(before: RunState, entry: Entry, event: e.CallEnded, after: RunState) 
     if decided.tool in QUIET or (decided.script is not None and event.ok):
         return
     lines = texts(event)
-    item = _call(entry, decided, after, _outcome(decided, event))._replace(
+    item = _call(entry, decided, after, _outcome(before, decided, event))._replace(
         began=0,
         labels=event.labels,
-        result=_result(event, lines),
+        result=_result(before, event, lines),
         took_s=round(event.seconds, 1),
     )
     # of a file that was written the row has the path; what code printed stands nowhere else
@@ -141,17 +141,19 @@ def _ended(before: RunState, entry: Entry, event: e.CallEnded, after: RunState) 
     yield item if says_no_more else _with(item, lines)
 
 
-def _outcome(decided: e.CallDecided, event: e.CallEnded) -> ItemState:
+def _outcome(before: RunState, decided: e.CallDecided, event: e.CallEnded) -> ItemState:
     if not decided.understood:
         return "not understood"
-    if decided.decision == "deny":
+    if decided.decision == "deny" or before.denied_by(event.call):
         return "denied"
     return "ended" if event.ok else "failed"
 
 
-def _result(event: e.CallEnded, lines: Sequence[str]) -> str:
+def _result(before: RunState, event: e.CallEnded, lines: Sequence[str]) -> str:
     if not event.ok:
-        return ""
+        return "your no" if before.denied_by(event.call) in ("terminal", "command") else ""
+    if before.is_on_word(event.call):
+        return "your word"
     if event.tree is not None:
         return "snap"
     return (

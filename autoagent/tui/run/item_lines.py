@@ -104,7 +104,7 @@ def _label(item: Item) -> Part:
         return Part("OUT+PRIV", "outside")
     if item.labels:
         return Part(item.labels[0].upper(), "outside")
-    return Part("yours" if item.state == "ended" else "", "dim")
+    return Part("")
 
 
 def _end(item: Item, now_s: float | None) -> Part:
@@ -120,7 +120,7 @@ def _end(item: Item, now_s: float | None) -> Part:
         case "not understood":
             return Part("✗ unclear", "bad")
         case "denied":
-            return Part("⊘ denied", "bad")
+            return Part(f"⊘ {item.result or 'denied'}", "bad")
         case "dropped":
             return Part("↺ dropped", "dim")
         case _:
