@@ -10,6 +10,7 @@ from tempfile import mkdtemp
 import pytest
 from loops import finish, plan, write
 from seats import LONG, POST, Seat, commands, ran, seated
+from textual.events import Key
 from textual.widgets import Input, TextArea
 from worlds import World
 
@@ -169,12 +170,47 @@ async def test_enter_among_the_rows_rewords_and_denies_nothing(tmp_path: Path) -
         seat.app.screen.query_one("#done_when", TextArea).text = "it reads well"
         await seat.press("ctrl+s")
         assert "begin each line with file:, run:, judge:" in seat.text("#said")
-        await seat.press("escape")
+        await seat.press("escape", "escape")
         assert "▌n no▐" not in seat.text("#answers")
         await seat.press("escape")
         assert "▌n no▐" in seat.text("#answers")
 
     assert commands(waits.run) == []
+
+
+async def test_words_that_would_be_lost_are_asked_about_once(tmp_path: Path) -> None:
+    """In the fields of a plan's row; untouched ones close at once."""
+    await planned(tmp_path)
+
+    async with seated() as seat:
+        await seat.asked()
+        await seat.press("j", "enter")
+        await seat.until(lambda: isinstance(seat.app.screen, RewordScreen))
+        await seat.press("x", "escape")
+        assert "what you wrote isn't taken yet" in seat.text("#said")
+        await seat.press("y", "escape")
+        assert isinstance(seat.app.screen, RewordScreen)  # there is more of it now
+        await seat.press("escape")
+        await seat.until(lambda: isinstance(seat.app.screen, QuestionScreen))
+        assert "exactly this plan" in title(seat)
+
+
+async def test_keys_of_one_burst_reach_the_fields_they_are_meant_for(tmp_path: Path) -> None:
+    """However late the fields take them in: tab, enter and ^s keep their place among the letters."""
+    await planned(tmp_path)
+
+    async with seated() as seat:
+        await seat.asked()
+        await seat.press("j", "o")
+        await seat.until(lambda: isinstance(seat.app.screen, RewordScreen))
+        keys = [*"Read", "enter", *"it", "enter", *"all", "tab", "tab", *"b", "ctrl+s"]
+        for key in keys:
+            await seat.app.on_event(Key(key, key if len(key) == 1 else None))
+        screen = seat.app.screen
+        assert screen.query_one("#title", Input).value == "Read"
+        assert screen.query_one("#instructions", TextArea).text == "it\nall"
+        assert screen.query_one("#done_when", TextArea).text == "b"
+        assert "begin each line with file:" in seat.text("#said")
 
 
 async def test_a_field_gives_the_terminal_nothing_to_obey(tmp_path: Path) -> None:
@@ -467,6 +503,40 @@ async def test_a_text_in_one_burst_with_enter_is_not_sent(tmp_path: Path) -> Non
         await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
 
     assert [each.text for each in commands(waits.run) if isinstance(each, Answer)] == ["blue"]
+
+
+async def test_where_words_are_the_answer_they_are_just_typed(tmp_path: Path) -> None:
+    """From the first letter on, whatever that does elsewhere; nothing is sent before enter."""
+    waits = await ran(tmp_path, POST, call("ask_human", question="Which colour?"))
+
+    async with seated() as seat:
+        screen = await seat.asked()
+        for key in "jade, n":
+            await seat.app.on_event(Key(key, key))
+        assert screen.query_one("#field", Input).value == ""
+        await seat.pilot.pause()
+        assert screen.query_one("#field", Input).value == "jade, n"
+        await seat.press("escape")
+        assert "what you wrote isn't taken yet" in seat.text("#said")
+        assert commands(waits.run) == []
+        seat.app.typing = Typing(iter(range(1000)).__next__)
+        await seat.press("enter")
+        await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
+
+    assert [each.text for each in commands(waits.run) if isinstance(each, Answer)] == ["jade, n"]
+
+
+async def test_words_typed_before_a_question_was_seen_open_nothing(tmp_path: Path) -> None:
+    """Each puts the moment off."""
+    await ran(tmp_path, POST, call("ask_human", question="Which colour?"))
+
+    async with seated() as seat:
+        screen = await seat.asked()
+        seat.app.dead_s = 60
+        screen._attention.wake()
+        await seat.press(*"blue")
+
+        assert not screen.query_one("#field", Input).display
 
 
 # --- a question opens by itself -----------------------------------------------------------------------------

@@ -153,6 +153,8 @@ class Cockpit(App[None]):
             self.typing.heard()
             for news in self.screen.query(News):
                 news.heard_key()
+            if isinstance(self.screen, QuestionScreen):
+                self.screen.hear_words(event)
         await super().on_event(event)
 
     def now(self) -> datetime:

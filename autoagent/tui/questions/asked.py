@@ -33,7 +33,7 @@ from autoagent.tui.questions.attention import Attention
 from autoagent.tui.questions.choices import CLOSE, edits_row, framed, over, waits
 from autoagent.tui.questions.exact import Exact
 from autoagent.tui.questions.matter import EditedPlan, Matter, matter_of
-from autoagent.tui.questions.writing import Editor, Field
+from autoagent.tui.questions.writing import Editor, Field, settled
 
 if TYPE_CHECKING:
     from autoagent.tui.app import Cockpit
@@ -71,6 +71,8 @@ class AskedScreen(ModalScreen[str | None]):
         self._attention = Attention(lambda: self.app.dead_s)
         self._matter: Matter | None = None
         self._is_gone = self._is_cut = False
+        self._asked_about = ""
+        """The words that it was asked about whether they may be lost."""
 
     # --- what is shown --------------------------------------------------------------------------------------
 
@@ -250,7 +252,8 @@ class AskedScreen(ModalScreen[str | None]):
             self._take(said)
         self._attention.wake()  # what was typed meanwhile may come in only now
 
-    def action_save(self) -> None:
+    async def action_save(self) -> None:
+        await settled(self._editor)
         if self._editor.is_open and self._asked is not None and self._take(self._editor.text):
             self._close_editor()
             self._exactly.focus()

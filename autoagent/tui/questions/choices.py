@@ -94,7 +94,7 @@ def edits_row(key_of: Callable[[str], str]) -> Line:
 
 def _named(question: Question) -> Iterator[Choice]:
     if not question.choices:
-        yield Choice("question.take", "answer …", "write")
+        yield Choice("question.take", "answer, or just type", "write")
         yield LATER
         return
     yield LATER

@@ -15,6 +15,7 @@ from autoagent.console.line import line
 from autoagent.goal import SubTask
 from autoagent.tui.drawing.drawn import drawn
 from autoagent.tui.questions.draft import Written, read, written
+from autoagent.tui.questions.writing import settled
 
 
 class RewordScreen(ModalScreen[SubTask | None]):
@@ -32,12 +33,18 @@ class RewordScreen(ModalScreen[SubTask | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "save", "take it", priority=True, id="reword.save"),
         Binding("escape", "drop", "drop it", priority=True, id="reword.drop"),
+        # before any field has them: what is typed behind them is for the next field, however fast it comes
+        Binding("tab", "step(1)", "the next field", show=False, priority=True, id="reword.next"),
+        Binding("shift+tab", "step(-1)", "the field before", show=False, priority=True, id="reword.before"),
+        Binding("enter", "end_line", "the next field", show=False, priority=True, id="reword.end_line"),
     ]
 
     def __init__(self, task: SubTask, number: int, others: str, key_of: Callable[[str], str]) -> None:
         """`others`: the ids that it can come after."""
         super().__init__()
         self._given, self._number, self._others, self._key_of = task, number, others, key_of
+        self._asked_about: Written | None = None
+        """What stood in the fields when it was asked whether that may be lost."""
 
     def compose(self) -> ComposeResult:
         fields = written(self._given)
@@ -60,22 +67,51 @@ class RewordScreen(ModalScreen[SubTask | None]):
         save, drop = self._key_of("reword.save"), self._key_of("reword.drop")
         return f"tab next field · {save} takes it · {drop} drops it"
 
-    def action_save(self) -> None:
-        """The sub-task as the fields say it; what can't be read is said, and the fields stay."""
-        fields = Written(
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """A text of several lines keeps its enter."""
+        return isinstance(self.focused, Input) if action == "end_line" else True
+
+    def action_step(self, by: int) -> None:
+        fields = self._fields
+        at = fields.index(self.focused) if self.focused in fields else -by
+        self.set_focus(fields[(at + by) % len(fields)])
+
+    def action_end_line(self) -> None:
+        self.action_step(1)
+
+    @property
+    def _fields(self) -> list[Input | TextArea]:
+        return [each for each in self.query("Input, TextArea") if isinstance(each, Input | TextArea)]
+
+    @property
+    def _now(self) -> Written:
+        return Written(
             self.query_one("#title", Input).value,
             self.query_one("#instructions", TextArea).text,
             self.query_one("#after", Input).value,
             self.query_one("#done_when", TextArea).text,
         )
-        found = read(fields, self._given, self._number)
+
+    async def action_save(self) -> None:
+        """The sub-task as the fields say it; what can't be read is said, and the fields stay."""
+        await settled(*self._fields)
+        found = read(self._now, self._given, self._number)
         if isinstance(found, str):
             self.query_one("#said", Static).update(drawn(line(found)))
         else:
             self.dismiss(found)
 
-    def action_drop(self) -> None:
-        self.dismiss(None)
+    async def action_drop(self) -> None:
+        """What was written asks once before it is lost."""
+        await settled(*self._fields)
+        now = self._now
+        if now in (written(self._given), self._asked_about):
+            self.dismiss(None)
+            return
+        self._asked_about = now
+        save, drop = self._key_of("reword.save"), self._key_of("reword.drop")
+        said = f"what you wrote isn't taken yet: {save} takes it · {drop} again drops it"
+        self.query_one("#said", Static).update(drawn(line(said)))
 
 
 def _titled(widget: Input | TextArea, title: str) -> Input | TextArea:

@@ -13,6 +13,7 @@ from typing import ClassVar
 from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.events import Key, Paste
 
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.console.always import Always as Giving
@@ -22,6 +23,7 @@ from autoagent.tui.drawing.lines import Lines
 from autoagent.tui.questions.asked import AskedScreen
 from autoagent.tui.questions.choices import denied, many, text
 from autoagent.tui.questions.matter import Always, Matter
+from autoagent.tui.questions.writing import settled
 
 
 class QuestionScreen(AskedScreen):
@@ -71,6 +73,7 @@ class QuestionScreen(AskedScreen):
         if self._field.is_open and self.app.typing.is_burst:
             self._say("that came in one burst, as a paste does; enter once more sends it")
         elif self._field.is_open:
+            await settled(self._field)
             self._submit()
         elif self._editor.is_open:
             self._editor.insert("\n")
@@ -78,6 +81,23 @@ class QuestionScreen(AskedScreen):
             self._exactly.action_reword()
         else:
             await self.run_action(self._answers.chosen)
+
+    def hear_words(self, event: Key | Paste) -> None:
+        """Where words are the answer they open their field, before they come to it; that sends nothing."""
+        if self._asked is None or self.question.choices or self._is_gone or self._is_writing:
+            return
+        if isinstance(event, Key):
+            ours = (self.app.key_of(id) for id in ("question.next", "question.before", "app.help"))
+            if not event.is_printable or event.character in {" ", *" ".join(ours).split()}:
+                return
+        if not self._attention.is_early():
+            self._write()
+
+    def _write(self) -> None:
+        self._field.open("your answer", partial(text, self.question))
+        self._say(
+            f"{self.app.key_of('question.take')} sends it · {self.app.key_of('question.later')} drops it"
+        )
 
     def _may_answer(self) -> bool:
         """Not in a burst of keys, which is a paste: nothing counts for a while after it."""
@@ -121,7 +141,7 @@ class QuestionScreen(AskedScreen):
 
     def action_write(self) -> None:
         if self._may_answer():
-            self._field.open("your answer", partial(text, self.question))
+            self._write()
 
     def action_because(self) -> None:
         if self._may_answer() and self._answers.offers("because"):
@@ -179,15 +199,15 @@ class QuestionScreen(AskedScreen):
 
     # --- leaving --------------------------------------------------------------------------------------------
 
-    def action_later(self) -> None:
+    async def action_later(self) -> None:
         """One level back: out of the field, out of the editor, out of the rows, out of the question."""
         if isinstance(self._matter, Always) and not self._is_gone:
             self._leave_always(self._matter)
             return
-        if self._field.is_open:
-            self._field.close()
-        elif self._editor.is_open:
-            self._close_editor()
+        if self._is_writing:
+            if await self._would_lose_words():
+                return
+            self._close_editor() if self._editor.is_open else self._field.close()
         elif self._exactly.is_among_rows:
             self._exactly.leave_rows()
             self._draw_answers()
@@ -197,6 +217,19 @@ class QuestionScreen(AskedScreen):
             return
         self._say("")
         self._exactly.focus()
+
+    async def _would_lose_words(self) -> bool:
+        """Whether there are words that nobody has been asked about yet: then it is asked once."""
+        place = self._editor if self._editor.is_open else self._field
+        await settled(place)
+        if not place.has_words or place.words == self._asked_about:
+            self._asked_about = ""
+            return False
+        self._asked_about = place.words
+        take = self.app.key_of("question.save" if self._editor.is_open else "question.take")
+        drop = self.app.key_of("question.later")
+        self._say(f"what you wrote isn't taken yet: {take} takes it · {drop} again drops it")
+        return True
 
     def action_other(self, by: int) -> None:
         if self._attention.is_early() or self._is_writing:

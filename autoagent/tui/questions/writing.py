@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 
 from pydantic import JsonValue
+from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from autoagent.console.arguments import as_json
 from autoagent.console.replying import Reply
+
+
+async def settled(*fields: Widget) -> None:
+    """Every key that was typed into these has arrived: they take them in later than a screen its own."""
+    for field in fields:
+        arrived = asyncio.Event()
+        field.call_later(arrived.set)
+        await arrived.wait()
 
 
 class Field(Input):
@@ -28,10 +38,18 @@ class Field(Input):
     def open(self, what: str, made: Callable[[str], Reply | str]) -> None:
         """Ask for `what`. `made`: the answer that a text is, or what is wrong with the text."""
         self._made, self.placeholder, self.value, self.display = made, what, "", True
-        self.focus()
+        self.screen.set_focus(self)  # at once: the next key is for it
 
     def close(self) -> None:
         self._made, self.display = None, False
+
+    @property
+    def words(self) -> str:
+        return self.value
+
+    @property
+    def has_words(self) -> bool:
+        return bool(self.value.strip())
 
     def made(self) -> Reply | str:
         """The answer that stands in it, or what is wrong with it."""
@@ -46,6 +64,7 @@ class Editor(TextArea):
 
     def __init__(self, *, id: str) -> None:
         super().__init__(id=id, language="json", soft_wrap=True)
+        self._given = ""
 
     @property
     def is_open(self) -> bool:
@@ -53,7 +72,17 @@ class Editor(TextArea):
 
     def open(self, value: JsonValue) -> None:
         self.text, self.display = as_json(value), True
-        self.focus()
+        self._given = self.text
+        self.screen.set_focus(self)
+
+    @property
+    def words(self) -> str:
+        return self.text
+
+    @property
+    def has_words(self) -> bool:
+        """Whether it holds what wasn't there when it was opened."""
+        return self.text != self._given
 
     def close(self) -> None:
         self.display = False
