@@ -42,6 +42,17 @@ async def test_a_question_is_answered_from_another_terminal(cli: Cli, tmux: Tmux
         assert "autoagent tui comes back" in cockpit.screen
 
 
+async def test_a_terminated_cockpit_leaves_the_terminal_as_it_was(cli: Cli, tmux: Tmux) -> None:
+    """As if it had been left: the shell has its screen, its keys and its cursor."""
+    cockpit = tmux.run("cockpit", "tui")
+    await cockpit.until("Nothing has run yet")
+    cockpit.kill(signal.SIGTERM)
+
+    assert await cockpit.end() == 0
+    assert "autoagent tui comes back" in cockpit.screen
+    assert "Nothing has run yet" not in cockpit.screen
+
+
 async def test_a_killed_cockpit_harms_no_run(cli: Cli, tmux: Tmux) -> None:
     """It is opened again, and everything is as it was; leaving it says what goes on and how to come back."""
     async with served(cli, *TURNS):

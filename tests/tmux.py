@@ -34,11 +34,11 @@ class Pane:
         """What it shows."""
         return tmux(self.socket, "capture-pane", "-p", "-t", self.name)
 
-    def kill(self) -> None:
-        """End its command at once, as no terminal does."""
+    def kill(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Signal its command, as no terminal does: end it at once."""
         shell = tmux(self.socket, "display-message", "-p", "-t", self.name, "#{pane_pid}").strip()
         (child,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
-        os.kill(int(child), signal.SIGKILL)
+        os.kill(int(child), number)
 
     async def until(self, *texts: str, pressing: str = "") -> None:
         """Wait until it shows all `texts`; `pressing` a key now and then, where one may come too early."""

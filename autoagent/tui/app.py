@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import math
 import os
+import signal
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -133,6 +134,8 @@ class Cockpit(App[None]):
         self.push_screen(RunsScreen())
         if self._first is not None:
             self.open_run(self._first)
+        if not self.is_web:  # there textual hears it
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self._watch.start()
         self._attendant.start()
         self.set_interval(0.3, self._hear_carrier)
@@ -142,6 +145,8 @@ class Cockpit(App[None]):
     async def on_unmount(self) -> None:
         self.titled("")
         self._is_leaving = True
+        if not self.is_web:
+            asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
         # they may be waiting for this very loop to hear them
         await asyncio.to_thread(self._watch.stop)
         await asyncio.to_thread(self._attendant.stop)
