@@ -74,7 +74,7 @@ LOOKS = (
     SMALL,
     Look("120x40", (120, 40)),
     Look("light", (120, 40), theme="autoagent-light", of=("runs", "run", "question")),
-    Look("no-color", (80, 24), environment={"NO_COLOR": "1"}, of=("run", "question")),
+    Look("no-color", (80, 24), theme="", environment={"NO_COLOR": "1"}, of=("run", "question")),
     Look("ascii", (80, 24), ascii_of="ascii", of=("run", "question")),
 )
 DOCS = Look("docs", (112, 30), of=("run", "question"))

@@ -276,3 +276,19 @@ def test_names_of_keys_stand_apart_where_it_is_narrow() -> None:
     assert wide[1] == "  r  resume  Go on with the run under the cursor  runs.resume"
     assert narrow[1] == "  r  resume  Go on with the run under the cursor"
     assert narrow[-1] == "  r  runs.resume"
+
+
+async def test_without_colours_the_terminal_s_own_stand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is coloured, so that a light terminal stays light; the cursor is reversed, ages are dim."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    waits = await parked(tmp_path)
+
+    async with seated() as seat:
+        strips = seat.app.screen._compositor.render_strips()
+        styles = [(each.text, each.style) for strip in strips for each in strip if each.style is not None]
+
+        assert {(style.color, style.bgcolor) for _, style in styles} == {(None, None)}
+        assert [style.reverse for text, style in styles if text == waits.run] == [True]
+        assert any(style.dim for _, style in styles)

@@ -28,6 +28,7 @@ from autoagent.journal.sqlite import SqliteJournal
 from autoagent.live.attending import Attendant, Live
 from autoagent.settings import Settings
 from autoagent.tui.background import Background, Carrier
+from autoagent.tui.drawing.colourless import BLACK_AND_WHITE, Colourless
 from autoagent.tui.drawing.harmless import Harmless
 from autoagent.tui.drawing.news import News
 from autoagent.tui.drawing.plainly import Plainly
@@ -122,15 +123,17 @@ class Cockpit(App[None]):
         )
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        return [*super().get_line_filters(), self._harmless, *self._plainly]
+        colourless = [Colourless()] if self.no_color else []
+        return [*super().get_line_filters(), *colourless, self._harmless, *self._plainly]
 
     def get_theme_variable_defaults(self) -> dict[str, str]:
         return DEFAULTS
 
     def on_mount(self) -> None:
-        for theme in THEMES:
+        themes = (BLACK_AND_WHITE,) if self.no_color else THEMES
+        for theme in themes:
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.theme = themes[0].name
         self.push_screen(RunsScreen())
         if self._first is not None:
             self.open_run(self._first)
