@@ -494,7 +494,7 @@ async def test_a_long_row_ends_in_an_ellipsis(tmp_path: Path) -> None:
 
     async with seated((80, 24), run=done.run) as seat:
         await seat.until(lambda: "proved" in seat.text("#activity"))
-        assert [row for row in seat.screen() if re.search("folder/.*… +snap", row)]
+        assert [row for row in seat.screen() if re.search("folder/.*… +changed", row)]
 
 
 async def test_a_title_is_no_markup(tmp_path: Path) -> None:
@@ -636,7 +636,7 @@ async def test_a_run_that_goes_on_elsewhere_is_followed(tmp_path: Path) -> None:
     waits = await parked(tmp_path)
 
     async with seated(run=waits.run) as seat:
-        await seat.until(lambda: "parked" in seat.text("#activity"))
+        await seat.until(lambda: "a answers" in seat.text("#activity"))
         from autoagent.wiring import cancel
 
         with opened() as journal:

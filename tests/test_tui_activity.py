@@ -13,6 +13,7 @@ from autoagent import events as e
 from autoagent.console.line import columns_of, line
 from autoagent.events import Entry
 from autoagent.messages import Reply
+from autoagent.questions import Question, Subject
 from autoagent.state import RunState, advance
 from autoagent.tui.drawing.view import Row
 from autoagent.tui.run.activity import Item, activity
@@ -32,6 +33,15 @@ def begun() -> list[e.Event]:
 def decided(call: str, lane: str = "a", tool: str = "files_read", **more: object) -> e.CallDecided:
     fields = {"args": {"path": f"{call}.txt"}, "effect": "read", "decision": "allow", "why": "w", **more}
     return e.CallDecided.model_validate({"call": call, "lane": lane, "tool": tool, **fields})
+
+
+def mailed(call: str) -> e.CallDecided:
+    return decided(call, tool="post_letter", effect="external", destination="ben@x.org", decision="ask")
+
+
+def asks(call: str) -> e.QuestionAsked:
+    subject = Subject(run="r", kind="call", call=call, tool="post_letter", destination="ben@x.org", args={})
+    return e.QuestionAsked(question=Question(id=f"q-{call}", subject=subject, why="w"), asked_at=AT)
 
 
 def ended(call: str, output: str, lane: str = "a", **more: object) -> e.CallEnded:
@@ -140,7 +150,7 @@ def test_a_write_s_receipt_is_left_out() -> None:
     """That it was done is what its row says."""
     rows = stream(items(decided("x", effect="write"), ended("x", "Wrote x.txt", tree="t2")))
 
-    assert texts(rows)[-1].endswith("snap")
+    assert texts(rows)[-1].endswith("changed")
 
 
 def test_thoughts_are_told_from_what_came_out() -> None:
@@ -157,10 +167,61 @@ def test_thoughts_are_told_from_what_came_out() -> None:
 
 def test_a_key_takes_the_place_of_what_would_be_typed() -> None:
     """The commands are for a shell."""
-    rows = texts(stream(items(e.RunParked(waiting=("q",)), e.RunInterrupted())))
+    rows = texts(stream(items(mailed("x"), asks("x"), e.RunInterrupted())))
 
     assert not [row for row in rows if "autoagent" in row]
-    assert [row for row in rows if row.endswith("parked at step 0 · $0.00 · r goes on")]
+    assert [row for row in rows if row.endswith("SEND post_letter TO ben@x.org · a answers")]
+    assert rows[-1].endswith("stopped at step 0 · $0.00 · r goes on")
+
+
+PARKED = (e.RunParked(waiting=("q-x",)), e.OwnerChanged(epoch=2, holder="h:2"))
+
+
+@pytest.mark.parametrize(
+    ("verdict", "by", "said"),
+    [
+        ("yes", "terminal", "✓ SEND post_letter TO ben@x.org · yes, by you"),
+        ("no", "command", "⊘ SEND post_letter TO ben@x.org · no, by you: not him"),
+        ("yes", "nobody", "✓ SEND post_letter TO ben@x.org · yes, since nobody answered"),
+    ],
+)
+def test_an_answer_stands_in_the_row_of_its_question(verdict: str, by: str, said: str) -> None:
+    """Parking and going on for it have no rows of their own."""
+    text = "not him" if verdict == "no" else ""
+    answer = e.QuestionAnswered.model_validate(
+        {"question": "q-x", "digest": "d", "verdict": verdict, "text": text, "by": by}
+    )
+    before = stream(items(mailed("x"), asks("x")))
+    rows = stream(items(mailed("x"), asks("x"), *PARKED, answer))
+
+    assert len(rows) == len(before)
+    assert texts(rows)[-1].endswith(said)
+    assert not [at for at in rows.pending if rows.items[at].call == "question q-x"]
+
+
+def test_a_call_that_was_asked_about_is_under_way_once_it_is_started() -> None:
+    """It says so in its own row, for as long as since then."""
+    answer = e.QuestionAnswered(question="q-x", digest="d", verdict="yes", by="terminal")
+    events: list[e.Event] = [mailed("x"), asks("x"), answer, e.CallStarted(call="x", lane="a", tree="t")]
+    states = [
+        next(text for text in texts(rows, " post_letter  ") if "TO" not in text).split()[-1]
+        for rows in (stream(items(*events[:count])) for count in (1, 3))
+    ]
+    rows = stream(items(*events))
+    rows.now_s = AT.timestamp() + 3 + 4 + 9.1
+
+    assert states == ["asks", "yes"]
+    assert next(text for text in texts(rows, " post_letter  ") if "TO" not in text).endswith("9 s")
+
+
+def test_a_process_that_died_is_told_of_with_what_it_had_begun() -> None:
+    """A parked run that goes on isn't."""
+    begun = e.CallStarted(call="x", lane="a", tree="t")
+    again = e.OwnerChanged(epoch=2, holder="h:2")
+
+    (said,) = texts(stream(items(mailed("x"), begun, again)), "its process ended")
+    assert "post_letter ben@x.org may have happened" in said
+    assert not texts(stream(items(mailed("x"), asks("x"), *PARKED)), "goes on")
 
 
 def test_a_call_that_will_never_end_says_so() -> None:

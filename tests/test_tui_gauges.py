@@ -101,6 +101,17 @@ def test_the_clock_goes_on_between_entries() -> None:
     assert active_seconds(state, known, now, is_carried=True) == 21
 
 
+def test_a_pause_leaves_the_clock_where_it_is() -> None:
+    """A reply that was asked for comes in meanwhile, and its time counts; that of the pause never does."""
+    now, paused = AT + timedelta(seconds=30), e.PauseSet(paused=True, by="terminal")
+    state, known = after(ASKED, paused)
+    assert active_seconds(state, known, now, is_carried=True) == 30 - 4
+
+    resumed = e.PauseSet(paused=False, by="terminal")
+    state, known = after(e.TimeSpent(seconds=21), paused, resumed)
+    assert active_seconds(state, known, AT + timedelta(seconds=14), is_carried=True) == 21
+
+
 def test_what_was_said_is_followed_until_it_is_read() -> None:
     """Not taken, taken, read before a step."""
     said = e.PersonSaid(text="be brief", by="terminal")

@@ -49,8 +49,13 @@ _LONGEST_DESTINATION = 120
 
 def headline(question: Question, state: RunState) -> Line:
     """The question on one line, with the commands that answer it."""
+    return dotted(line(question.id, " ") + what_is_asked(question, state), answers(question))
+
+
+def what_is_asked(question: Question, state: RunState, *, is_open: bool = True) -> Line:
+    """The question on one line; one that is over draws no eye."""
     subject = question.subject
-    what = [Part(_what(question, state), "attention")]
+    what = [Part(_what(question, state), "attention" if is_open else "plain")]
     if subject.tool is not None:
         what += [
             Part(" "),
@@ -60,7 +65,7 @@ def headline(question: Question, state: RunState) -> Line:
         ]
     elif isinstance(subject.args, str):
         what += [Part(" │ "), short(subject.args, 80)]
-    return dotted(line(question.id, " ", *what), answers(question))
+    return line(*what)
 
 
 def answers(question: Question) -> str:

@@ -39,18 +39,35 @@ class Keys(Widget):
     shown: reactive[tuple[tuple[str, str], ...]] = reactive(())
     """(key, what it does)."""
 
+    _first: tuple[str, ...] = ()
+
+    def put_first(self, names: tuple[str, ...]) -> None:
+        """Name the keys of these actions before all others: what makes sense just now."""
+        if names != self._first:
+            self._first = names
+            self._look()
+
     def on_mount(self) -> None:
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self._look())
         self._look()
 
     def _look(self) -> None:
         """Reads the bindings that are active in the screen."""
-        found: dict[str, tuple[str, str]] = {}
+        found: dict[str, tuple[str, str, str]] = {}
         for _, binding, is_enabled, _ in self.screen.active_bindings.values():
             if binding.show and is_enabled and binding.description:  # of several keys the first
                 key = self.app.get_key_display(binding)
-                found.setdefault(binding.action, (key, binding.description))
-        self.shown = tuple(found.values())
+                found.setdefault(binding.action, (binding.id or "", key, binding.description))
+        if any(said == "back" for _, _, said in found.values()):
+            found.pop("leave", None)  # which goes back from here too
+        panes = [action for action in found if action.startswith("view(")]
+        keys = [found[action][1] for action in panes]
+        if len(keys) > 1 and "".join(keys) in "123456789":
+            found = {x: found[x] for x in found if x not in panes[1:]}
+            found[panes[0]] = ("", f"{keys[0]}-{keys[-1]}", "panes")
+        order = {name: place for place, name in enumerate(self._first)}
+        made = sorted(found.values(), key=lambda each: order.get(each[0], len(order)))
+        self.shown = tuple((key, said) for _, key, said in made)
 
     def render(self) -> RenderResult:
         return drawn(keys_line(self.shown, self.size.width))

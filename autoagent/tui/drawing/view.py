@@ -63,10 +63,13 @@ def plan_rows(
     active_s: float,
     begun: Mapping[str, int] = {},
     checked: Mapping[int, int] = {},
+    *,
+    is_carried: bool = True,
 ) -> list[Row]:
     """The plan as it stands with what each part took, then the criteria with their evidence so far.
 
-    `begun`, `checked`: the entries that rows of sub-tasks (of none: of the plan) and criteria stand for.
+    `is_carried`: whether a process is at work on it. `begun`, `checked`: the entries that rows of sub-tasks
+    (of none: of the plan) and criteria stand for.
     """
     made = begun.get("", "")
     if state.plan is None:
@@ -74,7 +77,10 @@ def plan_rows(
     else:
         tasks = state.plan.sub_tasks
         rows = [
-            Row(_sub_task(state, each, paces.get(each.id), width, active_s), str(begun.get(each.id, made)))
+            Row(
+                _sub_task(state, each, paces.get(each.id), width, active_s, is_carried=is_carried),
+                str(begun.get(each.id, made)),
+            )
             for each in tasks
         ]
     proved = proved_now(state)
@@ -94,7 +100,9 @@ def _proof(state: RunState, checked: Mapping[int, int]) -> Iterator[Row]:
             yield Row(line(Part("    │ ", "dim"), Part(f"{result.evidence}{by}", "dim", 300)), key)
 
 
-def plan_in_short(state: RunState, pulse: Pulse, active_s: float, width: int) -> Line:
+def plan_in_short(
+    state: RunState, pulse: Pulse, active_s: float, width: int, *, is_carried: bool = True
+) -> Line:
     """The plan on one line: what is at work and for how long, what comes next, what is proved."""
     if state.plan is None:
         return line(Part(" no plan yet", "dim"))
@@ -110,7 +118,8 @@ def plan_in_short(state: RunState, pulse: Pulse, active_s: float, width: int) ->
     room = max((width - columns_of(gauge) - columns_of(last) - 4) // max(count, 1), 20)
     now = [
         line(
-            Part("▸ ", "accent"),
+            Part(*_mark("running", is_carried=is_carried)),
+            " ",
             short(f"{x.id} {x.title}", room - 10),
             f" {_taken(pulse, x.id, active_s)}",
         )
@@ -133,9 +142,15 @@ def plan_summary(state: RunState) -> str:
     return f"Plan v{state.plan.version} · {done} of {len(tasks)}"
 
 
-def _sub_task(state: RunState, sub_task: SubTask, pace: Pace | None, width: int, active_s: float) -> Line:
-    outcome = state.outcome(sub_task.id)
-    mark, tone = _SUB_TASKS[outcome]
+def _mark(outcome: str, *, is_carried: bool) -> tuple[str, Tone]:
+    """The sign of a sub-task; nothing is at work where nobody carries the run."""
+    return _SUB_TASKS[outcome] if is_carried or outcome != "running" else ("=", "dim")
+
+
+def _sub_task(
+    state: RunState, sub_task: SubTask, pace: Pace | None, width: int, active_s: float, *, is_carried: bool
+) -> Line:
+    mark, tone = _mark(state.outcome(sub_task.id), is_carried=is_carried)
     took: list[str] = []
     if pace is not None:
         took = [f"{money(pace.usd)} "] if pace.usd else []
@@ -229,12 +244,12 @@ def _context(state: RunState, pulse: Pulse) -> str | None:
 
 def active_seconds(state: RunState, pulse: Pulse, now: datetime, is_carried: bool) -> float:
     """The run's active seconds until now: what is counted, and what isn't yet while somebody carries it."""
-    is_still = state.paused or state.parked is not None or state.ended is not None
+    at_work = bool(pulse.requests) or any(call.started is not None for call in state.calls.values())
+    # what was begun before a pause goes on, and so does the time
+    is_still = (state.paused and not at_work) or state.parked is not None or state.ended is not None
     if not is_carried or is_still or pulse.counted_at is None:
         return state.seconds
-    waits = (
-        bool(state.waiting) and not pulse.requests and all(c.started is None for c in state.calls.values())
-    )
+    waits = bool(state.waiting) and not at_work
     return state.seconds if waits else state.seconds + max((now - pulse.counted_at).total_seconds(), 0)
 
 

@@ -21,9 +21,9 @@ _SIGNS: Mapping[str, Tone] = {"✗": "bad", "✓": "good", "!": "attention", "�
 """Marks of the slider, the more telling first."""
 _BARS = "▁▂▃▄▅▆▇█"
 _NARROW = 100
-_NAME, _BESIDE = 7, 36
+_NAME, _BESIDE = 7, 37
 """Columns for the names of the lines, and beside the track."""
-LEGEND = "s snap  ! asked  ⊘ denied  ↺ again"
+LEGEND = "s files  ! asked  ⊘ denied  ↺ again"
 
 
 @dataclass

@@ -7,22 +7,33 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple, cast
+from typing import Literal, NamedTuple, assert_never, cast
 
 from autoagent import events as e
 from autoagent.console.events import QUIET, target_of, told
 from autoagent.console.figures import several, size
-from autoagent.console.line import Line, Tone, dotted
+from autoagent.console.line import Line, Part, Tone, dotted, line, short
+from autoagent.console.question import what_is_asked
 from autoagent.events import Entry
+from autoagent.questions import Question
 from autoagent.redact import one_line
 from autoagent.state import MAIN, RunState
 
-ItemState = Literal["running", "asks", "ended", "failed", "denied", "not understood", "dropped", "said"]
+ItemState = Literal[
+    "running", "asks", "answered", "ended", "failed", "denied", "not understood", "dropped", "said"
+]
 SHOWN = 4
 """Lines of an output that an item holds; the others stay in the journal."""
 _LONGEST_LINE = 300
+_LONGEST_ANSWER = 160
 _LONGEST_TARGET = 200
 _KEYS = {"question_asked": "a answers", "run_parked": "r goes on", "run_interrupted": "r goes on"}
+_BY = {
+    "terminal": "by you",
+    "command": "by you",
+    "approver": "by your program",
+    "nobody": "since nobody answered",
+}
 _FENCED = re.compile(r"```.*?(```|\Z)", re.DOTALL)
 
 
@@ -52,12 +63,12 @@ class Item(NamedTuple):
     lines: int = 0
     """Lines of it in all."""
     call: str = ""
-    """Of a call: takes the place of what stands there of the same call."""
+    """Of a call or a question: takes the place of what stands there of the same one."""
 
     @property
     def is_open(self) -> bool:
-        """A call that hasn't ended."""
-        return self.state in ("running", "asks")
+        """A call that hasn't ended, a question without an answer."""
+        return self.state in ("running", "asks", "answered")
 
     @property
     def words(self) -> str:
@@ -75,6 +86,8 @@ def activity(before: RunState, entry: Entry, after: RunState) -> Iterator[Item]:
     match event:
         case e.CallDecided():
             yield from _begun(entry, event, after)
+        case e.CallStarted():
+            yield from _started(entry, event, after)
         case e.CallEnded():
             yield from _ended(before, entry, event, after)
         case e.ModelReplied() if event.lane in after.lanes:
@@ -88,8 +101,17 @@ def activity(before: RunState, entry: Entry, after: RunState) -> Iterator[Item]:
             yield from (_told(entry, each) for each in told(before, event, after))
         case e.RunEnded():
             yield from _dropped(before, entry)
+            yield from _unanswered(before, entry)
             yield from (_told(entry, each) for each in told(before, event, after))
-        case e.RunStarted() | e.QuestionAsked() | e.RunParked() | e.RunInterrupted():
+        case e.QuestionAsked():
+            yield _asked(entry, event.question, after)
+        case e.QuestionAnswered() | e.QuestionVoided():
+            yield from _answered(before, entry, event)
+        case e.RunParked() if event.waiting:
+            return  # its questions have rows
+        case e.OwnerChanged() if event.epoch > 1:
+            yield from (_told(entry, each) for each in _goes_on(before, after))
+        case e.RunStarted() | e.RunParked() | e.RunInterrupted():
             for each in told(before, event, after):
                 yield _told(entry, _without_command(each, _KEYS.get(event.kind, "")))
         case _:
@@ -101,6 +123,89 @@ def _without_command(said: Line, key: str) -> Line:
     if said.parts and said.parts[-1].text.startswith("autoagent "):
         said = Line(said.parts[:-2])
     return dotted(said, key or None)
+
+
+# --- questions ----------------------------------------------------------------------------------------------
+
+
+def _asked(entry: Entry, question: Question, state: RunState) -> Item:
+    said = dotted(line(Part("! ", "attention")) + what_is_asked(question, state), _KEYS["question_asked"])
+    return _told(entry, said)._replace(state="asks", call=_row_of(question.id))
+
+
+def _answered(before: RunState, entry: Entry, event: e.QuestionAnswered | e.QuestionVoided) -> Iterator[Item]:
+    """The answer stands in the question's own row, and a yes to a call in the call's."""
+    question = before.questions[event.question].question
+    mark, answer = _answer(event)
+    row = _told(entry, dotted(mark + what_is_asked(question, before, is_open=False), answer))
+    yield row._replace(call=_row_of(question.id))
+    known = before.calls.get(question.subject.call or "")
+    is_yes = isinstance(event, e.QuestionAnswered) and event.verdict == "yes"
+    if is_yes and question.subject.kind == "call" and known is not None and known.started is None:
+        yield _call(entry, known.decided, before, "answered")._replace(began=0)
+
+
+def _answer(event: e.QuestionAnswered | e.QuestionVoided) -> tuple[Line, Line]:
+    """(sign, what was said and by whom)."""
+    if isinstance(event, e.QuestionVoided):
+        return line(Part("- ", "dim")), line("no longer stands: ", short(event.why, _LONGEST_ANSWER))
+    by = _BY.get(event.by, "")
+    if event.by in ("rule", "grant"):
+        by = event.text or "by an earlier 'y -N'"
+    edited = ", changed" if event.edit is not None else ""
+    match event.verdict:
+        case "yes":
+            return line(Part("✓ ", "dim")), line(Part("yes"), short(f", {by}{edited}", _LONGEST_ANSWER))
+        case "no":
+            why = f": {event.text}" if event.text else ""
+            return line(Part("⊘ ", "bad")), line(Part("no"), short(f", {by}{why}", _LONGEST_ANSWER))
+        case "text":
+            return line(Part("✓ ", "dim")), line(Part(f"{by} │ "), short(event.text, _LONGEST_ANSWER))
+        case _:
+            assert_never(event.verdict)
+
+
+def _unanswered(before: RunState, entry: Entry) -> Iterator[Item]:
+    """Questions that the end of the run has taken away."""
+    for known in before.questions.values():
+        if known.is_open:
+            asked = what_is_asked(known.question, before, is_open=False)
+            said = dotted(line(Part("- ", "dim")) + asked, "the run ended first")
+            yield _told(entry, said)._replace(call=_row_of(known.question.id))
+
+
+def _row_of(question: str) -> str:
+    """Never the name of a call, which has no space."""
+    return f"question {question}"
+
+
+def _goes_on(before: RunState, after: RunState) -> Iterator[Line]:
+    """What a new process means; after a question's answer nothing that isn't said already."""
+    other = (
+        line("the model is ", short(after.model, 60), " now")
+        if after.model not in ("", before.model)
+        else None
+    )
+    if before.parked is not None or before.ended is not None or before.interrupted or before.unavailable:
+        if other is not None or before.parked is None:
+            yield dotted(Part("the run goes on", "dim"), other)
+        return
+    died = line(Part("✗ ", "bad"), "its process ended without a word: killed, or it crashed")
+    yield dotted(died, unsure(before), "the run goes on", other)
+
+
+def unsure(state: RunState) -> Line | None:
+    """What a process that died has begun, and nobody knows whether it happened."""
+    begun = [
+        call.decided for call in state.calls.values() if call.started and call.decided.effect == "external"
+    ]
+    if not begun:
+        return None
+    named = line(short(begun[0].tool, 40), " ", short(begun[0].destination or "", 60))
+    return named + line(f" and {len(begun) - 1} more" if len(begun) > 1 else "", " may have happened")
+
+
+# --- calls --------------------------------------------------------------------------------------------------
 
 
 def texts(event: e.Event) -> Sequence[str]:
@@ -123,6 +228,13 @@ def _begun(entry: Entry, event: e.CallDecided, after: RunState) -> Iterator[Item
         return
     state: ItemState = "running" if event.decision == "allow" else "asks"
     yield _call(entry, event, after, state)
+
+
+def _started(entry: Entry, event: e.CallStarted, after: RunState) -> Iterator[Item]:
+    """What was asked about is under way from here on; all else was so when it was decided."""
+    decided = after.calls[event.call].decided
+    if decided.decision == "ask" and decided.tool not in QUIET and decided.script is None:
+        yield _call(entry, decided, after, "running")._replace(began=0)
 
 
 def _ended(before: RunState, entry: Entry, event: e.CallEnded, after: RunState) -> Iterator[Item]:
@@ -155,7 +267,7 @@ def _result(before: RunState, event: e.CallEnded, lines: Sequence[str]) -> str:
     if before.is_on_word(event.call):
         return "your word"
     if event.tree is not None:
-        return "snap"
+        return "changed"
     return (
         several(len(lines), "line") if len(lines) > 1 else size(len(event.output.encode("utf-8", "replace")))
     )

@@ -113,6 +113,8 @@ def _end(item: Item, now_s: float | None) -> Part:
             return Part("not ended", "dim") if now_s is None else _running(now_s - item.at)
         case "asks":
             return Part("! asks", "attention")
+        case "answered":
+            return Part("✓ yes", "dim")
         case "ended" | "said":
             return Part(item.result)
         case "failed":

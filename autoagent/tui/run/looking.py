@@ -171,7 +171,8 @@ class LookingCloser(WatchedRun):
         self.set_class(name == "plan", "planned")
         if name == "plan":
             self.query_one("#plan").focus()
+            self.call_after_refresh(self._show)
             return
         self.query_one("#views", ContentSwitcher).current = name
-        self._show_view()
+        self.call_after_refresh(self._show_view)  # it has its width by then
         self.query_one(f"#{name}").focus()

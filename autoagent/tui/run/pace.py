@@ -54,6 +54,8 @@ class Pulse:
     """By sub-task."""
     requests: Mapping[str, Request] = field(default_factory=dict)
     """By call."""
+    calls: Mapping[str, datetime] = field(default_factory=dict)
+    """Those that are under way: when each was started."""
     counted_at: datetime | None = None
     """Until when the run's active seconds are counted; `None` while no process has it."""
     context_tokens: int = 0
@@ -73,13 +75,21 @@ def pulse(known: Pulse, entry: Entry, after: RunState) -> Pulse:
             return replace(known, requests={**known.requests, call: request})
         case e.ModelReplied(call=call) | e.ModelFailed(call=call) if call in known.requests:
             return replace(known, requests={k: v for k, v in known.requests.items() if k != call})
+        case e.CallStarted(call=call):
+            return replace(known, calls={**known.calls, call: entry.at})
+        case e.CallEnded(call=call) if call in known.calls:
+            return replace(known, calls={k: v for k, v in known.calls.items() if k != call})
+        case e.LaneReset():
+            return replace(known, calls={k: v for k, v in known.calls.items() if k in after.calls})
         case e.OwnerChanged(equipment=equipment):
             tokens = equipment.context_tokens if equipment is not None else known.context_tokens
-            return replace(known, requests={}, counted_at=entry.at, context_tokens=tokens)
+            return replace(known, requests={}, calls={}, counted_at=entry.at, context_tokens=tokens)
+        case e.PauseSet(paused=False) if not known.requests and not known.calls:
+            return replace(known, counted_at=entry.at)  # while it was held still no time was counted
         case e.TimeSpent():
             return replace(known, counted_at=entry.at)
         case e.RunParked() | e.RunInterrupted() | e.RunEnded():
-            return replace(known, requests={}, counted_at=None)
+            return replace(known, requests={}, calls={}, counted_at=None)
         case e.PersonSaid(text=text):
             return replace(known, steered=Steered(text))
         case e.Observed(source="steer") if known.steered and known.steered.before_step is None:

@@ -62,7 +62,9 @@ class Stream(Sequence[Row]):
             else:
                 new_at = at - first
                 known = new[new_at] if new_at >= 0 else self.items[at]
-                item = item._replace(began=known.began, at=known.at, step=known.step)
+                # what a person was asked about has begun when it was started, not when they were asked
+                at_s = item.at if item.state == "running" else known.at
+                item = item._replace(began=known.began, at=at_s, step=known.step)
                 if new_at >= 0:
                     new[new_at] = item
                 else:

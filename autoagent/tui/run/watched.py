@@ -36,6 +36,7 @@ from autoagent.tui.run.feed import Feed
 from autoagent.tui.run.files import Steps, file_rows
 from autoagent.tui.run.leading import Leading
 from autoagent.tui.run.pace import Pulse
+from autoagent.tui.run.standing import standing_rows, useful
 from autoagent.tui.run.steering import steer_line
 from autoagent.tui.run.streaming import tail_rows
 from autoagent.tui.run.trail import Trail
@@ -135,6 +136,7 @@ class WatchedRun(Leading):
             return
         self._begun()
         self._show()
+        self.query_one(Keys).put_first(useful(run))
         self._tell_what_waits(run)
         self._show_view()
 
@@ -187,10 +189,13 @@ class WatchedRun(Leading):
         plan = self.query_one("#plan", Lines)
         plan.border_title = plan_summary(state)
         checked = {number: check.seq for number, check in self._trail.checks.items()}
-        plan.show(plan_rows(state, pulse.paces, plan.columns, active_s, self._trail.begun, checked))
+        begun, is_carried = self._trail.begun, self._is_carried
+        plan.show(
+            plan_rows(state, pulse.paces, plan.columns, active_s, begun, checked, is_carried=is_carried)
+        )
         width = self.size.width
         if self.has_class("narrow"):
-            self._update("#brief", plan_in_short(state, pulse, active_s, width))
+            self._update("#brief", plan_in_short(state, pulse, active_s, width, is_carried=is_carried))
         self._update("#gauges", gauges(state, pulse, active_s, width))
         self._show_steering(state, pulse)
         self.feed.known(state)
@@ -218,14 +223,19 @@ class WatchedRun(Leading):
         """The requests that are under way, with what the model says as far as it came."""
         if (latest := self._latest()) is None:
             return
-        requests = latest[1].requests if self._is_carried else {}
-        columns, now_s = self.feed.stream.columns, self.app.now().timestamp()
+        run, columns = self.app.seen.get(self.run_id), self.feed.stream.columns
+        if run is not None and run.holder is None:
+            self.feed.tailed(standing_rows(run, self.app.key_of, columns.width))
+            return
+        requests, now_s = latest[1].requests, self.app.now().timestamp()
         self.feed.tailed(tail_rows(requests, self._replies, columns, now_s, latest[0].steps + 1))
 
     def _show_following(self) -> None:
         feed = self.feed
         if feed.follows:
-            said = line(Part("live", "accent" if self._is_carried else "dim"))
+            run = self.app.seen.get(self.run_id)
+            is_live = run is None or run.holder is not None
+            said = line(Part("live", "accent") if is_live or run is None else Part(run.name, "dim"))
         else:
             new = line(Part(f"{feed.news} new ↓ ", "attention")) if feed.news else line("")
             said = new + line(Part("G follows", "dim"))
@@ -251,7 +261,7 @@ class WatchedRun(Leading):
         if (latest := self._latest()) is None or latest[0].started is None:
             return
         match self.query_one("#views", ContentSwitcher).current:
-            case "files":
+            case "files" if self.query_one("#files", Lines).columns:  # else it isn't laid out yet
                 self._catch_up()
             case "evidence":
                 rows = evidence_rows(latest[0], self._trail.checks, self._trail.recalls, latest[0].workspace)

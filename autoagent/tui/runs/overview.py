@@ -204,7 +204,15 @@ def doing(run: Seen, now: datetime) -> str:
     lane = started[-1].lane if started else next((held.lane for held in state.held.values()), "")
     found = state.lanes.get(lane)
     place = f"sub-task {found.sub_task}" if found is not None else ""
-    return " · ".join(word for word in (place, tool, age(run.last_at, now) if tool else "") if word)
+    since = _since(run, started[-1].call if started else None)
+    return " · ".join(word for word in (place, tool, age(since, now) if tool else "") if word)
+
+
+def _since(run: Seen, call: str | None) -> datetime:
+    """When a call, or of the requests under way the first, was begun."""
+    if call is not None:
+        return run.pulse.calls.get(call, run.last_at)
+    return min((request.at for request in run.pulse.requests.values()), default=run.last_at)
 
 
 def _plan_gauge(state: RunState) -> str:
