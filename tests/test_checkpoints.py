@@ -162,8 +162,25 @@ async def test_share_of_the_money(tmp_path: Path) -> None:
     parked = await stage.start(GOAL + 'ask: ["spend:50%"]\nlimits: {usd: 1}\n', model)
 
     assert (parked.ending, parked.steps, kinds(stage)) == ("parked", 2, ["spend"])
+    assert stage.question().why == "$0.60 of $1.00 is spent, 60 % (checkpoint spend:50%); go on?"
     stage.approve()
     assert (await stage.resume(model)).ending == "proved"
+
+
+async def test_the_reason_names_what_was_reached(tmp_path: Path) -> None:
+    """Tokens where a model costs nothing, and steps in the right number."""
+    homes = [tmp_path / name for name in "ab"]
+    for home in homes:
+        home.mkdir()
+    tokens, steps = map(Stage.at, homes)
+    for stage, mark in ((tokens, "spend:1%"), (steps, "every:1")):
+        worker = [priced(0.01, write("b.txt", "x")), *DONE]
+        model = ScriptedModel(planner=[plan("a")], worker=worker, price=Price(Decimal(0), Decimal(0)))
+        await stage.start(GOAL + f'ask: ["{mark}"]\nlimits: {{usd: 1, tokens: 100000}}\n', model)
+
+    spent = f"{tokens.state.tokens:,} of 100,000 tokens are spent, {tokens.state.tokens / 1000:.0f} %"
+    assert tokens.question().why == f"{spent} (checkpoint spend:1%); go on?"
+    assert steps.question().why == "1 step is done (checkpoint every:1); go on?"
 
 
 def priced(usd: float, reply: Reply) -> Reply:

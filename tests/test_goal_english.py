@@ -114,7 +114,7 @@ def test_what_it_asks_is_listed() -> None:
         "before each sub-task",
         "before each sending, also to those whom you named",
         "before it ends",
-        "when 50% of the money is spent",
+        "when 50% of the money or of the tokens is spent",
         "every 10 steps",
         "before each destination that mail sends to, because you name none",
         "before it fetches an address at *.b.org that stands neither in the goal nor in what it read",

@@ -177,7 +177,7 @@ def _checkpoint(checkpoint: str) -> str:
         case "finish":
             return "before it ends"
         case "spend":
-            return f"when {one_line(amount)} of the money is spent"
+            return f"when {one_line(amount)} of the money or of the tokens is spent"
         case "every":
             return f"every {one_line(amount)} steps"
         case _:

@@ -5,12 +5,15 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from autoagent import budget
 from autoagent.events import QuestionAnswered, QuestionVoided, RunEnded
 from autoagent.loop.context import RunContext
 from autoagent.loop.lane_view import LaneView
 from autoagent.loop.prompt import sub_task_of
 from autoagent.questions import Subject
+from autoagent.state import RunState
 
 
 async def before_sub_task(lane: LaneView) -> None:
@@ -31,8 +34,7 @@ async def before_step(lane: LaneView) -> None:
         if (due := _due(lane, mark)) is None:
             continue
         subject = Subject(run=lane.state.run_id, kind="spend", args={"checkpoint": mark, "at": due})
-        spent = f"{lane.state.steps} steps and {lane.state.usd:.4f} USD spent"
-        answer = await lane.ask(subject, f"checkpoint {mark}: {spent}; go on?")
+        answer = await lane.ask(subject, f"{_reached(lane.state, mark)} (checkpoint {mark}); go on?")
         if answer.verdict == "no" and lane.state.ended is None:
             reason = f"stopped at the checkpoint {mark}: {answer.text or 'the person said no'}"
             lane.ctx.history.record(RunEnded(ending="cancelled", reason=reason), sync=True)
@@ -62,6 +64,17 @@ def no_end_yet(ctx: RunContext, why: str) -> None:
     for asked in ctx.history.state.waiting:
         if asked.question.subject.kind == "finish":
             ctx.history.record(QuestionVoided(question=asked.question.id, why=why), sync=True)
+
+
+def _reached(state: RunState, mark: str) -> str:
+    """What brought it about: the money or the tokens that are spent of what the goal allows, or the steps."""
+    if mark.startswith("every:"):
+        return "1 step is done" if state.steps == 1 else f"{state.steps} steps are done"
+    share, limits = budget.share_spent(state) * 100, state.limits
+    if limits.usd and float(state.usd / limits.usd) * 100 >= share:
+        usd = f"${state.usd:.2f}" if state.usd >= Decimal("0.01") else f"${state.usd:.4f}"
+        return f"{usd} of ${limits.usd:.2f} is spent, {share:.0f} %"
+    return f"{state.tokens:,} of {limits.tokens:,} tokens are spent, {share:.0f} %"
 
 
 def _due(lane: LaneView, mark: str) -> int | None:
