@@ -16,6 +16,7 @@ from stories import MAIL, UNPROVED
 from test_past_undo import take_back
 from worlds import World
 
+from autoagent.commands import RaiseLimits
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.outcome import outcome
 from autoagent.past.ledger import Ledger
@@ -26,6 +27,7 @@ from autoagent.state import fold
 from autoagent.testing.model import ScriptedModel, call
 from autoagent.testing.objects import MemoryObjects
 from autoagent.trees import EMPTY, load_tree
+from autoagent.wiring import Choices
 
 GOAL = "goal: g <b>bold</b>\nplugins: [files]\ndone_when: [{file: a.txt, contains: [x]}, {file: never.txt}]\n"
 HOSTILE = "</pre><script>alert(1)</script>\x1b[31m\u202egnp.exe\x00&amp;<img src=http://evil.example/x>"
@@ -198,6 +200,22 @@ async def test_what_was_sent_says_who_allowed_it(tmp_path: Path) -> None:
     assert sent.allowed.question in stage.state.questions
     assert "you, " in Page(page(made(stage))).text
     assert sent.text_bytes == len('{"to": "anna@example.org", "text": "hello"}')
+
+
+async def test_a_plan_s_titles_have_the_room_that_the_page_has(tmp_path: Path) -> None:
+    """A box is as wide as its title; a raised limit is told with what it was."""
+    title = "Send the letters to the three of them"
+    stage = Stage.at(tmp_path, {"a.txt": "x"})
+    proposed = call("propose_plan", sub_tasks=[{"id": "a", "title": title}])
+    goal = "goal: g\nplugins: [files]\nallow: {write: [.]}\ndone_when: [{file: b.txt}]\nlimits: {steps: 1}\n"
+    model = ScriptedModel(planner=[proposed], worker=[write("b.txt", "x"), finish()], by_number=True)
+    await stage.start(goal, model)
+    await stage.resume(model, choices=Choices(raised=RaiseLimits(steps=9)))
+
+    found = Page(page(made(stage)))
+
+    assert re.search(f"[✓▸-] a {title}", found.text)
+    assert "9 steps (was 1 step)" in found.text
 
 
 async def test_a_denied_call_left_nothing(tmp_path: Path) -> None:

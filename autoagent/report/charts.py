@@ -19,6 +19,8 @@ from autoagent.state import MAIN, RunState
 
 WIDTH = 1000
 _BOX, _BOX_GAP, _ROW, _ROW_GAP = 220, 40, 44, 14
+_PAGE, _MARGIN, _LETTER = 1130, 34, 7
+"""The width of a wide screen, what a box needs besides its title, and what a letter of that does."""
 _LANE = 22
 _MOST_LANES = 40
 _GAP_SHARE = 20
@@ -61,6 +63,11 @@ class Graph:
     box_width: int = _BOX
     box_height: int = _ROW
 
+    @property
+    def title_letters(self) -> int:
+        """Of the sub-task's id and title, as many as a box holds."""
+        return (self.box_width - _MARGIN) // _LETTER
+
 
 def graph(state: RunState) -> Graph | None:
     """The plan as it stands; `None` where there is none."""
@@ -68,23 +75,31 @@ def graph(state: RunState) -> Graph | None:
         return None
     sub_tasks = state.plan.sub_tasks
     depths = _depths(sub_tasks)
+    width_of_box = _box_width(sub_tasks, 1 + max(depths.values(), default=0))
     rows: dict[int, int] = {}
     boxes = []
     for sub_task in sub_tasks:
         depth = depths[sub_task.id]
         row = rows[depth] = rows.get(depth, -1) + 1
-        x, y = depth * (_BOX + _BOX_GAP), row * (_ROW + _ROW_GAP)
+        x, y = depth * (width_of_box + _BOX_GAP), row * (_ROW + _ROW_GAP)
         boxes.append(Box(sub_task.id, sub_task.title, state.outcome(sub_task.id), x, y))
     at = {box.id: box for box in boxes}
     arrows = [
-        Arrow(at[needed].x + _BOX, at[needed].y + _ROW // 2, at[s.id].x, at[s.id].y + _ROW // 2)
+        Arrow(at[needed].x + width_of_box, at[needed].y + _ROW // 2, at[s.id].x, at[s.id].y + _ROW // 2)
         for s in sub_tasks
         for needed in s.depends_on
         if needed in at
     ]
-    width = max((box.x for box in boxes), default=0) + _BOX
+    width = max((box.x for box in boxes), default=0) + width_of_box
     height = max((box.y for box in boxes), default=0) + _ROW
-    return Graph(tuple(boxes), tuple(arrows), width, height)
+    return Graph(tuple(boxes), tuple(arrows), width, height, width_of_box)
+
+
+def _box_width(sub_tasks: Sequence[SubTask], columns: int) -> int:
+    """As wide as the longest title needs, where the page has room for so many beside each other."""
+    longest = max((len(f"{s.id} {s.title}") for s in sub_tasks), default=0)
+    room = (_PAGE - (columns - 1) * _BOX_GAP) // columns
+    return max(_BOX, min(room, _MARGIN + longest * _LETTER))
 
 
 def _depths(sub_tasks: Sequence[SubTask]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from autoagent import events as e
+from autoagent.console.events import changed_limits
 from autoagent.console.question import answers, whole
 from autoagent.errors import StoreUnavailable
 from autoagent.events import Entry
@@ -115,6 +116,8 @@ class Report:
     mishaps: tuple[Mishap, ...]
     denials: tuple[Mishap, ...]
     """What was not allowed: by whom, and why."""
+    raised: tuple[Mishap, ...]
+    """New limits, with what they were."""
     parked: int
     """How often it stood still because nobody was there to answer."""
     taken_over: int
@@ -133,6 +136,11 @@ class Report:
     def is_past(self) -> bool:
         """Whether files that verdicts were about were taken back since the end."""
         return is_ending_past(self.state)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether anything was sent after the run had read what is outside or private."""
+        return any(sent.labels for sent in self.sent)
 
     @property
     def waiting(self) -> tuple[Asked, ...]:
@@ -165,6 +173,7 @@ def gathered(
         steps=steps_of(ledger),
         mishaps=tuple(_mishaps(ledger)),
         denials=tuple(_denials(ledger)),
+        raised=tuple(_raised(ledger)),
         parked=sum(isinstance(x.event, e.RunParked) for x in entries),
         taken_over=max(sum(isinstance(x.event, e.OwnerChanged) for x in entries) - 1, 0),
         plans=tuple((x, x.event) for x in entries if isinstance(x.event, e.PlanMade)),
@@ -355,6 +364,16 @@ def _mishaps(ledger: Ledger) -> Iterator[Mishap]:
             continue  # why it may not end is an entry of its own, and a no is no failure
         if (told := _mishap(event)) is not None:
             yield Mishap(entry.seq, entry.at, *told)
+
+
+def _raised(ledger: Ledger) -> Iterator[Mishap]:
+    limits = ledger.goal.limits
+    for entry in ledger.entries:
+        if isinstance(entry.event, e.LimitsRaised):
+            said = changed_limits(limits, entry.event.limits)
+            limits = entry.event.limits
+            if said:
+                yield Mishap(entry.seq, entry.at, "new limits", said)
 
 
 def _denials(ledger: Ledger) -> Iterator[Mishap]:
