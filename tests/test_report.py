@@ -208,7 +208,7 @@ async def test_a_plan_s_titles_have_the_room_that_the_page_has(tmp_path: Path) -
     stage = Stage.at(tmp_path, {"a.txt": "x"})
     proposed = call("propose_plan", sub_tasks=[{"id": "a", "title": title}])
     goal = "goal: g\nplugins: [files]\nallow: {write: [.]}\ndone_when: [{file: b.txt}]\nlimits: {steps: 1}\n"
-    model = ScriptedModel(planner=[proposed], worker=[write("b.txt", "x"), finish()], by_number=True)
+    model = ScriptedModel(planner=[proposed], worker=[write("c.txt", ""), write("b.txt", "x"), finish()])
     await stage.start(goal, model)
     await stage.resume(model, choices=Choices(raised=RaiseLimits(steps=9)))
 

@@ -418,7 +418,7 @@ def _mishap(event: e.Event) -> tuple[str, str] | None:
             return "it said done, and a criterion said otherwise", f"sub-task {sub_task}"
         case e.FolderChanged(paths=paths):
             return "you changed files meanwhile", ", ".join(paths[:20])
-        case e.Undone(to=to):
+        case e.Undone(to=to, projected=False):
             return "you took the folder back", f"to entry {to}"
         case e.PlanRefused(why=why):
             return "a plan was refused", why
