@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import pty
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli_runs import Cli, calls, plans, served
+from cli_runs import WITHIN_S, Cli, calls, plans, served
 from tmux import Tmux, terminals
 
 GOAL = "goal: Write a.txt\ndone_when: [{file: a.txt}]\nplugins: [files]\nask: [plan]\n"
@@ -51,6 +54,22 @@ async def test_a_terminated_cockpit_leaves_the_terminal_as_it_was(cli: Cli, tmux
     assert await cockpit.end() == 0
     assert "autoagent tui comes back" in cockpit.screen
     assert "Nothing has run yet" not in cockpit.screen
+
+
+async def test_a_cockpit_ends_with_its_terminal(cli: Cli) -> None:
+    """Also where no signal tells it, as under nohup: nothing is left that goes round and round."""
+    master, slave = pty.openpty()
+    cockpit = await asyncio.create_subprocess_exec(
+        *cli.command(["tui"]), stdin=slave, stdout=slave, stderr=slave, env=cli.env({"TERM": "xterm"})
+    )
+    os.close(slave)
+    shown = b""
+    while b"Nothing has run yet" not in shown:
+        shown += await asyncio.to_thread(os.read, master, 65_536)
+    os.close(master)
+
+    async with asyncio.timeout(WITHIN_S):
+        assert await cockpit.wait() == 0
 
 
 async def test_a_killed_cockpit_harms_no_run(cli: Cli, tmux: Tmux) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import math
 import os
 import signal
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LOOK_S = 0.25
 """Between two looks whether a question may open by itself."""
+
+
+def _has_terminal() -> bool:
+    return sys.__stdin__ is not None and sys.__stdin__.isatty()
 
 
 class Cockpit(App[None]):
@@ -142,6 +147,8 @@ class Cockpit(App[None]):
         self._watch.start()
         self._attendant.start()
         self.set_interval(0.3, self._hear_carrier)
+        if not self.is_headless and _has_terminal():
+            self.set_interval(1, self._leave_with_the_terminal)
         if math.isfinite(self._quiet_s):
             self.set_interval(_LOOK_S, self._open_by_itself)
 
@@ -336,6 +343,11 @@ class Cockpit(App[None]):
             return str(error)
         self._watch.look()
         return "sent" if self.journal.holder(run_id) is not None else "kept; r goes on with the run"
+
+    def _leave_with_the_terminal(self) -> None:
+        """Where nobody is told that it has gone (nohup, disown), reading it goes round and round."""
+        if not _has_terminal():
+            self.exit()
 
     def _hear_carrier(self) -> None:
         """What was started here opens by itself, where the person still stands in the list."""
