@@ -36,6 +36,7 @@ from autoagent.live.wire import (
     ReplyBegun,
     ReplyGrew,
     ReplyOver,
+    TryFailed,
     written,
 )
 from autoagent.ports import NOBODY, Onlookers
@@ -118,7 +119,14 @@ class TestVeil:
 # --- the wire -----------------------------------------------------------------------------------------------
 
 BEGUN = ReplyBegun(reply="a.1", lane="a", role="worker", number=1, at=AT)
-MESSAGES = [Hello(run=RUN), BEGUN, ReplyGrew(reply="a.1", text="Grüße\n🙂"), ReplyOver(reply="a.1", entry=9)]
+FAILED = TryFailed(reply="a.1", tries=2, why="HTTP 500", again_at=AT)
+MESSAGES = [
+    Hello(run=RUN),
+    BEGUN,
+    FAILED,
+    ReplyGrew(reply="a.1", text="Grüße\n🙂"),
+    ReplyOver(reply="a.1", entry=9),
+]
 
 
 class TestWire:
@@ -389,6 +397,21 @@ class TestServing:
 
         assert sum(message.kind == "begun" for message in early.messages) == 2
         assert sum(message.kind == "begun" for message in late.messages) == 1
+
+    async def test_why_a_try_failed_is_told(self, home: Path) -> None:
+        """To who comes after too, and while the next one goes on; without secrets."""
+        with serving.served(home, RUN, Strike({"KEY": CANARY})) as onlookers:
+            reply = onlookers.reply(coming())
+            reply.failed("no connection", 0.5)
+            reply.anew()
+            reply.failed(f"HTTP 500: {CANARY}", 20)
+            async with watching(home, RUN) as late:
+                await late.until(lambda: "a.1" in late.replies and late.replies["a.1"].tries == 2)
+                reply.anew()
+                reply.text("At last.")
+                await late.until(lambda: late.text("a.1") == "At last.")
+
+        assert (late.replies["a.1"].tries, late.replies["a.1"].why) == (2, "HTTP 500: [KEY]")
 
     async def test_one_that_is_stuck_holds_nobody_up(self, home: Path) -> None:
         """Another hears a reply of a million characters whole, and the stuck one catches up when it reads."""

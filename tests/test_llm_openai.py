@@ -500,6 +500,9 @@ class Pieces:
     def call(self, number: int, name: str, piece: str) -> None:
         self.heard.append((number, name, piece))
 
+    def failed(self, why: str, wait_s: float) -> None:
+        self.heard.append((why, wait_s))
+
 
 async def test_each_try_is_heard_anew(bench: Bench) -> None:
     """What a broken one has said is void."""
@@ -507,7 +510,24 @@ async def test_each_try_is_heard_anew(bench: Bench) -> None:
     model = await bench.model(ServedTurn(text="abcd", truncate=True), says("efgh"))
     await model.reply(a_request(), pieces)
 
-    assert pieces.heard == ["anew", "ab", "cd", "anew", "ef", "gh"]
+    assert [each for each in pieces.heard if isinstance(each, str)] == [
+        "anew",
+        "ab",
+        "cd",
+        "anew",
+        "ef",
+        "gh",
+    ]
+
+
+async def test_why_a_try_failed_is_heard_before_the_next(bench: Bench) -> None:
+    """With the seconds until then."""
+    pieces = Pieces()
+    model = await bench.model(ServedTurn(status=500, error="no room"), says("efgh"))
+    await model.reply(a_request(), pieces)
+
+    (_, failed, *_) = pieces.heard
+    assert failed == ("it answered HTTP 500: no room", pytest.approx(bench.clock.slept[0]))
 
 
 async def test_calls_are_heard_as_they_come(bench: Bench) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -23,7 +25,7 @@ from autoagent.testing.server import ScriptedServer, ServedCall, ServedTurn
 from autoagent.tui.run.feed import Feed
 from autoagent.tui.run.item_lines import Columns
 from autoagent.tui.run.pace import Request
-from autoagent.tui.run.streaming import tail_rows
+from autoagent.tui.run.streaming import tail_rows, trying_in_short
 from autoagent.wiring import Hooks, Launch, Parts
 
 NOW_S = AT.timestamp() + 9
@@ -89,6 +91,24 @@ class TestRows:
 
         assert words.endswith("字末")
         assert columns_of(line(words)) <= wide
+
+    def test_a_model_that_does_not_answer_says_so(self) -> None:
+        """How often it was asked and why in vain, that the run is safe, and when it is asked again."""
+        again_at = AT + timedelta(seconds=9 + 20)
+        failed = replace(incoming(""), tries=3, why="it answered HTTP 500\x1b[2J", again_at=again_at)
+
+        _, *rows = shown(failed)
+        said = " ".join(map(str.strip, rows))
+        assert said.startswith("✗ small has not answered for 9 s (3 tries): it answered HTTP 500\\x1b[2J.")
+        assert "safe at step 15; trying again in 20 s" in said
+        assert trying_in_short({"a.1": failed}, {"a.1": REQUEST}) == "try 4, no answer yet"
+
+    def test_its_words_take_the_place_of_what_failed(self) -> None:
+        """It answers now."""
+        again = replace(incoming("at last"), tries=3, why="w", again_at=AT)
+
+        assert shown(again)[1:] == ["     │ at last"]
+        assert trying_in_short({"a.1": again}, {"a.1": REQUEST}) == ""
 
     def test_no_row_without_a_request(self) -> None:
         """The journal says which are under way; what was heard says only how far."""

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from autoagent.live.wire import Hello, Message, ReplyBegun, ReplyGrew, ReplyOver
+from autoagent.live.wire import Hello, Message, ReplyBegun, ReplyGrew, ReplyOver, TryFailed
 
 TAIL_CHARS = 2_000
 """Of the last words so many are kept at least, at most twice as many: their lines break anew but seldom."""
@@ -34,6 +34,12 @@ class Incoming:
     call: int | None = None
     """The call that it is writing; `None`: its text."""
     tool: str = ""
+    tries: int = 0
+    """Those that failed."""
+    why: str = ""
+    """Why the last of them did; foreign text."""
+    again_at: datetime | None = None
+    """When the try after it begins, or began."""
     entry: int | None = None
     """It is over: the run's entries up to this one say what became of it."""
 
@@ -62,9 +68,12 @@ def heard(replies: Replies, message: Message) -> Replies:
             return {**kept, id: Incoming(id, message.lane, message.role, message.number, message.at)}
         case ReplyGrew(reply=id) if id in replies:
             return {**replies, id: _grown(replies[id], message)}
+        case TryFailed(reply=id) if id in replies:
+            failed = replace(replies[id], tries=message.tries, why=message.why, again_at=message.again_at)
+            return {**replies, id: failed}
         case ReplyOver(reply=id) if id in replies:
             return {**replies, id: replace(replies[id], entry=message.entry)}
-        case Hello() | ReplyGrew() | ReplyOver():
+        case Hello() | ReplyGrew() | TryFailed() | ReplyOver():
             return replies
 
 

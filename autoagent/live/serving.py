@@ -15,12 +15,15 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
+from autoagent.clock import SystemClock
 from autoagent.live.place import Seat, take_seat
 from autoagent.live.veil import Veil
-from autoagent.live.wire import PIECE_CHARS, Hello, ReplyBegun, ReplyGrew, ReplyOver, written
+from autoagent.live.wire import PIECE_CHARS, Hello, ReplyBegun, ReplyGrew, ReplyOver, TryFailed, written
 from autoagent.ports import NOBODY, Coming, Heard, Onlookers
+from autoagent.redact import cut
 from autoagent.secrecy import Strike
 
 TICK_S = 0.05
@@ -30,6 +33,7 @@ _CHARS_A_TICK = 16_384
 """Of a reply that are looked at for secrets at once, which takes 12 ms: one that is long already when
 somebody comes is told over some ticks."""
 _LINES_AT_ONCE = 64
+_WHY_CHARS = 500
 _SEND_BYTES = 65_536
 """What the kernel keeps for each of those who watch."""
 
@@ -79,6 +83,8 @@ class _Reply:
         self._raw: deque[tuple[int | None, str, str]] = deque()
         """Call, tool and piece, of which nobody was told yet."""
         self._veils: dict[int | None, Veil] = {}
+        self._failure: TryFailed | None = None
+        """Of the try before this one."""
 
     def anew(self) -> None:
         self._raw.clear()
@@ -96,6 +102,13 @@ class _Reply:
         self._raw.append((number, name, piece))
         self._gallery.stir()
 
+    def failed(self, why: str, wait_s: float) -> None:
+        self.anew()
+        tries = 1 if self._failure is None else self._failure.tries + 1
+        again_at = SystemClock().now() + timedelta(seconds=wait_s)
+        said = _with_utf8(cut(self._strike.text(why), _WHY_CHARS))  # a secret that is cut isn't found
+        self._failure = TryFailed(reply=self.coming.id, tries=tries, why=said, again_at=again_at)
+
     def over(self, entry: int) -> None:
         self._raw.clear()
         self._veils.clear()
@@ -110,6 +123,8 @@ class _Reply:
                 reply=about.id, lane=about.lane, role=about.role, number=about.number, at=about.at
             )
             self.lines.append(written(begun))
+            if self._failure is not None:
+                self.lines.append(written(self._failure))
         room = _CHARS_A_TICK
         while self._raw and room > 0:
             call, tool, text = self._together(room)

@@ -55,6 +55,19 @@ class ReplyGrew(Frozen):
     """The call's, as far as it is known."""
 
 
+class TryFailed(Frozen):
+    """A try gave no reply, and another follows; who doesn't know this message does well without it."""
+
+    kind: Literal["failed"] = "failed"
+    reply: str
+    tries: int
+    """How many have failed."""
+    why: str
+    """A clause; may hold a server's words."""
+    again_at: datetime
+    """When the next begins."""
+
+
 class ReplyOver(Frozen):
     """No more comes."""
 
@@ -64,10 +77,10 @@ class ReplyOver(Frozen):
     """The run's entries up to this one say what became of it."""
 
 
-Message = Annotated[Hello | ReplyBegun | ReplyGrew | ReplyOver, Field(discriminator="kind")]
+Message = Annotated[Hello | ReplyBegun | ReplyGrew | TryFailed | ReplyOver, Field(discriminator="kind")]
 
 
-def written(message: Hello | ReplyBegun | ReplyGrew | ReplyOver) -> bytes:
+def written(message: Hello | ReplyBegun | ReplyGrew | TryFailed | ReplyOver) -> bytes:
     """A line."""
     return message.model_dump_json(exclude_defaults=False).encode("utf-8", "replace") + b"\n"
 

@@ -94,7 +94,7 @@ class OpenAIModel:
     async def reply(self, request: ModelRequest, listener: Listener | None = None) -> Reply:
         from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
 
-        tries = _Tries(self._settings.tries, self._on_retry, self._where)
+        tries = _Tries(self._settings.tries, self._on_retry, self._where, listener)
         retrying = AsyncRetrying(
             sleep=self._clock.sleep,
             wait=tries.wait_s,
@@ -293,8 +293,10 @@ class _Progress:
 class _Tries:
     """The tries of one reply: whether to go on, how long to wait, what to tell."""
 
-    def __init__(self, most: int, on_retry: Callable[[str], None], where: str) -> None:
-        self._most, self._on_retry, self._where = most, on_retry, where
+    def __init__(
+        self, most: int, on_retry: Callable[[str], None], where: str, listener: Listener | None
+    ) -> None:
+        self._most, self._on_retry, self._where, self._listener = most, on_retry, where, listener
         self._made = 0
         self._malformed = 0
 
@@ -320,6 +322,8 @@ class _Tries:
 
     def tell(self, state: RetryCallState) -> None:
         wait_s = state.next_action.sleep if state.next_action else 0.0
+        if self._listener is not None:
+            self._listener.failed(_failure(state).what, wait_s)
         self._on_retry(
             f"{self._where}: {_failure(state).what}; "
             f"trying again in {wait_s:.1f} s ({self._made} of {self._most})"

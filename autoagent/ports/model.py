@@ -80,6 +80,10 @@ class Listener(Protocol):
         """More of the arguments of its call `number`, from 0; `name` as far as it is known."""
         ...
 
+    def failed(self, why: str, wait_s: float) -> None:
+        """This try gave no reply, as a clause says; in so many seconds it begins `anew`."""
+        ...
+
 
 class Model(Protocol):
     """A model behind one connection.

@@ -60,6 +60,9 @@ class Nobody:
     def call(self, number: int, name: str, piece: str) -> None:
         """Nobody hears it."""
 
+    def failed(self, why: str, wait_s: float) -> None:
+        """Nobody hears it."""
+
     def over(self, entry: int) -> None:
         """Nobody hears it."""
 

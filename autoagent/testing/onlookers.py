@@ -42,5 +42,8 @@ class _Reply:
     def call(self, number: int, name: str, piece: str) -> None:
         """Calls aren't texts."""
 
+    def failed(self, why: str, wait_s: float) -> None:
+        """A try without words."""
+
     def over(self, entry: int) -> None:
         """No more comes."""

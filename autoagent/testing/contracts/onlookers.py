@@ -28,6 +28,7 @@ class OnlookersContract:
             reply.text("I write it.")
             reply.call(0, "files_write", "")
             reply.call(0, "files_write", '{"path": "a"}')
+            reply.failed("it answered HTTP 500", 0.5)
         reply.over(7)
 
     async def test_a_reply_may_bring_nothing(self, onlookers: Onlookers) -> None:
@@ -51,6 +52,7 @@ class OnlookersContract:
         reply = a_reply(onlookers)
         reply.text(text)
         reply.call(3, text[:256], text)
+        reply.failed(text, 0.5)
         reply.over(2)
 
     async def test_what_comes_too_late_is_heard_by_nobody(self, onlookers: Onlookers) -> None:
@@ -59,5 +61,6 @@ class OnlookersContract:
         reply.over(2)
         reply.text("and another thing")
         reply.call(0, "finish", "{}")
+        reply.failed("the stream fell silent", 0.5)
         reply.anew()
         reply.over(3)

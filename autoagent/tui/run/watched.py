@@ -38,7 +38,7 @@ from autoagent.tui.run.leading import Leading
 from autoagent.tui.run.pace import Pulse
 from autoagent.tui.run.standing import standing_rows, useful
 from autoagent.tui.run.steering import steer_line
-from autoagent.tui.run.streaming import tail_rows
+from autoagent.tui.run.streaming import tail_rows, trying_in_short
 from autoagent.tui.run.trail import Trail
 from autoagent.tui.runs.overview import Seen, title
 from autoagent.tui.watching import Heard
@@ -177,7 +177,8 @@ class WatchedRun(Leading):
             self._show_tail()
 
     def _head(self, run: Seen) -> None:
-        said = title(run, self.app.now(), self.size.width - 1)
+        trying = trying_in_short(self._replies, run.pulse.requests)
+        said = title(run, self.app.now(), self.size.width - 1, trying)
         self.query_one("#title", Static).update(drawn(said))
 
     def _show(self) -> None:

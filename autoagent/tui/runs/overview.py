@@ -315,8 +315,11 @@ def _at_work(run: Seen, state: RunState, now: datetime) -> list[Line]:
     return [line(short(said, _LONGEST_REASON)), line(Part(doing(run, now), "dim"))]
 
 
-def title(run: Seen, now: datetime, width: int) -> Line:
-    """Goal left, standing and time right, on one line that loses nothing of the right side."""
+def title(run: Seen, now: datetime, width: int, trying: str = "") -> Line:
+    """Goal left, standing and time right, on one line that loses nothing of the right side.
+
+    `trying`: that its model doesn't answer, and how often it was asked.
+    """
     mark, tone = _TAKEN_BACK if _is_taken_back(run) else _MARKS.get(run.name, _PLAIN)
     since = ", then taken back" if _is_taken_back(run) else ""
     standing: Line = line(Part(f"{mark} {run.name}{since}", tone))
@@ -325,7 +328,7 @@ def title(run: Seen, now: datetime, width: int) -> Line:
     elif run.waiting:
         standing = line(Part("paused for you" if run.name == "running" else "! waits for you", "attention"))
     elif run.name == "running" and (what := doing(run, now)):
-        standing = line(Part(f"▸ {what}", "accent"))
+        standing = dotted(line(Part(f"▸ {what}", "accent")), Part(trying, "bad") if trying else None)
     model = run.state.model if run.state is not None and width >= _WIDE else ""
     right = dotted(standing, short(model, 30, "dim") if model else None, f"{now.astimezone():%H:%M:%S}")
     return spread(dotted(line(Part(f" {run.id}", "accent")), line(Part(run.goal))), right, width)
