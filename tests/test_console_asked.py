@@ -117,6 +117,8 @@ async def test_an_end_is_asked_about_with_its_proof(tmp_path: Path) -> None:
     assert shown[2].startswith("✓ proved  a.txt exists")
     assert shown[3] == "yes        the run ends, with this proof"
     assert "added  a.txt" in shown
+    assert shown[5].startswith("cost   $0.00 of $3.00 · 2 steps · ")
+    assert shown[6] == "sent   nothing"
 
 
 def noting() -> Plugin:

@@ -279,7 +279,7 @@ async def test_a_verdict_of_the_person_s(tmp_path: Path) -> None:
         await seat.asked()
         shown = seat.text("#exactly")
         assert shown.startswith("│ It reads well.\nyes ")
-        assert "added  report.md\n│ @@ -0,0 +1 @@" in shown  # what is to be judged stands there
+        assert "added  report.md\n│ +words" in shown  # what is to be judged stands there
         assert "no         it counts as refuted" in shown
         await seat.press("f", *"dull")
         await seat.press("enter")

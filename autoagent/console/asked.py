@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from autoagent.console.arguments import arguments, as_json
 from autoagent.console.beside import SIDE_BY_SIDE, differing
 from autoagent.console.enclosed import FEW_LINES, MOST_LINES, enclosed
+from autoagent.console.ending import tally
 from autoagent.console.figures import clock, local, money, several, size
 from autoagent.console.line import Line, Part, block, dotted, line
 from autoagent.console.powers import powers
@@ -69,7 +70,9 @@ _OVER = {
 _CHANGED_PATHS = 20
 _NAME_COLUMNS = 10
 _LINES_OF_A_PATH = 60
-"""Of what the run has changed, where they are shown."""
+"""Of what the run has changed, where a person judges that."""
+_FEW_OF_A_PATH = 8
+"""The same where the proof has judged already."""
 _SHORT = 60
 """Characters of two values that have room on one line."""
 _OF_A_FILE = ("content", "old", "new")
@@ -118,7 +121,8 @@ def in_full(question: Question, state: RunState, page: Page) -> Iterator[Line]:
         case "finish":
             yield from verdict_rows(results(state))
             yield from meanings(question, state)
-            yield from _work_done(subject, state, page)
+            yield from (_field(name, said) for name, said in tally(state))
+            yield from _work_done(subject, state, page, _FEW_OF_A_PATH)
         case "criterion":
             yield from exactly(question, state, page)
             yield from meanings(question, state)
@@ -269,7 +273,7 @@ def _rewritten(args: JsonValue, path: str, found: Patch, page: Page) -> Iterator
 # --- what was done, and what it took ------------------------------------------------------------------------
 
 
-def _work_done(subject: Subject, state: RunState, page: Page) -> Iterator[Line]:
+def _work_done(subject: Subject, state: RunState, page: Page, most: int = _LINES_OF_A_PATH) -> Iterator[Line]:
     """What the run has changed so far, in the tree that the question is about."""
     if page.objects is None:
         return
@@ -282,21 +286,23 @@ def _work_done(subject: Subject, state: RunState, page: Page) -> Iterator[Line]:
     for each in found[:_CHANGED_PATHS]:
         yield _field(each.change, spelled(each.path))
         if page.is_read:
-            yield from _lines_of(each, page)
+            yield from _lines_of(each, page, most)
     if (left := len(found) - _CHANGED_PATHS) > 0:
         yield line(Part(f"… {several(left, 'more path')}", "dim"))
     if not page.is_read:
         yield line(Part(f"autoagent diff {state.run_id} shows the lines", "dim"))
 
 
-def _lines_of(change: PathChange, page: Page) -> Iterator[Line]:
+def _lines_of(change: PathChange, page: Page, most: int) -> Iterator[Line]:
     """What differs in a path, as far as a page of it goes."""
     from autoagent.past.patch import patch  # 4 ms, and most questions compare nothing
 
     assert page.objects is not None
     lines = patch(change, page.objects).lines
-    yield from differing(lines[:_LINES_OF_A_PATH], page.columns)
-    if (left := len(lines) - _LINES_OF_A_PATH) > 0:
+    if change.was is None and lines[:1] and lines[0].startswith("@@"):
+        lines = lines[1:]  # of a new file the place says nothing
+    yield from differing(lines[:most], page.columns)
+    if (left := len(lines) - most) > 0:
         yield line(Part(f"│ … {several(left, 'more line')}; d in the run shows all", "dim"))
 
 

@@ -50,6 +50,19 @@ def _sum(outcome: Outcome, state: RunState) -> Line:
     )
 
 
+def tally(state: RunState) -> Iterator[tuple[str, str]]:
+    """What an end would leave behind besides files, by name: what it cost, what was sent, what went wrong."""
+    took = (several(state.steps, "step"), clock(state.seconds), f"{state.tokens:,} tokens")
+    yield "cost", " · ".join((f"{money(state.usd)} of {money(state.limits.usd)}", *took))
+    yield "sent", ", ".join(_left(state)) or "nothing"
+    tasks = state.plan.sub_tasks if state.plan is not None else ()
+    undone = [
+        f"{each.id} {how}" for each in tasks if (how := state.outcome(each.id)) in ("failed", "skipped")
+    ]
+    if undone:
+        yield "not done", ", ".join(undone)
+
+
 def _left(state: RunState) -> Iterator[str]:
     """What left the house, by tool."""
     on_word = Counter(sent.partition(" ")[0] for sent in state.on_word)
