@@ -811,7 +811,7 @@ async def test_keys_of_one_s_own_take_the_place_of_the_usual_ones(tmp_path: Path
         assert seat.text("#news") == ""
         await seat.press("f6")
         assert "waits for you" in seat.text("#news")
-        assert " R resume" in seat.screen()[-1]
+        assert " t try  R resume  space pause" in seat.screen()[-1]
         await seat.asked()
         assert "z yes, once" in seat.text("#answers")
         await seat.press("z")
@@ -823,7 +823,10 @@ async def test_keys_of_one_s_own_take_the_place_of_the_usual_ones(tmp_path: Path
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ({"runs": {"resme": "R"}}, "[keys] has no action 'runs.resme'; expected one of app.answer, app.help"),
+        (
+            {"runs": {"resme": "R"}},
+            "[keys] has no action 'runs.resme'; did you mean 'runs.resume' or 'run.resume'? Without it",
+        ),
         (
             {"runs": {"resume": "wurst"}},
             "[keys] runs.resume is 'wurst', which is no key; expected a character",

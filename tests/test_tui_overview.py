@@ -18,6 +18,14 @@ from autoagent.tui.drawing.news import Said
 from autoagent.tui.runs.overview import UNREAD, Seen, preview, run_table, title, top
 from autoagent.tui.runs.sorting import ORDERS, after, having, in_order
 
+key = {
+    "app.answer": "a",
+    "runs.resume": "r",
+    "lines.open": "enter",
+    "run.limit": "l",
+    "runs.pause": "space",
+    "run.pause": "space",
+}.__getitem__
 NAMES = (*get_args(EndingName), "damaged", "newer", UNREAD)
 
 
@@ -32,7 +40,7 @@ def seen(id: str, name: str, ago_s: float = 0, **facts: Any) -> Seen:
 
 
 def said(run: Seen) -> str:
-    return "\n".join(map(str, preview(run, AT)))
+    return "\n".join(map(str, preview(run, AT, key)))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -205,7 +213,11 @@ def test_a_proof_that_was_taken_back_is_not_ticked() -> None:
         run = Seen("k3f9", state, "proved", None, AT)
         _, (row,) = run_table([run], AT, 118)
         signs.append(
-            (str(row.line)[:1], "taken back" in str(row.line), "taken back" in str(title(run, AT, 118)))
+            (
+                str(row.line)[:1],
+                "taken back" in str(row.line),
+                "taken back" in str(title(run, AT, 118, key)),
+            )
         )
 
     assert signs == [("✓", False, False), ("↺", True, True)]

@@ -24,6 +24,8 @@ from autoagent.tui.starting.editing import Folders
 from autoagent.tui.starting.screen import StartScreen
 from autoagent.tui.starting.templates import TemplatesScreen, template_rows
 
+key = {"runs.try": "t", "runs.new": "n", "app.help": "?", "app.leave": "q"}.__getitem__
+
 
 def said(lines: list[Line]) -> str:
     return "\n".join(map(str, lines))
@@ -34,14 +36,14 @@ def said(lines: list[Line]) -> str:
 
 def test_a_newcomer_is_told_what_to_press_and_what_is_missing() -> None:
     """Drawn from what is set; Docker is said only once it was looked at."""
-    text = said(welcome(UNSET, None))
+    text = said(welcome(UNSET, None, key))
 
     assert "Nothing has run yet." in text
     assert "t  tries the recorded example: no key, no cost." in text
     assert "n  starts a goal of your own" in text
     assert "No model is set: set OPENAI_API_KEY and OPENAI_MODEL, or OPENAI_BASE_URL" in text
     assert "Docker" not in text
-    assert "No Docker here: scripts run in the small Python subset" in said(welcome(UNSET, NO_ENGINE))
+    assert "No Docker here: scripts run in the small Python subset" in said(welcome(UNSET, NO_ENGINE, key))
 
 
 @pytest.mark.parametrize(
@@ -62,12 +64,12 @@ def test_what_is_set_and_what_is_missing_is_named(
     settings: Settings, engine: EngineStatus | None, words: str
 ) -> None:
     """Each with its remedy."""
-    assert words in said(welcome(settings, engine))
+    assert words in said(welcome(settings, engine, key))
 
 
 def test_a_machine_with_docker_isn_t_told_of_it() -> None:
     """Nothing is missing."""
-    assert "Docker" not in said(welcome(A_MODEL, EngineStatus(version="27", has_image=True)))
+    assert "Docker" not in said(welcome(A_MODEL, EngineStatus(version="27", has_image=True), key))
 
 
 async def test_an_empty_home_says_what_to_do_and_hears_of_docker_later() -> None:

@@ -342,7 +342,11 @@ class Cockpit(App[None]):
         except AutoagentError as error:
             return str(error)
         self._watch.look()
-        return "sent" if self.journal.holder(run_id) is not None else "kept; r goes on with the run"
+        return (
+            "sent"
+            if self.journal.holder(run_id) is not None
+            else f"kept; {self.first_key('run.resume')} goes on with the run"
+        )
 
     def _leave_with_the_terminal(self) -> None:
         """Where nobody is told that it has gone (nohup, disown), reading it goes round and round."""
@@ -397,7 +401,7 @@ class Cockpit(App[None]):
             self.tell(f"{run_id} is being carried already, by {run.holder}")
             return
         if run.only_waits(self.now()):
-            self.tell(f"{run_id} waits for you: {self.key_of('app.answer')} answers, and it goes on")
+            self.tell(f"{run_id} waits for you: {self.first_key('app.answer')} answers, and it goes on")
             return
         try:
             log = self.carrier.resume(run_id)
@@ -410,7 +414,7 @@ class Cockpit(App[None]):
         """Hold a run still before its next step, or let it go on."""
         run = self.seen.get(run_id)
         if run is None or run.state is None or run.holder is None:
-            self.tell("no process carries it; r goes on with it")
+            self.tell(f"no process carries it; {self.first_key('runs.resume')} goes on with it")
         else:
             self.tell(self.send(run_id, GoOn() if run.state.paused else Pause()))
 
@@ -426,8 +430,12 @@ class Cockpit(App[None]):
             self.tell(f"{run_id} was ended")
         self._watch.look()
 
+    def first_key(self, action: str) -> str:
+        """The key of an action, as it is written in a sentence; of several the first."""
+        return self.key_of(action).partition(" ")[0]
+
     def key_of(self, action: str) -> str:
-        """The keys of an action, as they are written in a sentence."""
+        """The keys of an action."""
         usual, own = self.actions[action], self._own_keys.get(action)
         if own is None and usual.key_display:
             return usual.key_display
@@ -442,7 +450,7 @@ class Cockpit(App[None]):
 
     def action_help_quit(self) -> None:
         """^C, which nobody means for a run: this carries none."""
-        self.tell(f"{self.key_of('app.leave')} leaves; every run goes on")
+        self.tell(f"{self.first_key('app.leave')} leaves; every run goes on")
 
     def action_leave(self) -> None:
         """One level back; from the list, out."""

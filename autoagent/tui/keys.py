@@ -57,12 +57,24 @@ def keymap(own: Mapping[str, Mapping[str, str]]) -> dict[str, str]:
     for place, keys in own.items():
         for name, key in keys.items():
             if (id := f"{place}.{name}") not in actions:
-                raise UsageError(
-                    f"[keys] has no action {one_line(id, 60)!r}; expected one of {', '.join(actions)}"
-                )
+                raise UsageError(f"[keys] has no action {one_line(id, 60)!r}; {_meant(id, actions)}")
             made[id] = ",".join(_checked(id, key))
     _check_shared(actions, made)
     return made
+
+
+def _meant(id: str, actions: Mapping[str, Binding]) -> str:
+    """The closest names, at most three, and where all of them stand."""
+    import difflib  # 4 ms, and only an error needs it
+
+    place = id.partition(".")[0]
+    close = difflib.get_close_matches(id.lower()[:80], actions, n=3, cutoff=0.75) or [
+        action for action in actions if action.startswith(f"{place}.")
+    ]
+    places = ", ".join(dict.fromkeys(action.partition(".")[0] for action in actions))
+    near = " or ".join(repr(action) for action in close[:3])
+    said = f"did you mean {near}?" if near else f"the first part is one of {places}."
+    return f"{said} Without it the cockpit opens, and ? there gives the name of each action of a screen"
 
 
 def _checked(id: str, keys: str) -> Iterator[str]:

@@ -5,9 +5,11 @@ Where they have no room, help and the list of all commands stay: from those ever
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 from textual.app import RenderResult
+from textual.binding import ActiveBinding, Binding
 from textual.reactive import reactive
 from textual.widget import Widget
 
@@ -32,6 +34,26 @@ def keys_line(keys: Sequence[tuple[str, str]], width: int) -> Line:
     return Line((*parts, *(part for each in last for part in each.parts)))
 
 
+def in_place(active: Iterable[ActiveBinding]) -> list[ActiveBinding]:
+    """Active bindings as their widgets declare them, whatever keys they have been given."""
+    found = list(active)
+    nodes = list(dict.fromkeys(id(each.node) for each in found))
+
+    def place(each: ActiveBinding) -> tuple[int, int]:
+        names = _declared(type(each.node))
+        return nodes.index(id(each.node)), names.get(each.binding.id or "", len(names))
+
+    return sorted(found, key=place)
+
+
+@cache
+def _declared(widget: type[object]) -> Mapping[str, int]:
+    """Name of an action -> its place among the widget's own and those of its bases."""
+    declared = [each for base in reversed(widget.__mro__) for each in vars(base).get("BINDINGS", ())]
+    names = [each.id for each in declared if isinstance(each, Binding) and each.id]
+    return {name: place for place, name in enumerate(dict.fromkeys(names))}
+
+
 class Keys(Widget):
     """Says which keys do what."""
 
@@ -54,7 +76,7 @@ class Keys(Widget):
     def _look(self) -> None:
         """Reads the bindings that are active in the screen."""
         found: dict[str, tuple[str, str, str]] = {}
-        for _, binding, is_enabled, _ in self.screen.active_bindings.values():
+        for _, binding, is_enabled, _ in in_place(self.screen.active_bindings.values()):
             if binding.show and is_enabled and binding.description:  # of several keys the first
                 key = self.app.get_key_display(binding)
                 found.setdefault(binding.action, (binding.id or "", key, binding.description))

@@ -14,6 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from autoagent.console.line import Line, Part, columns, line
+from autoagent.tui.drawing.footer import in_place
 from autoagent.tui.drawing.lines import Lines
 
 if TYPE_CHECKING:
@@ -71,7 +72,9 @@ class HelpScreen(ModalScreen[None]):
     def on_mount(self) -> None:
         self.query_one(Vertical).border_subtitle = "esc back"
         places = {id(self._behind): 0, id(self.app): 1}  # the screen's own keys before those of its panes
-        active = sorted(self._behind.active_bindings.values(), key=lambda each: places.get(id(each[0]), 2))
+        active = sorted(
+            in_place(self._behind.active_bindings.values()), key=lambda each: places.get(id(each[0]), 2)
+        )
         found = {binding.id: binding for _, binding, _, _ in active if binding.id}
         rows = keys_lines(
             [

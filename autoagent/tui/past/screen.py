@@ -209,7 +209,7 @@ class PastScreen(Leading):
         if self._playing is not None:
             self._stop()
         else:
-            self.query_one(News).hold("playing · space holds it")
+            self.query_one(News).hold(f"playing · {self.app.first_key('past.play')} holds it")
             self._playing = self.set_interval(_PLAYED_S, self._play_on)
 
     def _play_on(self) -> None:
@@ -267,7 +267,8 @@ class PastScreen(Leading):
             self.tell(str(error))
         else:
             how = f" with {model}" if named else ""
-            self.tell(f"fork {made.run} in {made.workspace}; it is in the list, r goes on with it{how}")
+            key = self.app.first_key("runs.resume")
+            self.tell(f"fork {made.run} in {made.workspace}; it is in the list, {key} goes on with it{how}")
 
     def _moment(self) -> int:
         """The last of the entries that were recorded together with this one: there a run can go on."""

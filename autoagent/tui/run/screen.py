@@ -118,7 +118,8 @@ class RunScreen(LookingCloser):
         if self._cancelling:
             self.app.cancel(self.run_id)
         else:
-            self.tell(f"c once more ends run {self.run_id} for good; any other key leaves it")
+            key = self.app.first_key("run.cancel")
+            self.tell(f"{key} once more ends run {self.run_id} for good; any other key leaves it")
         self._cancelling = not self._cancelling
 
     def on_key(self, event: object) -> None:

@@ -178,7 +178,7 @@ class WatchedRun(Leading):
 
     def _head(self, run: Seen) -> None:
         trying = trying_in_short(self._replies, run.pulse.requests)
-        said = title(run, self.app.now(), self.size.width - 1, trying)
+        said = title(run, self.app.now(), self.size.width - 1, self.app.first_key, trying)
         self.query_one("#title", Static).update(drawn(said))
 
     def _show(self) -> None:
@@ -239,7 +239,7 @@ class WatchedRun(Leading):
             said = line(Part("live", "accent") if is_live or run is None else Part(run.name, "dim"))
         else:
             new = line(Part(f"{feed.news} new ↓ ", "attention")) if feed.news else line("")
-            said = new + line(Part("G follows", "dim"))
+            said = new + line(Part(f"{self.app.first_key('lines.last')} follows", "dim"))
         feed.border_subtitle = drawn(said)
 
     @on(Lines.Moved, "#activity")
@@ -249,12 +249,12 @@ class WatchedRun(Leading):
     def _tell_what_waits(self, run: Seen) -> None:
         """As long as it is so, below what is news."""
         others = [other for other, _ in self.app.questions() if other != self.run_id]
-        said = ""
+        said, answer = "", self.app.first_key("app.answer")
         if run.waiting:
-            said = f"! it waits for you ({len(run.waiting)}) · a answers"
+            said = f"! it waits for you ({len(run.waiting)}) · {answer} answers"
         elif others:
             more = f" ({len(others)} in all)" if len(others) > 1 else ""
-            said = f"! {others[0]} waits for you{more} · a answers"
+            said = f"! {others[0]} waits for you{more} · {answer} answers"
         self.news.hold(said)
 
     def _show_view(self) -> None:

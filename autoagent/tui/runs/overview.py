@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -19,6 +19,8 @@ from autoagent.state import RunState
 from autoagent.tui.drawing.view import Row, spread
 from autoagent.tui.run.pace import Pulse
 
+Key = Callable[[str], str]
+"""Of an action, such as `runs.resume`, the key that sentences name."""
 UNREAD = "being read"
 """The name of a run of which no more is known yet than that it is there."""
 _PLAIN: tuple[str, Tone] = ("-", "plain")
@@ -247,8 +249,11 @@ def _day(at: datetime) -> date:
     return at.astimezone().date()
 
 
-def preview(run: Seen, now: datetime) -> list[Line]:
-    """The lower pane of the list: what the run under the cursor waits for, or how it stands."""
+def preview(run: Seen, now: datetime, key: Key) -> list[Line]:
+    """The lower pane of the list: what the run under the cursor waits for, or how it stands.
+
+    `key`: of an action, as sentences name it.
+    """
     if run.state is None:
         return [line(Part(run.problem, "bad") if run.problem else Part("its journal is being read …", "dim"))]
     if run.waiting:
@@ -258,11 +263,11 @@ def preview(run: Seen, now: datetime) -> list[Line]:
             f"asked {since_then(asked.asked_at, now)}",
             f"expires in {span(until - now)}, then asked anew" if until is not None else None,
             "closing this screen loses nothing",
-            line(Part("a", "accent"), " answers"),
+            line(Part(key("app.answer"), "accent"), " answers"),
         )
         shown = islice(in_full(asked.question, run.state, Page()), _FIRST_LINES)
         return [*question_head(asked.question, run.state), *shown, since]
-    return [*_how_it_stands(run, run.state, now), *verdict_rows(results(run.state))]
+    return [*_how_it_stands(run, run.state, now, key), *verdict_rows(results(run.state))]
 
 
 def since_then(then: datetime, now: datetime) -> str:
@@ -277,17 +282,19 @@ def span(left: timedelta) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes >= 60 else f"{minutes} min"
 
 
-def _how_it_stands(run: Seen, state: RunState, now: datetime) -> list[Line]:
+def _how_it_stands(run: Seen, state: RunState, now: datetime, key: Key) -> list[Line]:
     """What is so, and which key does something about it."""
-    goes_on = f"r goes on from step {state.steps}; nothing is repeated."
+    resume = key("runs.resume")
+    goes_on = f"{resume} goes on from step {state.steps}; nothing is repeated."
     reason = state.ended.reason if state.ended is not None else ""
     match run.name:
         case "limit":
-            raise_it = "Raise it in the run (enter, l), and r goes on from here; nothing is repeated."
+            keys = f"{key('lines.open')}, {key('run.limit')}"
+            raise_it = f"Raise it in the run ({keys}), and {resume} goes on from here; nothing is repeated."
             said = short(f"Stopped at a limit: {reason}.", _LONGEST_REASON)
             return [line(said), line(f"{_proved(state)}{raise_it}")]
         case "unavailable":
-            safe = f"The run is safe at step {state.steps}; r tries again from there."
+            safe = f"The run is safe at step {state.steps}; {resume} tries again from there."
             return [line(Part(f"Stopped: {state.unavailable}", "attention", _LONGEST_REASON)), line(safe)]
         case "parked":
             return [line(f"Parked: it asked and nobody was there; it has been answered since. {goes_on}")]
@@ -296,7 +303,7 @@ def _how_it_stands(run: Seen, state: RunState, now: datetime) -> list[Line]:
         case "stopped":
             return [line(f"No process carries it any more: it was ended, or crashed. {goes_on}")]
         case "running":
-            return _at_work(run, state, now)
+            return _at_work(run, state, now, key)
         case _:
             since = f"; then you took files back to entry {state.undone.to}" if state.undone else ""
             return [line(short(reason + since, _LONGEST_REASON))]
@@ -306,16 +313,17 @@ def _proved(state: RunState) -> str:
     return f"{proved_now(state)} of {len(state.criteria)} proved. " if state.criteria else ""
 
 
-def _at_work(run: Seen, state: RunState, now: datetime) -> list[Line]:
+def _at_work(run: Seen, state: RunState, now: datetime, key: Key) -> list[Line]:
     """Another process carries it: this one only looks."""
     if state.paused:
-        return [line(Part("Paused by you.", "attention"), " space lets it go on; its time stands still.")]
+        goes_on = f" {key('runs.pause')} lets it go on; its time stands still."
+        return [line(Part("Paused by you.", "attention"), goes_on)]
     by = f" ({run.holder})" if run.holder else ""
     said = f"Another process{by} is carrying this run. You are watching; answers and steering reach it."
     return [line(short(said, _LONGEST_REASON)), line(Part(doing(run, now), "dim"))]
 
 
-def title(run: Seen, now: datetime, width: int, trying: str = "") -> Line:
+def title(run: Seen, now: datetime, width: int, key: Key, trying: str = "") -> Line:
     """Goal left, standing and time right, on one line that loses nothing of the right side.
 
     `trying`: that its model doesn't answer, and how often it was asked.
@@ -324,7 +332,7 @@ def title(run: Seen, now: datetime, width: int, trying: str = "") -> Line:
     since = ", then taken back" if _is_taken_back(run) else ""
     standing: Line = line(Part(f"{mark} {run.name}{since}", tone))
     if _is_paused(run):
-        standing = line(Part("= paused by you · space goes on", "attention"))
+        standing = line(Part(f"= paused by you · {key('run.pause')} goes on", "attention"))
     elif run.waiting:
         standing = line(Part("paused for you" if run.name == "running" else "! waits for you", "attention"))
     elif run.name == "running" and (what := doing(run, now)):

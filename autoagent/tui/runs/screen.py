@@ -163,11 +163,12 @@ class RunsScreen(Screen[None]):
         room = max(self.size.width - 10, 10)
         pane.border_subtitle = drawn(line("in ", short(where, room))) if where else ""
         if run is not None:
-            pane.show_lines(preview(run, self.app.now()))
+            pane.show_lines(preview(run, self.app.now(), self.app.first_key))
         elif self._filter:
-            pane.show_lines([line(f"No run has all of {self._filter!r} in it. esc shows all.")])
+            key = self.app.first_key("runs.all")
+            pane.show_lines([line(f"No run has all of {self._filter!r} in it. {key} shows all.")])
         else:
-            pane.show_lines(welcome(self.app.settings, self.app.engine))
+            pane.show_lines(welcome(self.app.settings, self.app.engine, self.app.first_key))
 
     def tell(self, news: str) -> None:
         self.query_one(News).say(news)
@@ -236,7 +237,8 @@ class RunsScreen(Screen[None]):
             self.app.cancel(self.chosen)
         elif self.chosen:
             self._cancelling = self.chosen
-            self.tell(f"c once more ends run {self.chosen} for good; any other key leaves it")
+            key = self.app.first_key("runs.cancel")
+            self.tell(f"{key} once more ends run {self.chosen} for good; any other key leaves it")
 
     def action_filter(self) -> None:
         field = self.query_one("#filter", Input)

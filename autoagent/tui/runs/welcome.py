@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from autoagent.console.line import Line, Part, line
@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from autoagent.sandboxes.docker import EngineStatus
 
 
-def welcome(settings: Settings, engine: EngineStatus | None) -> list[Line]:
-    """The list of runs, as long as it is empty. `engine`: `None` until it was looked at."""
+def welcome(settings: Settings, engine: EngineStatus | None, key: Callable[[str], str]) -> list[Line]:
+    """The list of runs, as long as it is empty. `engine`: `None` until it was looked at.
+
+    `key`: of an action, as sentences name it.
+    """
     return [
         line("Nothing has run yet."),
         line(""),
-        _key("t", "tries the recorded example: no key, no cost."),
+        _key(key("runs.try"), "tries the recorded example: no key, no cost."),
         line(
             f"   It works in a copy, ./{TRIED}, and opens by itself: a plan, its steps, the proof at the end."
         ),
-        _key("n", "starts a goal of your own: in a folder with a goal.yaml, or from a template."),
-        _key("?", "says what else there is; q leaves, and every run goes on."),
+        _key(key("runs.new"), "starts a goal of your own: in a folder with a goal.yaml, or from a template."),
+        _key(key("app.help"), f"says what else there is; {key('app.leave')} leaves, and every run goes on."),
         line(""),
-        *_model(settings),
+        *_model(settings, key("runs.try")),
         *without_docker(settings, engine),
     ]
 
@@ -35,11 +38,11 @@ def _key(key: str, does: str) -> Line:
     return line(Part(key, "accent"), f"  {does}")
 
 
-def _model(settings: Settings) -> Iterator[Line]:
+def _model(settings: Settings, tries: str) -> Iterator[Line]:
     """Which model a run would ask, drawn from what is set; nobody is asked."""
     if why := modelless(settings):
         yield line(Part(why, "attention"))
-        yield line("Until then t plays recorded replies.")
+        yield line(f"Until then {tries} plays recorded replies.")
         return
     asked = settings.chain("worker")[0]
     yield line(Part(f"Goals are worked on by {asked.model} at {asked.provider or asked.base_url}.", "dim"))
