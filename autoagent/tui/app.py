@@ -297,6 +297,8 @@ class Cockpit(App[None]):
 
     def _open_by_itself(self) -> None:
         """A question of the run on screen, unless a person is typing; else the bell and the line say it."""
+        if not self.screen_stack:  # it is closing
+            return
         screen = self.screen
         if not isinstance(screen, RunScreen) or screen.has_words or self.typing.quiet_s < self._quiet_s:
             return
