@@ -20,6 +20,8 @@ class ModelEquipment(Frozen):
     prompt_usd: Decimal = Decimal(0)
     """US dollars for a million tokens."""
     completion_usd: Decimal = Decimal(0)
+    server: str = ""
+    """The address that it is asked at, without user or query; empty where it has none, or nobody said."""
 
 
 class SandboxEquipment(Frozen):

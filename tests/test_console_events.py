@@ -15,6 +15,7 @@ from autoagent import events as e
 from autoagent.console.events import told
 from autoagent.console.progress import Progress, _between
 from autoagent.console.screen import Screen
+from autoagent.equipment import Equipment, ModelEquipment
 from autoagent.goal import Goal, Limits, SubTask
 from autoagent.messages import Reply, RequestedCall
 from autoagent.questions import Question, Subject
@@ -75,6 +76,26 @@ def test_new_limits_are_said_with_what_they_were() -> None:
         "new limits: $5.00 (was $3.00), 1 step (was 100 steps)"
     ]
     assert lines(folded(), e.LimitsRaised(limits=Limits())) == ["new limits: as they were"]
+
+
+@pytest.mark.parametrize(
+    ("model", "server", "said"),
+    [
+        ("m", "http://a:1/v1", []),
+        ("m", "http://b:2/v1", ["at http://b:2/v1 (was http://a:1/v1)"]),
+        ("n", "", ["model n (was m); at no address (was http://a:1/v1)"]),
+    ],
+)
+def test_another_server_than_before_is_said(model: str, server: str, said: list[str]) -> None:
+    """Who resumes in another environment has other answers, by the same name too."""
+
+    def owner(epoch: int, model: str, server: str) -> e.OwnerChanged:
+        equipment = Equipment(worker=ModelEquipment(name=model, server=server), context_tokens=9)
+        return e.OwnerChanged(epoch=epoch, holder="host:1", model=model, equipment=equipment)
+
+    _, *others = lines(folded(owner(1, "m", "http://a:1/v1")), owner(2, model, server))
+
+    assert others == [f"! it goes on otherwise than before: {words}" for words in said]
 
 
 def test_an_answer_says_who_gave_it_and_that_it_was_edited() -> None:

@@ -8,8 +8,10 @@ import pytest
 
 from autoagent.errors import ModelUnavailable, RecordingMiss
 from autoagent.llm.fallback import TRUST_AGAIN_S, FallbackModel
+from autoagent.llm.openai_model import OpenAIModel
 from autoagent.messages import Reply
 from autoagent.ports import Model, Price
+from autoagent.settings import ModelSettings
 from autoagent.testing import ScriptedModel, says
 from autoagent.testing.clock import FakeClock
 from autoagent.testing.contracts.model import ModelContract, ModelOf, a_request
@@ -103,3 +105,11 @@ async def test_closing_closes_all() -> None:
     await FallbackModel(models, lambda text: None).close()
 
     assert [model.closed for model in models] == [True, True]
+
+
+def test_an_address_is_told_without_its_query() -> None:
+    """It stands in the record; a model without an address has none."""
+    named = OpenAIModel(ModelSettings(model="m", base_url="http://localhost:8901/v1?key=secret"), key=None)
+
+    assert FallbackModel([named], lambda text: None).server == "http://localhost:8901/v1"
+    assert FallbackModel([ScriptedModel()], lambda text: None).server == ""

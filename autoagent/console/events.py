@@ -318,6 +318,8 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
                 _process(event.holder),
                 limits_of(after.limits),
             )
+            if other := "; ".join(_otherwise(before, after)):
+                yield line(Part("! ", "attention"), "it goes on otherwise than before: ", short(other, 240))
         case e.ToolsOpened(plugin=plugin, changed=changed) if changed:
             how = "; ".join(f"{name}: {words}" for name, words in changed.items())
             yield line(Part("! ", "attention"), short(plugin, 40), " has other tools now: ", short(how, 160))
@@ -363,6 +365,14 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             return
         case _:
             assert_never(event)
+
+
+def _otherwise(before: RunState, after: RunState) -> Iterator[str]:
+    """What answers from here on, where that is another model or another server than before."""
+    if before.model and before.model != after.model:
+        yield f"model {after.model} (was {before.model})"
+    if before.server and before.server != after.server:
+        yield f"at {after.server or 'no address'} (was {before.server})"
 
 
 def limits_of(limits: Limits) -> str:

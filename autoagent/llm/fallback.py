@@ -8,7 +8,7 @@ from typing import Literal
 from autoagent.clock import Clock, SystemClock
 from autoagent.errors import ModelUnavailable
 from autoagent.messages import Reply
-from autoagent.ports import Listener, Model, ModelRequest, Price
+from autoagent.ports import Listener, Located, Model, ModelRequest, Price
 from autoagent.redact import one_line
 
 # Asking a dead server again costs a minute of tries, so it is asked again only now and then.
@@ -41,6 +41,12 @@ class FallbackModel:
     def name(self) -> str:
         """Name of the model that is asked next."""
         return self._models[self._first()].name
+
+    @property
+    def server(self) -> str:
+        """Of the model that is asked next; empty where that has none."""
+        model = self._models[self._first()]
+        return model.server if isinstance(model, Located) else ""
 
     @property
     def style(self) -> Literal["tools", "code"]:

@@ -15,6 +15,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Literal, cast
+from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
@@ -74,6 +75,12 @@ class OpenAIModel:
     @property
     def name(self) -> str:
         return self._settings.model
+
+    @property
+    def server(self) -> str:
+        """As the record has it: an address may hold a key as its user, or in its query."""
+        where = urlsplit(self._settings.base_url)
+        return f"{where.scheme}://{where.netloc.rpartition('@')[2]}{where.path}"
 
     @property
     def style(self) -> Literal["tools", "code"]:

@@ -15,7 +15,7 @@ from autoagent.loop.history import History
 from autoagent.loop.meter import Meter
 from autoagent.loop.toolbox import ToolOutcome
 from autoagent.loop.workspace import Workspace
-from autoagent.ports import NOBODY, Memory, Model, ModelRole, Onlookers, Outward, Passages, Sandbox
+from autoagent.ports import NOBODY, Located, Memory, Model, ModelRole, Onlookers, Outward, Passages, Sandbox
 from autoagent.secrecy import BoundSecret
 from autoagent.trees import WorkingCopy
 
@@ -114,4 +114,7 @@ def equipment_of(models: Models, sandbox: Sandbox | None) -> Equipment:
 
 def _named(model: Model) -> ModelEquipment:
     price = model.price
-    return ModelEquipment(name=model.name, prompt_usd=price.prompt, completion_usd=price.completion)
+    server = model.server if isinstance(model, Located) else ""
+    return ModelEquipment(
+        name=model.name, prompt_usd=price.prompt, completion_usd=price.completion, server=server
+    )

@@ -18,7 +18,7 @@ from autoagent.ports.journal import (
     Verification,
 )
 from autoagent.ports.memory import Memory, MemoryHit, MemoryPoint
-from autoagent.ports.model import Listener, Model, ModelRequest, ModelRole, Price, ToolSchema
+from autoagent.ports.model import Listener, Located, Model, ModelRequest, ModelRole, Price, ToolSchema
 from autoagent.ports.onlookers import NOBODY, Coming, Heard, Onlookers, OpenOnlookers, nobody
 from autoagent.ports.passages import Passage, PassageHit, Passages, Source
 from autoagent.ports.sandbox import Abilities, CallTool, Job, JobResult, Sandbox, ScriptFunction, StopScript
@@ -40,6 +40,7 @@ __all__ = [
     "Journal",
     "Lease",
     "Listener",
+    "Located",
     "Memory",
     "MemoryHit",
     "MemoryPoint",

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from autoagent.messages import Message, Reply
 
@@ -60,6 +60,16 @@ class Price:
 
     prompt: Decimal = Decimal(0)
     completion: Decimal = Decimal(0)
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A model that is asked at an address."""
+
+    @property
+    def server(self) -> str:
+        """Without user and query: it stands in the record."""
+        ...
 
 
 class Listener(Protocol):

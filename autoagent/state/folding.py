@@ -200,7 +200,9 @@ def _run(state: RunState, event: _RunEvent) -> RunState:
         case e.Forked():
             return _forked(state, event)
         case e.OwnerChanged():
+            server = "" if event.equipment is None else event.equipment.worker.server
             state = replace(state, sandbox=event.sandbox, model=event.model, attended=event.attended)
+            state = replace(state, server=server)
             ended = None if state.ended and state.ended.ending == "limit" else state.ended
             told = frozenset((plugin, about) for plugin, about in state.reported if about)
             state = replace(state, parked=None, interrupted=False, unavailable="", paused=False)

@@ -221,6 +221,8 @@ class RunState:
     """What the run stopped for, where something could not be had."""
     sandbox: str = ""
     model: str = ""
+    server: str = ""
+    """The address that the worker is asked at, as the last owner said it."""
     attended: bool = False
     opened: Mapping[str, e.ToolsOpened] = field(default_factory=dict)
     """Plugin -> the tools that it last opened."""
