@@ -703,11 +703,12 @@ async def past_of(seat: Seat) -> PastScreen:
 
 
 async def test_the_past_is_stepped_through(tmp_path: Path) -> None:
-    """Plan and proof are as they were; what has changed since is a key away."""
+    """It opens on the end; plan and proof are as they were; what has changed since is a key away."""
     done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
 
     async with seated(run=done.run) as seat:
         screen = await past_of(seat)
+        assert [row for row in seat.screen() if "run ended" in row]
         assert "✓ proved  a.txt" in seat.text("#plan")
         await seat.press("home")
         assert screen.at == 1

@@ -9,7 +9,7 @@ import pytest
 from loops import Stage, finish, plan, write
 
 from autoagent.console.line import columns_of
-from autoagent.events import CallEnded, Entry
+from autoagent.events import CallDecided, CallEnded, Entry
 from autoagent.state import RunState, advance, fold
 from autoagent.testing.model import ScriptedModel
 from autoagent.tui.past.slider import Track, slider
@@ -49,6 +49,24 @@ async def test_the_slider_fills_the_width(tmp_path: Path, width: int) -> None:
     denied = next(seq for seq, sign in track.marks if sign == "⊘")
     *_, marks, time = slider(track, denied, entries[denied - 1].at, fold("r", entries).usd, width)
     assert str(marks).index("⊘") == str(time).index("●")
+
+
+async def test_a_run_that_cost_nothing_says_so(tmp_path: Path) -> None:
+    """In place of two zeros."""
+    entries = (await worked(tmp_path)).entries
+    spent, *_ = slider(track_of(entries), 3, entries[2].at, fold("r", entries).usd, 120)
+
+    assert str(spent).endswith("  nothing spent")
+
+
+async def test_a_call_s_end_leads_back_to_its_decision(tmp_path: Path) -> None:
+    """Not to its start, nor to the answer that allowed it."""
+    entries = (await worked(tmp_path)).entries
+    track = track_of(entries)
+    ends = [x for x in entries if isinstance(x.event, CallEnded) and x.event.tree is not None]
+
+    assert ends
+    assert all(isinstance(entries[track.began[end.seq] - 1].event, CallDecided) for end in ends)
 
 
 async def test_files_are_told_against_now(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ class Cockpit(App[None]):
         Binding("a", "answer", "answer", tooltip="Open what waits longest", id="app.answer"),
         Binding("question_mark", "help", "help", key_display="?", id="app.help"),
         Binding("f1", "help", "help", show=False, priority=True, id="app.help_anywhere"),
-        Binding("q", "leave", "leave", tooltip="Runs go on", id="app.leave"),
+        Binding("q", "leave", "leave", tooltip="One level back, or out; runs go on", id="app.leave"),
         Binding(
             "ctrl+p", "command_palette", "commands", tooltip="Every action", priority=True, id="app.commands"
         ),

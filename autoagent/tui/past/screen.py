@@ -84,7 +84,7 @@ class PastScreen(Leading):
     app: Cockpit
 
     def __init__(self, run_id: str, first: int = 0) -> None:
-        """`first`: the entry that it opens at; 0: the last."""
+        """`first`: the entry that it opens at; 0: the last that says something."""
         super().__init__(run_id)
         self.at, self._first = 0, first
         self._track = Track()
@@ -131,7 +131,7 @@ class PastScreen(Leading):
     def _have(self, track: Track) -> None:
         self._track = track
         self.query_one(News).hold("")
-        self.action_to(self._first)
+        self.action_to(self._first or (track.stops[-1] if track.stops else 0))
 
     # --- showing --------------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class Track:
                 self._note(item)
 
     def _note(self, item: Item) -> None:
-        if item.is_open:
+        if item.is_open and item.began:
             self._open[item.call] = item.seq
         elif item.call in self._open:
             self.began[item.seq] = self._open.pop(item.call)
@@ -100,8 +100,9 @@ def slider(track: Track, at: int, entry_at: datetime, usd: Decimal, width: int) 
     )
     if not is_wide:
         return line(" ") + marked, line(" ") + line_of_time + line(when)
-    total = money(Decimal(str(track.spent[-1])))
-    spent = line(" $      ") + _spark(track, places, here) + line(Part(f"  {money(usd)} of {total}"))
+    total = Decimal(str(track.spent[-1]))
+    amounts = f"{money(usd)} of {money(total)}" if total else "nothing spent"
+    spent = line(" $      ") + _spark(track, places, here) + line(Part(f"  {amounts}"))
     names = line(Part(f"  {LEGEND}", "dim"))
     return (
         spent,
