@@ -721,12 +721,18 @@ async def test_the_past_is_stepped_through(tmp_path: Path) -> None:
 
 
 async def test_a_fork_is_made_from_the_past(tmp_path: Path) -> None:
-    """In a folder of its own; it is in the list."""
+    """In a folder of its own, once the person has seen what that means; it is in the list."""
     done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
 
     async with seated(run=done.run) as seat:
         await past_of(seat)
         await seat.press("home", "L", "f")
+        said = seat.text("#about")
+        assert "works in a new folder,\n/" in said
+        assert "-fork-…" in said
+        assert [*seat.app.seen] == [done.run]
+
+        await seat.press("enter")
         await seat.until(lambda: len(seat.app.seen) == 2)
         assert "it is in the list" in seat.text("#news")
 

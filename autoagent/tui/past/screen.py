@@ -28,7 +28,7 @@ from autoagent.tui.drawing.view import plan_rows
 from autoagent.tui.pages.choosing import ChoiceScreen
 from autoagent.tui.pages.reading import ReadScreen
 from autoagent.tui.past.slider import CHECKPOINT, Track, slider
-from autoagent.tui.past.then import files_then, model_rows, past_title, step_lines, step_title
+from autoagent.tui.past.then import files_then, fork_lines, model_rows, past_title, step_lines, step_title
 from autoagent.tui.run.closer import decision_of, differing, entry_at
 from autoagent.tui.run.leading import Leading
 
@@ -65,7 +65,7 @@ class PastScreen(Leading):
         Binding("H", "mark(-1)", "mark back", id="past.mark_back"),
         Binding("L", "mark(1)", "mark on", id="past.mark_on"),
         Binding("space", "play", "play", tooltip="Step on by itself, until a key", id="past.play"),
-        Binding("f", "fork", "fork", tooltip="Go on otherwise from here, in another folder", id="past.fork"),
+        Binding("f", "fork", "fork", tooltip="Go on otherwise from here; asks", id="past.fork"),
         Binding("u", "undo", "undo", tooltip="Take the folder back to here; asks", id="past.undo"),
         Binding("d", "diff", "diff", tooltip="What has changed since", id="past.diff"),
         Binding("w", "why", "why", tooltip="What led to this", id="past.why"),
@@ -241,19 +241,24 @@ class PastScreen(Leading):
             self.lead_to(str(self.at))
 
     def action_fork(self) -> None:
-        """Go on otherwise from here, in a folder of its own, with the same model or another one."""
+        """Go on otherwise from here, in a folder of its own, with the same model or another one; asks."""
         self._stop()
         try:
             settings = load(self.app.home, os.environ)
         except AutoagentError as error:
             self.tell(str(error))
             return
-        if not settings.models or not self.at:
-            self._fork(_SAME)
+        if not self.at or (last := self._track.last) is None:
             return
-        before = self._track.last.model if self._track.last is not None else ""
-        rows = model_rows(settings.models, _SAME, before)
-        self.app.push_screen(ChoiceScreen(f"fork at entry {self.at}, and go on with", rows), self._fork)
+        rows = model_rows(settings.models, _SAME, last.model)
+        try:
+            said = fork_lines(self.state_at(self.at), last.workspace)
+        except AutoagentError as error:
+            self.tell(str(error))
+            return
+        self.app.push_screen(
+            ChoiceScreen(f"Fork run {self.run_id} at entry {self.at}", rows, said), self._fork
+        )
 
     def _fork(self, model: str | None) -> None:
         from autoagent.past.fork import fork

@@ -6,6 +6,7 @@ Pure over objects.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 
 from autoagent import events as e
 from autoagent.console.events import called
@@ -22,6 +23,7 @@ from autoagent.trees import ObjectSource, diff, load_tree
 from autoagent.tui.drawing.view import Row, spread, unfolded
 
 _MOST_FILES = 200
+_LONGEST_FOLDER = 200
 
 
 def past_title(state: RunState, last: RunState, at: int, width: int) -> Line:
@@ -97,6 +99,23 @@ def _against(change: PathChange, objects: ObjectSource) -> tuple[Line, Line]:
     found = patch(change, objects)
     amount = f"+{found.added} −{found.removed}" if found.added or found.removed else "changed"
     return line(Part("~ ", "accent"), path), line(amount)
+
+
+def fork_lines(then: RunState, workspace: str) -> list[Line]:
+    """What a fork would make, and what it leaves alone.
+
+    `then`: the run after the entry that is forked from. `workspace`: the run's own.
+    """
+    folder = PurePath(workspace)
+    sent = f"; what it had sent by then ({len(then.sent)}) stays sent" if then.sent else ""
+    return [
+        line(f"A new run that knows what this one knew at step {then.steps}, and works in a new folder,"),
+        line(Part(str(folder.with_name(f"{folder.name}-fork-…")), limit=_LONGEST_FOLDER), ","),
+        line("with the files as they were then. Nothing goes on before you say so."),
+        line(f"This run and its folder stay as they are{sent}."),
+        line(""),
+        line("Which model shall go on with it?"),
+    ]
 
 
 def model_rows(models: Mapping[str, ModelSettings], same: str, before: str) -> list[Row]:
