@@ -7,17 +7,27 @@ from pathlib import Path
 import pytest
 from loops import Stage, Together, finish, plan, write
 
-from autoagent.commands import Answer, RaiseLimits
+from autoagent.commands import Answer, Cancel, RaiseLimits
+from autoagent.console.ending import unsettled
 from autoagent.console.question import whole
-from autoagent.events import CallEnded, Entry, FolderChanged, LaneConflicted, QuestionAsked, QuestionVoided
+from autoagent.events import (
+    CallEnded,
+    Entry,
+    FolderChanged,
+    LaneConflicted,
+    QuestionAsked,
+    QuestionVoided,
+    RunParked,
+)
 from autoagent.loop.versions import DELETED, place_beside, resolved
 from autoagent.messages import Reply
+from autoagent.past.fork import fork
 from autoagent.ports import ModelRequest
 from autoagent.questions import Question
 from autoagent.state import RunState
 from autoagent.testing.model import ScriptedModel, call, calls
 from autoagent.testing.objects import MemoryObjects
-from autoagent.trees import Tree, WorkingCopy
+from autoagent.trees import Tree, WorkingCopy, load_tree
 from autoagent.trees.tree import EMPTY
 from autoagent.wiring import Choices
 
@@ -61,6 +71,24 @@ async def test_same_path_changed_by_both_is_a_question(tmp_path: Path) -> None:
     assert (asked.subject.kind, asked.choices) == ("folder", ("mine", "theirs", "both"))
     assert asked.subject.args["paths"] == ["a.txt"]  # type: ignore[index, call-overload]
     assert stage.read("a.txt") == "mine"
+
+
+async def test_a_cancelled_question_of_versions_says_what_became_of_both(tmp_path: Path) -> None:
+    """The person's is in the folder; the command that is named gives back the agent's."""
+    stage = meddled(tmp_path, {"a.txt": "old"})
+    await both_changed(stage, [write("a.txt", "theirs"), finish()])
+    stage.send(Cancel(why="enough"))
+    await stage.resume(ScriptedModel())
+
+    said = [str(each) for each in unsettled(stage.state)]
+    assert said[0] == "your version stays in the folder: a.txt"
+    assert f"autoagent fork {stage.run} --at N" in said[1]
+    assert stage.read("a.txt") == "mine"
+    main = load_tree(stage.state.main, stage.journal.objects)
+    assert stage.journal.objects.get(main.entries["a.txt"].sha256) == b"theirs"  # what diff shows
+    at = next(x.seq for x in stage.journal.read(stage.run) if isinstance(x.event, RunParked))
+    made = fork(stage.journal, stage.home, stage.run, at, into=tmp_path / "fork")
+    assert (Path(made.workspace) / "a.txt").read_text() == "theirs"
 
 
 @pytest.mark.parametrize(
@@ -388,8 +416,8 @@ async def test_question_shows_what_differs(tmp_path: Path) -> None:
         "mine       yours stays; the agent's version is dropped",
         "theirs     the agent's version takes its place; yours is dropped",
         "both       yours stays, and the agent's is put beside it under a name of its own",
-        "lines with - are yours; lines with + the agent's",
-        "path   a.txt · yours 10 B · the agent's 20 B",
+        "lines with - stand in your folder, whoever wrote them; lines with + in the agent's version",
+        "path   a.txt · in your folder 10 B · the agent's 20 B",
         "│ @@ -1,2 +1,2 @@",
         "│  same",
         "│ -mine",

@@ -353,7 +353,8 @@ def _versions(subject: Subject, page: Page) -> Iterator[Line]:
         yours, agents = (load_tree(str(id), page.objects) for id in (args.get("yours"), subject.tree or ""))
         is_wide = page.columns >= SIDE_BY_SIDE
         where = ("left, with -,", "right, with +,") if is_wide else ("lines with -", "lines with +")
-        yield line(Part(f"{where[0]} are yours; {where[1]} the agent's", "dim"))
+        said = f"{where[0]} stand in your folder, whoever wrote them; {where[1]} in the agent's version"
+        yield line(Part(said, "dim"))
         for path in paths:
             yield from _compared(PathChange(path, yours.entries.get(path), agents.entries.get(path)), page)
     except StoreUnavailable as error:
@@ -364,7 +365,7 @@ def _compared(change: PathChange, page: Page) -> Iterator[Line]:
     from autoagent.past.patch import patch  # 4 ms, and most questions compare nothing
 
     assert page.objects is not None
-    sizes = f" · yours {_held(change.was)} · the agent's {_held(change.now)}"
+    sizes = f" · in your folder {_held(change.was)} · the agent's {_held(change.now)}"
     yield _field("path", change.path, Part(sizes, "dim"))
     lines = patch(change, page.objects).lines
     shown = [

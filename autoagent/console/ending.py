@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from autoagent.console.figures import clock, money, several
-from autoagent.console.line import Line, Part, Tone, block, dotted, line
+from autoagent.console.line import Line, Part, Tone, block, dotted, line, short
 from autoagent.console.verdicts import verdict_rows
 from autoagent.outcome import Outcome, following, is_ending_past
 from autoagent.state import RunState
@@ -32,6 +32,22 @@ def _explained(outcome: Outcome, state: RunState) -> Iterator[Line]:
         yield line(
             Part(f"undone to entry {entry} since: the evidence is about what it was before", "attention")
         )
+    yield from unsettled(state)
+
+
+def unsettled(state: RunState) -> Iterator[Line]:
+    """Of a run that was ended while it asked whose version of a file stays: what became of the two."""
+    if state.ended is None or state.ended.ending == "limit":
+        return
+    for asked in state.waiting:
+        subject = asked.question.subject
+        paths = subject.args.get("paths") if isinstance(subject.args, Mapping) else None
+        if subject.kind == "folder" and isinstance(paths, list):
+            yield line("your version stays in the folder: ", short(", ".join(map(str, paths)), 100))
+            shown, made = f"autoagent diff {state.run_id}", f"autoagent fork {state.run_id} --at N"
+            yield line(
+                f"the agent's is in the record: '{shown}' shows it, '{made}' (N before the end) makes it"
+            )
 
 
 def _sum(outcome: Outcome, state: RunState) -> Line:

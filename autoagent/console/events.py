@@ -11,6 +11,7 @@ from typing import assert_never
 from pydantic import JsonValue
 
 from autoagent import events as e
+from autoagent.console.ending import unsettled
 from autoagent.console.figures import clock, money, several, size
 from autoagent.console.line import Line, Part, Tone, dotted, line, short
 from autoagent.console.question import headline
@@ -349,6 +350,7 @@ def _run(before: RunState, event: _RunEvent, after: RunState) -> Iterator[Line]:
             yield line("✗ ", short(why, 200)) if why else stopped
         case e.RunEnded():
             yield dotted(event.ending, short(event.reason, 120), money(after.usd), clock(after.seconds))
+            yield from unsettled(after)
         case e.HookFailed():
             head = line(Part("✗ ", "bad"), "the plugin ", short(event.plugin, 40), f" failed in {event.hook}")
             yield dotted(head, short(event.problem, 160))
