@@ -183,7 +183,7 @@ def test_approvals_show_the_record_and_the_commands(desk: Desk) -> None:
 
     shown = desk("approvals")
 
-    assert "SEND · post_send · 14 B · effect: external · it can't be undone" in shown
+    assert "SEND · post_send · 14 B · it can't be undone" in shown
     assert "\nTO     bob\n" in shown
     assert "│ \\x1b[31mred\n" in shown
     assert f'autoagent approve {id} | autoagent deny {id} --why "…"' in shown

@@ -39,7 +39,7 @@ async def test_what_was_read_is_named_with_its_step(tmp_path: Path) -> None:
 
     shown = asked(stage)
     assert shown[:5] == [
-        "SEND · post_send · 5 B · effect: external · it can't be undone",
+        "SEND · post_send · 5 B · it can't be undone",
         "TO     bob",
         "ASKED  because bob is not named in your goal",
         "       this run has read OUTSIDE text (step 1, notes.txt)",
@@ -270,7 +270,7 @@ async def test_a_sub_task_that_is_stuck_says_what_it_tried(tmp_path: Path) -> No
 
     shown = asked(stage)
     assert shown[0] == "A SUB-TASK IS STUCK and asks for your help"
-    assert "So far it was told so, begun anew." in shown
+    assert "What was done about it: it was told that it makes no progress, then it began anew." in shown
     at = shown.index("its last 3 replies")
     assert shown[at + 1 : at + 4] == [
         'calls files_read {"path": "seen.txt"}',

@@ -54,14 +54,14 @@ def test_the_destination_stands_before_the_arguments() -> None:
     shown = [str(each) for each in whole(MAIL, folded(decided))]
 
     assert shown == [
-        "SEND · mail_send · 11 B · effect: external · it can't be undone",
+        "SEND · mail_send · 11 B · it can't be undone",
         "TO     anna@example.org",
         "ASKED  because the rules want it",
         "FOR    sub-task 1",
         "to         │ anna",
         "body       │ a",
         "           │ b\\x1b[1A",
-        f"question q7 · digest {MAIL.digest[:12]} · left $3.00, 100 steps, 60 min",
+        f"question q7 · fingerprint {MAIL.digest[:12]} · left $3.00, 100 steps, 60 min",
     ]
 
 

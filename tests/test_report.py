@@ -232,7 +232,7 @@ async def test_a_denied_call_left_nothing(tmp_path: Path) -> None:
     assert [step.mark for step in found.steps if step.what.startswith("post_send")] == ["denied"]
     (asked,) = found.questions
     assert asked.answer == "no: no!"
-    assert asked.lines[0].startswith("SEND · post_send · 21 B · effect: external · it can't be undone")
+    assert asked.lines[0].startswith("SEND · post_send · 21 B · it can't be undone")
 
 
 async def test_a_parked_run_opens_with_its_question(tmp_path: Path) -> None:

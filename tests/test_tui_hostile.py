@@ -37,7 +37,12 @@ async def test_foreign_text_stays_where_it_belongs(enemy_home: Path) -> None:
 
 def frame(rows: list[str]) -> list[str]:
     """What is ours of a screen: its left edge, the beginning of its head, and the footer."""
-    return ["".join(row[:1] for row in rows), rows[0][:6], rows[1][:6], re.sub(r"digest \w+", "", rows[-1])]
+    return [
+        "".join(row[:1] for row in rows),
+        rows[0][:6],
+        rows[1][:6],
+        re.sub(r"fingerprint \w+", "", rows[-1]),
+    ]
 
 
 async def test_no_sequence_of_theirs_reaches_the_terminal(enemy_home: Path, tmp_path: Path) -> None:

@@ -105,8 +105,7 @@ def looked_back(found: Hindsight, now: datetime) -> Iterator[Line]:
     if not found.questions:
         yield line(f"no other call was asked about in {where}")
         return
-    asked = several(found.questions, "other question")
-    yield line(f"it would have answered {covered or 'none'} of the {asked} about calls in {where}")
+    yield line(_answered(covered, found.questions), f" about calls in {where}")
     if not covered:
         return
     yield line(
@@ -119,6 +118,12 @@ def looked_back(found: Hindsight, now: datetime) -> Iterator[Line]:
     yield from columns(_row(each, now) for each in shown)
     if len(shown) < covered:
         yield line(Part(f"… {covered - len(shown)} more", "dim"))
+
+
+def _answered(covered: int, questions: int) -> str:
+    if questions == 1:
+        return f"it would {'' if covered else 'not '}have answered the one other question"
+    return f"it would have answered {covered or 'none'} of the {questions} other questions"
 
 
 def _row(each: Instance, now: datetime) -> tuple[Part, ...]:

@@ -204,12 +204,20 @@ def anew(question: Question, state: RunState, page: Page) -> Iterator[Line]:
 def _changed(was: Subject, now: Subject, page: Page) -> Iterator[Line]:
     """Arguments in both versions, then in words what else is other."""
     if isinstance(was.args, dict) and isinstance(now.args, dict):
-        for name in dict.fromkeys((*was.args, *now.args)):
-            if was.args.get(name) != now.args.get(name):
-                yield from _other(name, was.args.get(name), now.args.get(name), page)
+        yield from rewritten(was.args, now.args, page)
         was = was.model_copy(update={"args": now.args})
     if was != now:
         yield line("changed: ", difference(was, now))
+
+
+def rewritten(was: JsonValue, now: JsonValue, page: Page) -> Iterator[Line]:
+    """Each argument that is other than it was, in both versions."""
+    if not (isinstance(was, dict) and isinstance(now, dict)):
+        yield from _other("all of it", was, now, page)
+        return
+    for name in dict.fromkeys((*was, *now)):
+        if was.get(name) != now.get(name):
+            yield from _other(name, was.get(name), now.get(name), page)
 
 
 def _other(name: str, was: JsonValue, now: JsonValue, page: Page) -> Iterator[Line]:

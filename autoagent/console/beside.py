@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-
-from pydantic import JsonValue
 
 from autoagent.console.line import Line, Part, Tone, columns_of, having_room, line
 
@@ -25,15 +22,6 @@ def differing(lines: Sequence[str], columns: int = 0) -> Iterator[Line]:
     width = (columns - 2 - len(_MIDDLE.text)) // 2
     for left, right in _pairs(lines):
         yield from _row(left, right, width)
-
-
-def edited(asked: JsonValue, edit: JsonValue, columns: int = 0) -> Iterator[Line]:
-    """What an edit changes, as JSON."""
-    import difflib  # 4 ms, and most questions compare nothing
-
-    was, now = (json.dumps(value, ensure_ascii=False, indent=2).split("\n") for value in (asked, edit))
-    found = [*difflib.unified_diff(was, now, lineterm="")][2:]
-    yield from differing([text for text in found if not text.startswith("@@")], columns)
 
 
 def _pairs(lines: Sequence[str]) -> Iterator[tuple[str, str]]:
@@ -82,6 +70,8 @@ def _pieces(text: str, width: int) -> list[str]:
     while text:
         before = "  " if found else ""
         count = having_room(text, width - len(before))
+        if count < len(text) and (space := text.rfind(" ", count // 2, count)) > 0:
+            count = space + 1  # between words where there is a place near
         found.append(before + text[:count])
         text = text[count:]
     return found

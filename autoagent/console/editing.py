@@ -30,7 +30,7 @@ def edited(text: str) -> Iterator[tuple[list[str], Path]]:
     except ValueError as error:
         raise UsageError(f"{editor()!r} is no command ({error}); set EDITOR") from error
     with tempfile.TemporaryDirectory(prefix="autoagent-") as folder:
-        file = Path(folder) / "arguments.json"
+        file = Path(folder) / "arguments.txt"
         file.write_text(text, encoding="utf-8")
         yield [*command, str(file)], file
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 import string
 from collections.abc import Callable, Iterator
@@ -18,11 +17,12 @@ from autoagent.clock import SystemClock
 from autoagent.commands import Answer, Approve, Deny
 from autoagent.console import editing
 from autoagent.console.always import Always
-from autoagent.console.beside import edited
+from autoagent.console.asked import Page, rewritten
 from autoagent.console.keyboard import forget_typed, read_line
 from autoagent.console.line import Line, Part, line
-from autoagent.console.question import exactly_json, whole
+from autoagent.console.question import whole
 from autoagent.console.screen import Screen
+from autoagent.console.written import as_written, from_json, read
 from autoagent.errors import AutoagentError, UsageError
 from autoagent.loop.answers import unusable
 from autoagent.questions import Question
@@ -117,13 +117,13 @@ class Person:
     async def _edited(self, question: Question, state: RunState, inline: str) -> JsonValue:
         """Other arguments, from the line itself or from an editor; `None` where they can't be used."""
         try:
-            text = inline or await self._from_editor(exactly_json(question))
-            edit: JsonValue = json.loads(text)
+            args = question.subject.args
+            edit = from_json(inline) if inline else read(await self._from_editor(as_written(args)), args)
         except UsageError as error:
             self.screen.ask(line(f"{error}, or type e {{…}}; nothing was changed"))
             return None
-        except (ValueError, RecursionError) as error:
-            self.screen.ask(line(f"that is no JSON ({error}); nothing was changed"))
+        except ValueError as error:
+            self.screen.ask(line(f"{error}; nothing was changed"))
             return None
         if why := unusable(state, question, edit):
             self.screen.ask(line(f"{why}; nothing was changed"))
@@ -207,5 +207,5 @@ def _prompt(question: Question, *, is_always_offered: bool = False) -> Line:
 
 
 def _compared(question: Question, edit: JsonValue) -> Iterator[Line]:
-    yield from edited(question.subject.args, edit)
+    yield from rewritten(question.subject.args, edit, Page())
     yield line("y allows what was edited")

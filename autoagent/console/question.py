@@ -12,7 +12,6 @@ from textwrap import wrap
 
 from pydantic import JsonValue
 
-from autoagent.console.arguments import as_json
 from autoagent.console.asked import Page, in_full
 from autoagent.console.enclosed import FEW_LINES, MOST_LINES
 from autoagent.console.figures import money, several, size
@@ -35,9 +34,9 @@ _SUBJECTS = {
 }
 _EFFECTS = {"read": "FETCH", "write": "CHANGE FILES", "external": "SEND"}
 _EFFECTS_SAID = {
-    "read": "effect: read",
-    "write": "effect: write · undo takes it back",
-    "external": "effect: external · it can't be undone",
+    "read": "it only reads",
+    "write": "undo takes it back",
+    "external": "it can't be undone",
 }
 _READ: tuple[tuple[Label, str], ...] = (("outside", "OUTSIDE text"), ("private", "PRIVATE data"))
 _SHORT_WHY, _WRAPPED = 300, 100
@@ -110,7 +109,7 @@ def whole(
     asked = state.questions.get(question.id)
     there_is = left(state) if asked is None or asked.is_open else None
     yield line(
-        Part(str(dotted(f"question {question.id}", f"digest {question.digest[:12]}", there_is)), "dim")
+        Part(str(dotted(f"question {question.id}", f"fingerprint {question.digest[:12]}", there_is)), "dim")
     )
 
 
@@ -129,11 +128,6 @@ def left(state: RunState) -> str:
     usd, steps = max(limits.usd - state.usd, Decimal(0)), max(limits.steps - state.steps, 0)
     minutes = max(float(limits.minutes) - state.seconds / 60, 0)
     return f"left {money(usd)}, {several(steps, 'step')}, {minutes:.0f} min"
-
-
-def exactly_json(question: Question) -> str:
-    """The arguments as JSON, to be edited."""
-    return as_json(question.subject.args)
 
 
 def _what(question: Question, state: RunState) -> str:

@@ -18,11 +18,11 @@ _TRIES = 3
 _LINES = 6
 _CALL = 90
 _RUNGS = {
-    "nudge": "told so",
-    "reset": "begun anew",
-    "replan": "planned anew",
-    "stronger": "given to another model",
-    "ask": "asked you",
+    "nudge": "it was told that it makes no progress",
+    "reset": "it began anew",
+    "replan": "it was planned anew",
+    "stronger": "another model took over",
+    "ask": "you were asked",
 }
 
 
@@ -41,7 +41,7 @@ def tried(question: Question, state: RunState) -> Iterator[Line]:
     if lane.rungs:
         counts = {rung: lane.rungs.count(rung) for rung in dict.fromkeys(lane.rungs)}
         done = (f"{_RUNGS.get(rung, rung)}{f' {n} times' if n > 1 else ''}" for rung, n in counts.items())
-        yield line("So far it was ", ", ".join(done), ".")
+        yield line("What was done about it: ", ", then ".join(done), ".")
     if any(verdict.verdict != "unchecked" for verdict in state.verdicts.values()):
         yield line(Part("proof so far", "dim"))
         yield from verdict_rows(results(state))

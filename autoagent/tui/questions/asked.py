@@ -5,11 +5,9 @@ Head and answers stay, only the middle scrolls. Nothing is answered by editing.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
-from pydantic import JsonValue
 from textual import on
 from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import Binding, BindingType
@@ -17,11 +15,11 @@ from textual.containers import Vertical
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from autoagent.console.arguments import as_json
 from autoagent.console.editing import in_editor
 from autoagent.console.finding import first_answer
 from autoagent.console.line import Part, dotted, line
 from autoagent.console.question import head
+from autoagent.console.written import as_written, read
 from autoagent.errors import AutoagentError
 from autoagent.questions import Question
 from autoagent.state import QuestionState, RunState
@@ -144,17 +142,24 @@ class AskedScreen(ModalScreen[str | None]):
             return
         state, asked = found
         self.app.opened(self.run_id, self.question_id)
-        waiting, here = self.app.questions(self._first), (self.run_id, self.question_id)
-        place = (waiting.index(here) + 1, len(waiting)) if asked.is_open and here in waiting else None
-        title, beneath = framed(asked, state, place, self.size.width)
-        frame = self.query_one(Vertical)
-        frame.border_title, frame.border_subtitle = drawn(title), drawn(beneath)
+        self._frame()
         self._exactly.plan = self.matter if isinstance(self.matter, EditedPlan) else None
         self.query_one("#head", Lines).show_lines(list(head(asked.question, state)))
         self._fit_head()
         self.call_after_refresh(self._fit_head)  # its lines are laid out anew once its width is known
         self._show_rows()
         self._exactly.focus()
+
+    def _frame(self) -> None:
+        if (found := self._asked) is None:
+            return
+        state, asked = found
+        waiting, here = self.app.questions(self._first), (self.run_id, self.question_id)
+        place = (waiting.index(here) + 1, len(waiting)) if asked.is_open and here in waiting else None
+        is_edited = self.matter.edit is not None
+        title, beneath = framed(asked, state, place, self.size.width, is_edited=is_edited)
+        frame = self.query_one(Vertical)
+        frame.border_title, frame.border_subtitle = drawn(title), drawn(beneath)
 
     def _show_rows(self) -> None:
         if self._asked is not None:
@@ -198,6 +203,7 @@ class AskedScreen(ModalScreen[str | None]):
     @on(Lines.Moved)
     def _draw_answers(self) -> None:
         found, middle, key_of = self._asked, self._exactly, self.app.key_of
+        self._answers.display = not self._editor.is_open  # no key answers there
         beneath = [edits_row(key_of)] if middle.plan is not None and not self._is_gone else []
         if found is None or self._is_gone:
             self._answers.draw((CLOSE,), key_of, beneath, is_marked=True)
@@ -224,7 +230,7 @@ class AskedScreen(ModalScreen[str | None]):
     # --- editing --------------------------------------------------------------------------------------------
 
     def action_edit(self) -> None:
-        """A plan's row in its fields, else all arguments as JSON."""
+        """A plan's row in its fields, else all arguments, texts as they stand."""
         if self._exactly.plan is not None:
             self._exactly.action_reword()
         elif self._may_edit() and self._answers.offers("edit"):
@@ -232,7 +238,8 @@ class AskedScreen(ModalScreen[str | None]):
 
     def _edit_here(self) -> None:
         self._exactly.display = False
-        self._editor.open(self.matter.now)
+        self._editor.open(as_written(self.matter.now))
+        self._draw_answers()
         keys = self.app.key_of("question.save"), self.app.key_of("question.later")
         self._say(f"{keys[0]} takes your edit and asks again · {keys[1]} drops it")
 
@@ -242,7 +249,7 @@ class AskedScreen(ModalScreen[str | None]):
             return
         try:
             with self.app.suspend():
-                said = in_editor(as_json(self.matter.now))
+                said = in_editor(as_written(self.matter.now))
         except SuspendNotSupported:
             self._edit_here()
             self._say("no other program can have this screen: edit here; ^s takes it, esc drops it")
@@ -261,9 +268,9 @@ class AskedScreen(ModalScreen[str | None]):
     def _take(self, said: str) -> bool:
         """What was edited takes the place of what was asked; nothing is answered by that."""
         try:
-            edit: JsonValue = json.loads(said)
-        except (ValueError, RecursionError) as error:
-            self._say(f"that is no JSON: {error}")
+            edit = read(said, self.matter.now)
+        except ValueError as error:
+            self._say(str(error))
             return False
         why = self.matter.rewrite(edit)
         self._changed(Exact.Edited(why))
@@ -275,6 +282,7 @@ class AskedScreen(ModalScreen[str | None]):
         if edited.why is not None:
             self._say(edited.why)
             return
+        self._frame()
         self._show_rows()
         self._answers.begin()
         self._attention.wake()
@@ -283,3 +291,4 @@ class AskedScreen(ModalScreen[str | None]):
     def _close_editor(self) -> None:
         self._editor.close()
         self._exactly.display = True
+        self._draw_answers()

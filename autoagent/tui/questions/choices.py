@@ -118,12 +118,20 @@ def _row(said: Sequence[str], choices: Sequence[Choice], at: int, key_of: Callab
 
 
 def framed(
-    asked: QuestionState, state: RunState, place: tuple[int, int] | None, width: int
+    asked: QuestionState,
+    state: RunState,
+    place: tuple[int, int] | None,
+    width: int,
+    *,
+    is_edited: bool = False,
 ) -> tuple[Line, Line]:
     """What stands over a question, and under it: which of how many it is, who asks; what there is left."""
     said = "no longer waiting" if place is None else f"{place[0]} of {place[1]} waiting"
+    mark = f"fingerprint {asked.question.digest[:12]}"
+    if is_edited:
+        mark = f"edited by you; asked as {asked.question.digest[:12]}"
     of = short(asks(asked.question, state) or state.goal.goal, max(width - 34, 20))
-    return dotted(said, state.run_id, of), dotted(left(state), f"digest {asked.question.digest[:12]}")
+    return dotted(said, state.run_id, of), dotted(left(state), mark)
 
 
 def over(run: Seen, asked: QuestionState, sent: SentCommand | None = None) -> str | None:

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from pydantic import JsonValue
 
-from autoagent.console.asked import Page, anew, exactly, in_full, meanings, over
-from autoagent.console.beside import edited
+from autoagent.console.asked import Page, anew, exactly, in_full, meanings, over, rewritten
 from autoagent.console.enclosed import MOST_LINES
 from autoagent.console.figures import several
 from autoagent.console.line import Line, Part, line
@@ -80,7 +79,7 @@ class Matter:
         subject = self.question.subject.model_copy(update={"args": self.edit})
         yield from exactly(self.question.model_copy(update={"subject": subject}), self.state, page)
         yield line(Part("what you changed", "dim"))
-        yield from edited(self.question.subject.args, self.edit, page.columns)
+        yield from rewritten(self.question.subject.args, self.edit, page)
 
 
 class EditedPlan(Matter):

@@ -1,16 +1,13 @@
-"""Where a person writes in a question: one line for words, and arguments as JSON. Closed until opened."""
+"""Where a person writes in a question: one line for words, many for arguments. Closed until opened."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Callable
 
-from pydantic import JsonValue
 from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
-from autoagent.console.arguments import as_json
 from autoagent.console.replying import Reply
 
 
@@ -58,20 +55,20 @@ class Field(Input):
 
 
 class Editor(TextArea):
-    """A value as JSON, to be edited."""
+    """A call's arguments, to be edited."""
 
     DEFAULT_CSS = "Editor { display: none; height: 1fr; }"
 
     def __init__(self, *, id: str) -> None:
-        super().__init__(id=id, language="json", soft_wrap=True)
+        super().__init__(id=id, soft_wrap=True)
         self._given = ""
 
     @property
     def is_open(self) -> bool:
         return bool(self.display)
 
-    def open(self, value: JsonValue) -> None:
-        self.text, self.display = as_json(value), True
+    def open(self, text: str) -> None:
+        self.text, self.display = text, True
         self._given = self.text
         self.screen.set_focus(self)
 
@@ -86,8 +83,3 @@ class Editor(TextArea):
 
     def close(self) -> None:
         self.display = False
-
-    def read(self) -> JsonValue:
-        """What stands in it. Raises `ValueError` or `RecursionError` where that is no JSON."""
-        value: JsonValue = json.loads(self.text)
-        return value
