@@ -238,12 +238,17 @@ async def test_a_goal_is_explained_as_it_is_typed(tmp_path: Path) -> None:
         assert "line 2: " in seat.text("#meaning")
         marked = next(row for row in seat.screen() if "ask: [start]" in row)
         assert "ask: [start]   ◂ " in marked.replace("  ◂", "   ◂", 1)
+        assert "line 2: " in seat.text("#said")
+        assert "Before this mistake it meant:" in seat.text("#meaning")
+        assert "report.md" in seat.text("#meaning")
 
         screen.query_one("#goal", TextArea).text = "goal: Write a.txt\ndone_when: [{file: a.txt}]\n"
         screen.query_one("#folder", Input).value = str(tmp_path / "new")
         await seat.pilot.pause()
         assert "a.txt" in seat.text("#meaning")
         assert "◂" not in "".join(seat.screen())
+        assert "mistake" not in seat.text("#meaning")
+        assert seat.text("#said") == ""
         await seat.press("ctrl+s")
         await seat.until(lambda: isinstance(seat.app.screen, RunsScreen))
 

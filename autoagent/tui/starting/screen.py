@@ -40,6 +40,9 @@ limits: {usd: 1.00, steps: 40, minutes: 20}
 """
 
 
+_LONGEST_SAID = 400
+
+
 class StartScreen(ModalScreen[str | None]):
     """A folder and its goal file. On the right stands what the goal may do, can't do and will ask.
 
@@ -56,7 +59,7 @@ class StartScreen(ModalScreen[str | None]):
     StartScreen Lines:focus { border: round $primary; }
     StartScreen.narrow Horizontal { layout: vertical; }
     StartScreen.narrow GoalEditor, StartScreen.narrow Lines { width: 100%; height: 1fr; }
-    StartScreen #said { height: 1; color: $text-warning; }
+    StartScreen #said { height: auto; min-height: 1; max-height: 3; color: $text-warning; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+s", "start", "save and start", priority=True, id="start.start"),
@@ -67,8 +70,8 @@ class StartScreen(ModalScreen[str | None]):
     PANES: ClassVar[Mapping[str, str]] = {
         "folder": "The folder to work in: one with a goal.yaml, which comes into the editor, or one that is"
         " made when it starts. The right arrow completes a name.",
-        "goal": "The goal file; a mistake is said beside the line that has it. ctrl+t fills it from a "
-        "template, and nothing is written before ctrl+s.",
+        "goal": "The goal file; a mistake is said beside the line that has it, in full at the bottom. "
+        "ctrl+t fills it from a template, and nothing is written before ctrl+s.",
         "meaning": "What the goal means: what it may do, can't do and will ask you. On top stands what this "
         "machine lacks for it.",
     }
@@ -83,6 +86,12 @@ class StartScreen(ModalScreen[str | None]):
         """Where that came from."""
         self._template: Example | None = None
         self._is_leaving = False
+        self._mistake = ""
+        """The one that the line at the bottom says in full."""
+        self._last = ""
+        """What was said last."""
+        self._meant: list[Line] = []
+        """The last reading of a goal without a mistake, as it stands below one."""
 
     def compose(self) -> ComposeResult:
         with Vertical():
@@ -162,16 +171,24 @@ class StartScreen(ModalScreen[str | None]):
         self.query_one("#meaning", Lines).show_lines(self._meaning())
 
     def _meaning(self) -> list[Line]:
+        """What was typed, or its mistake above what it meant before that."""
         editor = self.query_one("#goal", GoalEditor)
         try:
             goal, notes = understand(self._text)
         except GoalError as error:
             editor.mark(error.line, error.problem)
-            where = f"line {error.line}: " if error.line else ""
-            return [line(Part(f"{where}{error.problem}", "bad"))]
+            self._mistake = f"line {error.line}: {error.problem}" if error.line else error.problem
+            self._say(self._mistake)
+            return [line(Part(self._mistake, "bad")), *self._meant]
         editor.mark(None)
-        said = [line(text) for text in explain(goal).splitlines()]
-        return [*self._lacking(goal), *said, *(line(Part(f"note: {note}", "attention")) for note in notes)]
+        if self._mistake and self._last == self._mistake:
+            self._say("")
+        self._mistake = ""
+        said = explain(goal).splitlines()
+        before = [line(Part("Before this mistake it meant:", "dim")), *(line(Part(x, "dim")) for x in said)]
+        self._meant = [line(""), *before]
+        noted = (line(Part(f"note: {note}", "attention")) for note in notes)
+        return [*self._lacking(goal), *(line(text) for text in said), *noted]
 
     def _lacking(self, goal: Goal) -> list[Line]:
         """What this machine hasn't got for it."""
@@ -193,7 +210,8 @@ class StartScreen(ModalScreen[str | None]):
         return has_recording and not self.app.settings.chain("worker")
 
     def _say(self, said: str) -> None:
-        self.query_one("#said", Static).update(drawn(line(said)))
+        self._last = said
+        self.query_one("#said", Static).update(drawn(line(Part(said, limit=_LONGEST_SAID))))
 
     def action_templates(self) -> None:
         try:
