@@ -21,10 +21,7 @@ from textual.filter import LineFilter
 from textual.reactive import reactive
 
 from autoagent.clock import SystemClock
-from autoagent.commands import Command, GoOn, Pause
-from autoagent.console.always import Always
-from autoagent.console.replying import Reply, objection, send
-from autoagent.errors import AutoagentError, UsageError
+from autoagent.errors import AutoagentError
 from autoagent.journal.sqlite import SqliteJournal
 from autoagent.live.attending import Attendant, Live
 from autoagent.settings import Settings
@@ -37,6 +34,7 @@ from autoagent.tui.drawing.theming import DEFAULTS, THEMES
 from autoagent.tui.engine import Asking, Look, look_at_docker
 from autoagent.tui.keys import keymap, known
 from autoagent.tui.notices import Waiting, notice
+from autoagent.tui.orders import Orders
 from autoagent.tui.pages.helping import HelpScreen
 from autoagent.tui.pages.palette import Actions
 from autoagent.tui.past.screen import PastScreen
@@ -125,6 +123,9 @@ class Cockpit(App[None]):
         self._attendant = Attendant(home, self._here(self._hear_live))
         self._watch = Watch(
             home, self._here(self._hear_runs), self._here(self._hear_run), self._here(self._hear_news)
+        )
+        self.orders = Orders(
+            home, self.journal, self.carrier, lambda: self.seen, self.now, self._watch.look, self.first_key
         )
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -318,38 +319,6 @@ class Cockpit(App[None]):
             self.tell(said)
         self._watch.look()
 
-    def reply(self, run_id: str, question: str, command: Reply, *, always: bool = False) -> str:
-        """Send an answer, with `always` once that is given; what to tell the person.
-
-        Raises `UsageError` where it doesn't fit, and what makes the grants unreadable: nothing is sent then.
-        """
-        state = self.seen[run_id].state
-        assert state is not None
-        asked, now = state.questions[question].question, self.now()
-        given = ""
-        if always:
-            if why := objection(self.journal, state, asked, command, now):
-                raise UsageError(why)
-            given = f", and always: {Always.here(self.journal, self.home).give(asked, now).id}"
-        send(self.journal, state, asked, command, now, by="terminal")
-        if self.journal.holder(run_id) is not None:
-            return f"{question} answered{given}; run {run_id} takes it"
-        self.carrier.resume(run_id)
-        return f"{question} answered{given}; run {run_id} goes on in the background"
-
-    def send(self, run_id: str, command: Command) -> str:
-        """Send a command to a run; what to tell the person."""
-        try:
-            self.journal.send(run_id, command, by="terminal")
-        except AutoagentError as error:
-            return str(error)
-        self._watch.look()
-        return (
-            "sent"
-            if self.journal.holder(run_id) is not None
-            else f"kept; {self.first_key('run.resume')} goes on with the run"
-        )
-
     def _leave_with_the_terminal(self) -> None:
         """Where nobody is told that it has gone (nohup, disown), reading it goes round and round."""
         if not _has_terminal():
@@ -365,11 +334,6 @@ class Cockpit(App[None]):
                 self._hear_news(f"{run_id} has begun")
         for said in self.carrier.failures():
             self._hear_news(said)
-
-    def start(self, folder: Path, recorded: Path | None = None) -> str:
-        """Begin a run in a folder; what to tell the person. Raises `StoreUnavailable`."""
-        self.carrier.start(folder, recorded)
-        return f"a run in {folder.name}/ is starting, in a process of its own; it opens by itself"
 
     def reload(self) -> None:
         """Look at config.toml again: a model may have been set meanwhile. Keys stay as they were."""
@@ -393,43 +357,6 @@ class Cockpit(App[None]):
                 self.carrier.console(arguments)
         except SuspendNotSupported:
             self.tell(f"type: autoagent {' '.join(arguments)}")
-        self._watch.look()
-
-    def resume(self, run_id: str) -> None:
-        if (run := self.seen.get(run_id)) is None:
-            self.tell(f"{run_id} isn't there any more")
-            return
-        if run.holder is not None:
-            self.tell(f"{run_id} is being carried already, by {run.holder}")
-            return
-        if run.only_waits(self.now()):
-            self.tell(f"{run_id} waits for you: {self.first_key('app.answer')} answers, and it goes on")
-            return
-        try:
-            log = self.carrier.resume(run_id)
-        except AutoagentError as error:
-            self.tell(str(error))
-        else:
-            self.tell(f"{run_id} goes on in the background; log: {log}")
-
-    def pause(self, run_id: str) -> None:
-        """Hold a run still before its next step, or let it go on."""
-        run = self.seen.get(run_id)
-        if run is None or run.state is None or run.holder is None:
-            self.tell(f"no process carries it; {self.first_key('runs.resume')} goes on with it")
-        else:
-            self.tell(self.send(run_id, GoOn() if run.state.paused else Pause()))
-
-    def cancel(self, run_id: str) -> None:
-        """End a run for good; asked for twice by the screens."""
-        from autoagent.wiring import cancel as cancel_run
-
-        try:
-            cancel_run(self.journal, run_id, "by you", by="terminal")
-        except AutoagentError as error:
-            self.tell(str(error))
-        else:
-            self.tell(f"{run_id} was ended")
         self._watch.look()
 
     def first_key(self, action: str) -> str:

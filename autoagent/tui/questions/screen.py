@@ -251,7 +251,7 @@ class QuestionScreen(AskedScreen):
 
     def _send(self, command: Reply, *, always: bool = False) -> None:
         try:
-            said = self.app.reply(self.run_id, self.question_id, command, always=always)
+            said = self.app.orders.reply(self.run_id, self.question_id, command, always=always)
         except AutoagentError as error:
             self._say(str(error))
         else:

@@ -91,12 +91,12 @@ class RunScreen(LookingCloser):
     def _send(self, command: Command | str) -> bool:
         """A text says what is wrong with what was typed."""
         is_one = not isinstance(command, str)
-        self.tell(self.app.send(self.run_id, command) if not isinstance(command, str) else command)
+        self.tell(self.app.orders.send(self.run_id, command) if not isinstance(command, str) else command)
         self._show()
         return is_one
 
     def action_pause(self) -> None:
-        self.app.pause(self.run_id)
+        self.app.tell(self.app.orders.pause(self.run_id))
 
     def action_back(self) -> None:
         """Out of the field, of the search, of a pane over the whole screen; or back to the list."""
@@ -111,12 +111,12 @@ class RunScreen(LookingCloser):
             self.app.action_leave()
 
     def action_resume(self) -> None:
-        self.app.resume(self.run_id)
+        self.app.tell(self.app.orders.resume(self.run_id))
 
     def action_cancel(self) -> None:
         """The second time it is done."""
         if self._cancelling:
-            self.app.cancel(self.run_id)
+            self.app.tell(self.app.orders.cancel(self.run_id))
         else:
             key = self.app.first_key("run.cancel")
             self.tell(f"{key} once more ends run {self.run_id} for good; any other key leaves it")

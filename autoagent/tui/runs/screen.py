@@ -198,7 +198,7 @@ class RunsScreen(Screen[None]):
             tried = example(TRIED)
             folder = fresh(TRIED, Path.cwd())
             tried.copy(folder)
-            self.tell(self.app.start(folder, folder / RECORDING))
+            self.tell(self.app.orders.start(folder, folder / RECORDING))
         except AutoagentError as error:
             self.tell(str(error))
 
@@ -219,11 +219,11 @@ class RunsScreen(Screen[None]):
 
     def action_resume(self) -> None:
         if self.chosen:
-            self.app.resume(self.chosen)
+            self.app.tell(self.app.orders.resume(self.chosen))
 
     def action_pause(self) -> None:
         if self.chosen:
-            self.app.pause(self.chosen)
+            self.app.tell(self.app.orders.pause(self.chosen))
 
     def action_sort(self) -> None:
         """The next order; the cursor goes to its top."""
@@ -234,7 +234,7 @@ class RunsScreen(Screen[None]):
         """The second time it is done."""
         if self.chosen and self._cancelling == self.chosen:
             self._cancelling = ""
-            self.app.cancel(self.chosen)
+            self.app.tell(self.app.orders.cancel(self.chosen))
         elif self.chosen:
             self._cancelling = self.chosen
             key = self.app.first_key("runs.cancel")

@@ -255,7 +255,7 @@ class StartScreen(ModalScreen[str | None]):
             if why and not self._plays:
                 self._say(f"{folder / FILE_NAME} is written, and nothing started. {why}")
                 return
-            said = self.app.start(folder.resolve())
+            said = self.app.orders.start(folder.resolve())
         except GoalError as error:
             self._say(f"line {error.line}: {error.problem}" if error.line else error.problem)
         except (OSError, UnicodeDecodeError) as error:
