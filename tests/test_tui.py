@@ -592,13 +592,14 @@ async def test_a_letter_leads_to_each_pane(tmp_path: Path) -> None:
 
 
 async def test_changed_files_are_shown_with_their_lines(tmp_path: Path) -> None:
-    """`3` lists them, enter and `d` show what differs."""
+    """`3` lists them over the whole width of the pane, enter and `d` show what differs."""
     done = await ran(tmp_path, PROVED, write("a.txt", "the text\n"), finish())
 
     async with seated(run=done.run) as seat:
         await seat.until(lambda: done.run in seat.app.seen)
         await seat.press("3")
         await seat.until(lambda: "+ a.txt" in seat.text("#files"))
+        assert re.search(r"^\+ a\.txt {30,}\+1 −0$", seat.text("#files"), re.MULTILINE)
         await seat.press("down", "enter")
 
         assert "+the text" in seat.text("#text")

@@ -68,9 +68,9 @@ class Tmux:
         """`autoagent ARGUMENTS` in a terminal of its own."""
         env = self.cli.env({"TERM": "xterm", "LANG": "C.UTF-8"})
         given = [f"{key}={value}" for key, value in env.items() if key not in ("COLORTERM", "TMUX")]
-        # tmux 3.3 doesn't always learn of a child's end: the shell says it
+        # tmux 3.3 doesn't always learn of a child's end: the shell says it, beside what a killed one has left
         command = (
-            f"{shlex.join(['env', '-i', *given, *self.cli.command(arguments)])}; echo exit status $?; cat"
+            f"{shlex.join(['env', '-i', *given, *self.cli.command(arguments)])}; echo exit status $? ' '; cat"
         )
         first = ["-f", "/dev/null", "start-server", ";", "set", "-g", "default-terminal", "xterm", ";"]
         size = ["-x", "80", "-y", "24", "-c", str(self.cli.cwd)]

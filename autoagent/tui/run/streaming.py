@@ -17,6 +17,7 @@ from autoagent.tui.run.pace import Request
 _MOST_LINES = 3
 _NARROWEST = 20
 _LONGEST_WHY = 160
+_INDENT = " " * 5
 
 
 def tail_rows(
@@ -33,7 +34,8 @@ def tail_rows(
         doing = reply.tool if reply is not None and reply.call is not None else ""
         rows.append(Row(under_way(request, doing, columns, now_s, step)))
         if reply is not None and (said := trying(request, reply, now_s, step - 1)) is not None:
-            rows += [Row(each) for each in wrapped(said, max(columns.width, _NARROWEST))[:_MOST_LINES]]
+            pieces = wrapped(said, max(columns.width, _NARROWEST) - len(_INDENT))
+            rows += [Row(line(_INDENT) + each) for each in pieces[:_MOST_LINES]]
         words = "" if reply is None else reply.words
         if words:
             width = max(columns.width, _NARROWEST)
@@ -49,7 +51,7 @@ def trying(request: Request, reply: Incoming, now_s: float, step: int) -> Line |
     since_s, in_s = int(now_s - request.at.timestamp()), int(reply.again_at.timestamp() - now_s)
     tries = several(reply.tries, "try", "tries")
     return line(
-        Part("     ✗ ", "bad"),
+        Part("✗ ", "bad"),
         short(request.model, 40),
         Part(f" has not answered for {max(since_s, 0)} s ({tries}): ", "attention"),
         short(reply.why, _LONGEST_WHY),
