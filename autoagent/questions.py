@@ -19,6 +19,8 @@ QuestionKind = Literal[
 ]
 
 YES_NO = ("yes", "no")
+GIVE_UP = "give up"
+"""The answer of a person that ends a sub-task which is stuck."""
 HAPPENED = "done"
 """The answer to a recovery that rests on the person's word alone."""
 _ANSWERERS = {

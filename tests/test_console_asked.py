@@ -277,7 +277,7 @@ async def test_a_sub_task_that_is_stuck_says_what_it_tried(tmp_path: Path) -> No
         "it came to",
         "│ here\\x1b[31m",
     ]
-    assert shown[-2].startswith("What you write goes to the agent as it is.")
+    assert shown[-3].startswith("What you write goes to the agent as it is.")
 
 
 async def sending(tmp_path: Path, content: bytes) -> Stage:

@@ -266,6 +266,18 @@ async def test_stuck_lane_that_nobody_helps_fails(tmp_path: Path) -> None:
     assert "stuck: the same call gave the same result" in outcome.reason
 
 
+async def test_stuck_lane_that_the_person_gives_up_fails(tmp_path: Path) -> None:
+    """The run goes on without it, and says whose decision it was."""
+    stage = Stage.at(tmp_path, {"seen.txt": "x"})
+    await stage.start(GOAL + "plan: [{id: a, title: t}]\n", ScriptedModel(worker=[READ] * 9))
+    stage.answer("Give up")
+
+    outcome = await stage.resume(ScriptedModel())
+
+    assert outcome.ending == "unproved"
+    assert "you gave it up" in outcome.reason
+
+
 async def test_nudge_is_read_and_the_lane_goes_on(tmp_path: Path) -> None:
     """One rung may be enough."""
     stage = Stage.at(tmp_path, {"seen.txt": "x"})

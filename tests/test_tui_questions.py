@@ -132,13 +132,28 @@ async def test_no_row_is_edited_that_the_cursor_is_not_on(tmp_path: Path) -> Non
 
     async with seated() as seat:
         await seat.asked()
-        for key in ("x", "J", "e"):
+        for key in ("x", "J"):
             await seat.press(key)
             assert "this row, or which one? j and k move" in seat.text("#said")
             await seat.press("G")  # down to what is no row of the plan
         assert isinstance(seat.app.screen, QuestionScreen)
 
         assert "exactly this plan" in title(seat)
+
+
+async def test_the_first_edit_key_rewords_the_first_row(tmp_path: Path) -> None:
+    """The cursor's row has a sign, which needs no colour."""
+    await planned(tmp_path)
+
+    async with seated() as seat:
+        await seat.asked()
+        assert not any(" ▌1 " in row for row in seat.screen())
+        await seat.press("e")
+        await seat.until(lambda: isinstance(seat.app.screen, RewordScreen))
+        assert seat.app.screen.query_one("#title", Input).value == "Look"
+        await seat.press("escape")
+        await seat.until(lambda: isinstance(seat.app.screen, QuestionScreen))
+        assert any(" ▌1 " in row for row in seat.screen())
 
 
 async def test_edits_are_taken_back_to_what_was_asked(tmp_path: Path) -> None:

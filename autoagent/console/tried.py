@@ -9,7 +9,7 @@ from autoagent.console.figures import several
 from autoagent.console.line import Line, Part, block, line, short
 from autoagent.console.verdicts import verdict_rows
 from autoagent.outcome import results
-from autoagent.questions import Question
+from autoagent.questions import GIVE_UP, Question
 from autoagent.state import LaneState, RunState
 from autoagent.turns import Turn
 
@@ -47,6 +47,7 @@ def tried(question: Question, state: RunState) -> Iterator[Line]:
         yield from verdict_rows(results(state))
     yield from _last_replies(lane)
     yield line("What you write goes to the agent as it is. It goes on from here, with the files as they are.")
+    yield line(Part(GIVE_UP, "accent"), " as the whole answer ends this sub-task as failed.")
 
 
 def _last_replies(lane: LaneState) -> Iterator[Line]:

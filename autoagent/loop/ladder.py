@@ -13,7 +13,7 @@ from autoagent.loop.lane_view import LaneView
 from autoagent.loop.progress import next_rung
 from autoagent.loop.prompt import left_the_house
 from autoagent.loop.versions import resolved
-from autoagent.questions import Subject
+from autoagent.questions import GIVE_UP, Subject
 
 
 async def climb(lane: LaneView, why: str) -> None:
@@ -92,13 +92,15 @@ def _start(lane: LaneView) -> str:
 
 
 async def _ask(lane: LaneView, climbed: tuple[LadderClimbed, ...], why: str) -> None:
-    """The last rung: a person reads the diagnosis. Without an answer the sub-task has failed."""
+    """The last rung: a person reads the diagnosis. Without an answer, or with `GIVE_UP`, it has failed."""
     times = lane.me.rungs.count("ask")
     subject = Subject(
         run=lane.state.run_id, kind="question", call=f"{lane.name}.stuck{times}", args=f"Stuck: {why}"
     )
     answer = await lane.ask(subject, f"sub-task {lane.me.sub_task!r} is stuck: {why}", choices=())
-    if answer.by == "nobody":
+    gives_up = answer.text.strip().lower() == GIVE_UP
+    if gives_up or answer.by == "nobody":
+        why += "; you gave it up" if gives_up else ""
         lane.ctx.history.record(*climbed, lane.over("failed", f"stuck: {why}"), sync=True)
     else:
         note = Observed(lane=lane.name, text=f"The person says: {answer.text}", source="person")

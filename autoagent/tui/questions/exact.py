@@ -7,9 +7,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
+from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.errors import NoWidget
 from textual.message import Message
+from textual.strip import Strip
 
 from autoagent.console.line import Line
 from autoagent.goal import SubTask
@@ -138,6 +140,20 @@ class Exact(Lines):
     def is_among_rows(self) -> bool:
         return self._has_cursor
 
+    @property
+    def is_on_row(self) -> bool:
+        """Whether the cursor stands on a sub-task."""
+        return self._has_cursor and bool(self.key)
+
+    def render_line(self, y: int) -> Strip:
+        """A row of a plan with a sign of the cursor, which is seen without colour too."""
+        strip = super().render_line(y)
+        if not (self.plan is not None and self.is_on_row and self.is_chosen(self.scroll_offset.y + y)):
+            return strip
+        sign = strip.crop(1, 2)
+        style = next((segment.style for segment in sign if segment.style is not None), None)
+        return Strip.join([strip.crop(0, 1), Strip([Segment("▌", style)]), strip.crop(2)])
+
     def leave_rows(self) -> None:
         """The cursor goes; it comes back where it was."""
         self._has_cursor = False
@@ -162,7 +178,7 @@ class Exact(Lines):
         """The sub-task under the cursor; with none there the first is pointed at, and nothing is done."""
         if self.plan is None or not self._may_edit():
             return None
-        if self._has_cursor and self.key:
+        if self.is_on_row:
             return int(self.key)
         if self.plan.draft.rows:
             self.point_at("0")
@@ -190,6 +206,9 @@ class Exact(Lines):
         self._write(draft.fresh(at), at + 1, lambda draft, task: draft.added(at, task), at + 1)
 
     def action_reword(self) -> None:
+        """The row under the cursor, else the first: what is written there can still be dropped."""
+        if self.plan is not None and self._may_edit() and not self.is_on_row and self.plan.draft.rows:
+            self.point_at("0")
         if (at := self._row()) is None or self.plan is None:
             return
         if why := self.plan.draft.fixed(at):

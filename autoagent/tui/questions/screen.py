@@ -151,7 +151,7 @@ class QuestionScreen(AskedScreen):
         if self._may_answer() and self._answers.offers("many"):
             subject = self.question.subject
             whom = f"{subject.tool} to {subject.destination}"
-            self._say(f"covers the next N questions of {whom}, asked for the same reason; texts may differ")
+            self._say(f"the next N of {whom}, asked for the same reason; texts and files may differ")
             self._field.open("how many, this one included", partial(many, self.question))
 
     def _submit(self) -> None:
