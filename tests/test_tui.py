@@ -104,7 +104,7 @@ async def test_a_limit_says_what_goes_on(tmp_path: Path) -> None:
     async with seated() as seat:
         said = seat.text("#preview")
         assert said.startswith("Stopped at a limit: ")
-        assert "0 of 1 proved. Raise it in the run (enter, l), and r goes on" in said
+        assert "0 of 1 proved. Raise it in the run (⏎, l), and r goes on" in said
 
 
 async def test_a_filter_that_nothing_fits_says_how_it_ends(tmp_path: Path) -> None:
@@ -207,9 +207,9 @@ async def test_an_entry_that_has_gone_is_said(tmp_path: Path) -> None:
         screen = await past_of(seat)
         with closing(sqlite3.connect(home() / "journal.db")) as database, database:
             database.execute("DELETE FROM entries WHERE seq > 2")
-        await seat.press("f")
+        await seat.press("f", "enter")
 
-        assert f"entry {screen.at} isn't there any more" in seat.text("#news")
+        await seat.until(lambda: f"entry {screen.at} isn't there any more" in seat.text("#news"))
 
 
 # --- questions ----------------------------------------------------------------------------------------------
