@@ -12,6 +12,7 @@ from states import folded, lane, running
 from autoagent import events as e
 from autoagent.goal import SubTask
 from autoagent.state import CallState, RunState
+from autoagent.tui.drawing.footer import Named, ordered
 from autoagent.tui.drawing.view import plan_rows
 from autoagent.tui.run.standing import standing_rows, useful
 from autoagent.tui.runs.overview import Seen
@@ -76,6 +77,31 @@ def test_a_run_at_work_or_with_a_question_says_nothing_more(facts: dict[str, obj
 def test_the_footer_begins_with_what_makes_sense_now(name: str, facts: dict[str, object], first: str) -> None:
     """The other keys follow."""
     assert useful(seen(name, running(), **facts))[0] == first
+
+
+PANES = [Named(f"run.{n}", f"view('{n}')", str(n), f"pane {n}") for n in range(1, 5)]
+OTHERS = [
+    Named("run.past", "past", "p", "past"),
+    Named("run.resume", "resume", "r", "resume"),
+    Named("run.back", "back", "esc", "back"),
+    Named("app.leave", "leave", "q", "leave"),
+]
+
+
+def test_the_footer_names_each_way_once() -> None:
+    """The panes together, and one key that leads back."""
+    assert ordered([*PANES, *OTHERS], ["run.resume"]) == (
+        ("r", "resume"),
+        ("1-4", "panes"),
+        ("p", "past"),
+        ("esc", "back"),
+    )
+
+
+def test_keys_of_one_s_own_for_panes_are_named_each() -> None:
+    """They don't follow each other."""
+    own = [PANES[0], PANES[1]._replace(key="v")]
+    assert ordered([*own, OTHERS[3]]) == (("1", "pane 1"), ("v", "pane 2"), ("q", "leave"))
 
 
 def test_nothing_is_at_work_in_the_plan_of_a_run_that_nobody_carries() -> None:

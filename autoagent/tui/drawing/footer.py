@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from typing import NamedTuple
 
 from textual.app import RenderResult
 from textual.binding import ActiveBinding, Binding
@@ -54,6 +55,31 @@ def _declared(widget: type[object]) -> Mapping[str, int]:
     return {name: place for place, name in enumerate(dict.fromkeys(names))}
 
 
+class Named(NamedTuple):
+    """An action that a key does."""
+
+    id: str
+    action: str
+    key: str
+    said: str
+
+
+def ordered(found: Sequence[Named], first: Sequence[str] = ()) -> tuple[tuple[str, str], ...]:
+    """(key, what it does), those of the ids `first` before the others; what says the same stands once.
+
+    Keys of panes that follow each other are one, and where `back` is named `leave` isn't: it goes back too.
+    """
+    if any(each.said == "back" for each in found):
+        found = [each for each in found if each.action != "leave"]
+    panes = [each for each in found if each.action.startswith("view(")]
+    if len(panes) > 1 and "".join(each.key for each in panes) in "123456789":
+        one = Named("", "", f"{panes[0].key}-{panes[-1].key}", "panes")
+        found = [one if each is panes[0] else each for each in found if each not in panes[1:]]
+    order = {id: place for place, id in enumerate(first)}
+    made = sorted(found, key=lambda each: order.get(each.id, len(order)))
+    return tuple((each.key, each.said) for each in made)
+
+
 class Keys(Widget):
     """Says which keys do what."""
 
@@ -75,21 +101,13 @@ class Keys(Widget):
 
     def _look(self) -> None:
         """Reads the bindings that are active in the screen."""
-        found: dict[str, tuple[str, str, str]] = {}
+        found: dict[str, Named] = {}
         for _, binding, is_enabled, _ in in_place(self.screen.active_bindings.values()):
             if binding.show and is_enabled and binding.description:  # of several keys the first
                 key = self.app.get_key_display(binding)
-                found.setdefault(binding.action, (binding.id or "", key, binding.description))
-        if any(said == "back" for _, _, said in found.values()):
-            found.pop("leave", None)  # which goes back from here too
-        panes = [action for action in found if action.startswith("view(")]
-        keys = [found[action][1] for action in panes]
-        if len(keys) > 1 and "".join(keys) in "123456789":
-            found = {x: found[x] for x in found if x not in panes[1:]}
-            found[panes[0]] = ("", f"{keys[0]}-{keys[-1]}", "panes")
-        order = {name: place for place, name in enumerate(self._first)}
-        made = sorted(found.values(), key=lambda each: order.get(each[0], len(order)))
-        self.shown = tuple((key, said) for _, key, said in made)
+                named = Named(binding.id or "", binding.action, key, binding.description)
+                found.setdefault(binding.action, named)
+        self.shown = ordered([*found.values()], self._first)
 
     def render(self) -> RenderResult:
         return drawn(keys_line(self.shown, self.size.width))
