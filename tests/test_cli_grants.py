@@ -171,7 +171,7 @@ def test_who_answered_stands_in_what_is_told_of_the_run(desk: Desk) -> None:
     run = desk.start(ASKED, LETTER, *DONE).run
 
     assert f"yes, covered by your always: {RULE}" in desk("tail", run)
-    assert "by grant" in desk("show", run)
+    assert "by an always of yours" in desk("show", run)
 
 
 def test_the_report_says_that_the_always_let_it_out(desk: Desk, tmp_path: Path) -> None:
