@@ -248,7 +248,7 @@ def test_a_recovery_is_understood_without_the_manual() -> None:
     )
 
     assert page(question)[:-1] == [
-        "DID THIS HAPPEN? · mail_send · 16 B, 1 file",
+        "DID THIS HAPPEN? · mail_send · 16 B and 1 file of 12.3 KB",
         "TO     anna@example.org",
         "ASKED  because mail_send was started at 2026-11-22 14:02:00 UTC and never reported back, "
         "so it may have happened; only you can find out",

@@ -153,8 +153,11 @@ def _amount(question: Question) -> str | None:
         return f"v{subject.args.get('version')}, {several(count, 'sub-task')}"
     if subject.destination is None or subject.tool is None:
         return None
-    files = f", {several(len(subject.files), 'file')}" if subject.files else ""
-    return f"{size(_bytes(subject.args))}{files}"
+    if not subject.files:
+        return size(_bytes(subject.args))
+    sizes = question.explained.sizes
+    of = f" of {size(sum(sizes.values()))}" if sizes.keys() >= subject.files.keys() else ""
+    return f"{size(_bytes(subject.args))} and {several(len(subject.files), 'file')}{of}"
 
 
 def _bytes(value: JsonValue) -> int:
