@@ -50,6 +50,7 @@ MAY_OPEN = {
     "plugins/autoagent_openapi/descriptions.py": "what config.toml names, and its own folder",
     "autoagent/detached.py": "a log of its own home, for a process that carries a run",
     "autoagent/examples.py": "the copy of an example that the person asks for, before there is a run",
+    "autoagent/plugin_host/installed.py": "the source of an installed plugin, for what it says of itself",
     "autoagent/tui/starting/editing.py": "names of folders, to complete the path that the person types",
     "autoagent/tui/starting/screen.py": "the goal file that the person writes, before there is a run",
 }

@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from loops import finish, write
 from seats import PROVED, ran, seated
 from states import AT, running
@@ -13,7 +14,7 @@ from states import AT, running
 from autoagent.console.line import Line
 from autoagent.ids import memory_id
 from autoagent.journal.home import home
-from autoagent.plugin_host.installed import Installed
+from autoagent.plugin_host.installed import Installed, purpose
 from autoagent.ports import MemoryHit, MemoryPoint
 from autoagent.settings import Settings
 from autoagent.tui.pages.memory import MemoryScreen
@@ -128,11 +129,27 @@ async def test_an_empty_memory_says_what_fills_it() -> None:
 def test_a_plugin_that_lacks_something_says_what_to_type() -> None:
     """In its row, and on its own page."""
     lacking = Installed("web", "autoagent", "1", "x:y", "allow.web", ("trafilatura",), "pip install 'a[web]'")
-    (row,) = plugin_rows([lacking])
+    (row,) = plugin_rows([lacking], {"x:y": "Reads pages."})
 
     assert str(row.line).startswith("!  web")
-    assert "lacks trafilatura: pip install 'a[web]'" in str(row.line)
+    assert "lacks trafilatura: pip install 'a[web]'  Reads pages." in str(row.line)
     assert "It lacks trafilatura. Run: pip install 'a[web]'" in said(plugin_lines(lacking, None, ""))
+
+
+def test_a_plugin_says_what_it_is_for_without_being_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first line of its package's docstring; nothing where there is none."""
+    for name, text in (
+        ("a_speaking", '"""Sends\u202e kites.\n\nMore."""'),
+        ("a_silent", ""),
+        ("a_broken", "def"),
+    ):
+        (tmp_path / f"{name}.py").write_text(f"{text}\nraise SystemExit\n")
+    monkeypatch.syspath_prepend(tmp_path)
+
+    targets = ("a_speaking:plugin", "a_silent:plugin", "a_broken:plugin", "not_there.tools:plugin")
+    assert [purpose(target) for target in targets] == ["Sends\u202e kites.", "", "", ""]
 
 
 def test_a_plugin_says_what_its_tools_may_do() -> None:

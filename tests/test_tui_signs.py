@@ -236,8 +236,11 @@ async def test_every_action_is_in_the_list_of_commands(tmp_path: Path) -> None:
 
         provider = Actions(seat.app.screen)
         said = [str(hit.text) async for hit in provider.discover()]
-        assert "resume   R" in said
-        assert {"theme", "new   n", "try   t", "pause   space", "sort   o", "help   ?"} <= set(said)
+        words = [" ".join(each.split()[:2]) for each in said]
+        assert "resume R" in words
+        assert {"new n", "try t", "pause space", "sort o"} <= {*words}
+        assert (words.count("help ?"), words.count("help f1")) == (1, 0)
+        assert any(each.startswith("theme") for each in said)
         await seat.press("ctrl+p")
         await seat.press(*"end it for good")
         await seat.until(lambda: bool(seat.app.screen.query("CommandList")))
@@ -264,7 +267,7 @@ async def test_help_is_of_the_pane_in_focus(tmp_path: Path) -> None:
     assert shown[0].startswith("All runs of this home, those that wait for you first.")
     assert shown[1].startswith("What the run under the cursor waits for")
     assert shown[2].startswith("The folder to work in")
-    assert shown[3].startswith("The goal file; a mistake is said beside the line that has it.")
+    assert shown[3].startswith("The goal file; a mistake is said beside the line that has it, in full")
 
 
 def test_names_of_keys_stand_apart_where_it_is_narrow() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Literal
 
 from autoagent.door import extras
@@ -39,6 +42,20 @@ def installed() -> tuple[Installed, ...]:
         line = extras.install_line(point.name) if lacks else ""
         found.append(Installed(point.name, package, version, point.value, _enabled(point.name), lacks, line))
     return tuple(sorted(found, key=lambda p: (p.name, p.package)))
+
+
+def purpose(target: str) -> str:
+    """What a plugin is for: the first line of its package's docstring, which is read and not run.
+
+    Empty where its source isn't there, or says nothing.
+    """
+    try:
+        spec = find_spec(target.partition(":")[0].partition(".")[0])
+        source = Path(spec.origin).read_bytes() if spec is not None and spec.origin else b""
+        said = ast.get_docstring(ast.parse(source)) or ""
+    except (OSError, ValueError, SyntaxError):
+        return ""
+    return said.partition("\n")[0].strip()
 
 
 _BRINGING: dict[Enabled, Goal] = {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from inspect import cleandoc
+from itertools import groupby
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -33,7 +34,7 @@ def help_of(screen: Screen[object], focused: Widget | None) -> str:
 
 def keys_lines(keys: Sequence[tuple[str, str, str, str]], width: int) -> list[Line]:
     """(key, what it does in a word, in a sentence, the action's name), the names apart where it is narrow."""
-    is_narrow = width < _WIDE
+    is_narrow, keys = width < _WIDE, [*_together(keys)]
     rows = columns(
         (Part(f"  {key}", "accent"), Part(word), Part(said), *(() if is_narrow else (Part(name, "dim"),)))
         for key, word, said, name in keys
@@ -42,6 +43,17 @@ def keys_lines(keys: Sequence[tuple[str, str, str, str]], width: int) -> list[Li
         return [line(""), *rows]
     names = columns((Part(f"  {key}", "accent"), Part(name, "dim")) for key, _, _, name in keys)
     return [line(""), *rows, line(""), line(Part("Their names, for [keys] in config.toml", "dim")), *names]
+
+
+def _together(keys: Sequence[tuple[str, str, str, str]]) -> Iterator[tuple[str, str, str, str]]:
+    """The same, with actions that are only counted, as `choice 1` to `choice 9`, in one row."""
+    for _, found in groupby(keys, lambda each: each[3].rstrip("0123456789")):
+        (key, word, said, name), *more = found
+        if more:
+            last = more[-1]
+            yield f"{key}-{last[0]}", f"{word}-{last[1].split()[-1]}", said, f"{name} … {last[3]}"
+        else:
+            yield key, word, said, name
 
 
 class HelpScreen(ModalScreen[None]):

@@ -24,32 +24,29 @@ class Actions(Provider):
     async def discover(self) -> Hits:
         for active in self._active():
             if not (active.binding.id or "").startswith(_MOVING):
-                help_text = active.binding.tooltip or None
-                yield DiscoveryHit(self._said(active), self._done(active), help=help_text)
-        for title, help_text, done in self._textuals():
-            yield DiscoveryHit(title, done, help=help_text)
+                yield DiscoveryHit(self._said(active), self._done(active))
+        for title, done in self._textuals():
+            yield DiscoveryHit(title, done)
 
     async def search(self, query: str) -> Hits:
         matcher = self.matcher(query)
         for active in self._active():
             said = self._said(active)
-            score = max(matcher.match(said), matcher.match(active.binding.tooltip))
-            if score > 0:
-                help_text = active.binding.tooltip or None
-                yield Hit(score, matcher.highlight(said), self._done(active), text=said, help=help_text)
-        for title, help_text, done in self._textuals():
+            if (score := matcher.match(said)) > 0:
+                yield Hit(score, matcher.highlight(said), self._done(active), text=said)
+        for title, done in self._textuals():
             if (score := matcher.match(title)) > 0:
-                yield Hit(score, matcher.highlight(title), done, text=title, help=help_text)
+                yield Hit(score, matcher.highlight(title), done, text=title)
 
-    def _textuals(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
+    def _textuals(self) -> Iterator[tuple[str, Callable[[], object]]]:
         for title, help_text, done, _ in self.app.get_system_commands(self.screen):
             if title in _TEXTUALS:
-                yield title.lower(), help_text, done
+                yield _row(title.lower(), "", help_text), done
 
     def _active(self) -> Iterator[ActiveBinding]:
-        """Each action once, by whatever keys it goes; the list itself left out."""
+        """Each action once, by whatever keys it goes; the list itself left out, and help's second name."""
         cockpit = cast("Cockpit", self.app)
-        seen = {"app.commands"}
+        seen = {"app.commands", "app.help_anywhere"}
         for active in self.screen.active_bindings.values():
             id = active.binding.id
             if id in cockpit.actions and id not in seen and active.enabled:
@@ -58,7 +55,13 @@ class Actions(Provider):
 
     def _said(self, active: ActiveBinding) -> str:
         assert active.binding.id is not None
-        return f"{active.binding.description}   {cast('Cockpit', self.app).key_of(active.binding.id)}"
+        key = cast("Cockpit", self.app).key_of(active.binding.id)
+        return _row(active.binding.description, key, active.binding.tooltip)
 
     def _done(self, active: ActiveBinding) -> Callable[[], Awaitable[bool]]:
         return partial(self.app.run_action, active.binding.action, active.node)
+
+
+def _row(does: str, key: str, said: str) -> str:
+    """A command on one line."""
+    return f"{does:<16}{key:<8}  {said}".rstrip()

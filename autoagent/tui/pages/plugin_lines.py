@@ -47,17 +47,17 @@ class Known:
     """What is wrong with its settings."""
 
 
-def plugin_rows(found: Iterable[Installed]) -> list[Row]:
-    """Each with what brings it in, or what it lacks."""
+def plugin_rows(found: Iterable[Installed], purposes: Mapping[str, str]) -> list[Row]:
+    """Each with what brings it in, or what it lacks, and what it is for. `purposes`: by a plugin's target."""
     plugins = [*found]
     rows = columns(
         (
             Part("!" if plugin.lacks else " ", "attention"),
             Part(plugin.name, "accent"),
-            Part(f"{plugin.package} {plugin.version}"),
             Part(f"lacks {', '.join(plugin.lacks)}: {plugin.install}", "attention")
             if plugin.lacks
             else Part(_BRINGS[plugin.enabled], "dim"),
+            short(purposes.get(plugin.target, ""), _LONGEST),
         )
         for plugin in plugins
     )

@@ -16,7 +16,7 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from autoagent.errors import AutoagentError, UsageError
-from autoagent.plugin_host.installed import Installed, installed
+from autoagent.plugin_host.installed import Installed, installed, purpose
 from autoagent.settings import Settings
 from autoagent.tui.drawing.footer import Keys
 from autoagent.tui.drawing.lines import Lines
@@ -88,7 +88,8 @@ class PluginsScreen(Screen[None]):
         pane = self.query_one(Lines)
         lacking = sum(bool(plugin.lacks) for plugin in self._found.values())
         pane.border_title = f"Plugins ({len(self._found)}{f', {lacking} incomplete' if lacking else ''})"
-        pane.show(plugin_rows(self._found.values()))
+        purposes = {plugin.target: purpose(plugin.target) for plugin in self._found.values()}
+        pane.show(plugin_rows(self._found.values(), purposes))
         pane.focus()
 
     def tell(self, news: str) -> None:

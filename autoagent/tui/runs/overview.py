@@ -53,7 +53,7 @@ _KINDS = {
 }
 _WIDE = 110
 """Columns from which folder, plan and limit have room."""
-_LONGEST_REASON = 300
+_LONGEST_REASON = 2000
 _FIRST_LINES = 2
 """Of what is asked about, below the list."""
 
