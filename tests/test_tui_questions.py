@@ -447,6 +447,21 @@ async def test_a_file_that_would_leave_is_read_before_the_yes(tmp_path: Path) ->
     assert [type(each) for each in commands(waits.run)] == [Approve]
 
 
+async def test_an_edit_that_reaches_somebody_else_says_so(tmp_path: Path) -> None:
+    """The head goes on naming whom was asked about."""
+    await ran(tmp_path, POST, call("post_send", to="bob", text="hi"))
+
+    async with seated() as seat:
+        screen = await seat.asked()
+        await seat.press("e")
+        editor = screen.query_one("#editor", TextArea)
+        editor.text = editor.text.replace("bob", "ben")
+        await seat.press("ctrl+s")
+
+        assert seat.text("#exactly").startswith("to is other than asked about: this no longer reaches bob")
+        assert "edited by you; asked as" in seat.screen()[-1]
+
+
 async def test_help_of_a_question_names_what_it_offers(tmp_path: Path) -> None:
     """By its usual key, which the question names; no choices and no rows that it doesn't have."""
     await ran(tmp_path, POST, call("post_send", to="bob", text="hi"))

@@ -76,10 +76,21 @@ class Matter:
         if self.edit is None:
             yield from in_full(self.question, self.state, page)
             return
+        yield from self._elsewhere()
         subject = self.question.subject.model_copy(update={"args": self.edit})
         yield from exactly(self.question.model_copy(update={"subject": subject}), self.state, page)
         yield line(Part("what you changed", "dim"))
         yield from rewritten(self.question.subject.args, self.edit, page)
+
+    def _elsewhere(self) -> Iterator[Line]:
+        """That an edit has changed whom it reaches: the head names who was asked about."""
+        asked, edit, to = self.question.subject.args, self.edit, self.question.subject.destination
+        if not (to and isinstance(asked, dict) and isinstance(edit, dict)):
+            return
+        for name, was in asked.items():
+            if was in (to, [to]) and edit.get(name) != was:
+                said = f"{name} is other than asked about: this no longer reaches {to}, but whom it names now"
+                yield line(Part(said, "attention"))
 
 
 class EditedPlan(Matter):
