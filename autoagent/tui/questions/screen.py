@@ -31,6 +31,7 @@ class QuestionScreen(AskedScreen):
 
     Enter takes the answer under the cursor, which starts on no. Among the rows of a plan it rewords the one
     under the cursor. Leaving answers nothing: the question waits.
+    The fingerprint below stands for exactly what is asked: an answer counts for that alone.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
