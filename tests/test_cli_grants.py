@@ -54,7 +54,7 @@ def test_always_shows_the_rule_and_the_past_and_is_given_with_the_yes(desk: Desk
 
     assert f"always {RULE}\n" in said
     assert "asked all the same once a run has read outside text; once a run has read private data" in said
-    assert "it would have answered 1 of the 1 other question about calls in your 2 runs\n" in said
+    assert "it would have answered the one other question about calls in your 2 runs\n" in said
     assert "you said no to 1 of these 1\n" in said
     assert re.search(r"^  no +run \w+ +\w+ +just now +not before review$", said, re.MULTILINE)
     assert f"answered {waiting.waiting[0]} · next: autoagent resume {waiting.run}" in said
