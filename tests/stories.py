@@ -243,6 +243,8 @@ class Story:
     """A run to be carried."""
 
     id: str
+    folder: str
+    """The name of its workspace."""
     goal: str
     sub_tasks: Sequence[dict[str, Any]]
     turns: dict[str, list[Reply]]
@@ -268,13 +270,28 @@ def _stories() -> list[Story]:
         return isinstance(entry.event, CallStarted) and entry.seq > 20
 
     return [
-        Story(UNPROVED, TRIAGE, TRIAGE_PLAN, SENT_TURNS, NOW - timedelta(days=3), triage, yes()),
-        Story(LIMIT, RENAME, one, {"1": renames}, NOW - timedelta(days=2), notes),
-        Story(PROVED, CONVERT, CONVERT_PLAN, CONVERT_TURNS, NOW - timedelta(days=1), exports),
-        Story(PLAN, INVOICES, INVOICES_PLAN, {}, NOW - timedelta(hours=1), {"inbox/march.txt": "paid\n"}),
-        Story(MAIL, TRIAGE, TRIAGE_PLAN, TRIAGE_TURNS, NOW - timedelta(minutes=6), triage),
+        Story(UNPROVED, "last-week", TRIAGE, TRIAGE_PLAN, SENT_TURNS, NOW - timedelta(days=3), triage, yes()),
+        Story(LIMIT, "repos", RENAME, one, {"1": renames}, NOW - timedelta(days=2), notes),
+        Story(PROVED, "exports", CONVERT, CONVERT_PLAN, CONVERT_TURNS, NOW - timedelta(days=1), exports),
         Story(
-            AT_WORK, CONVERT, CONVERT_PLAN, CONVERT_TURNS, NOW - timedelta(seconds=20), exports, upto=at_write
+            PLAN,
+            "invoices",
+            INVOICES,
+            INVOICES_PLAN,
+            {},
+            NOW - timedelta(hours=1),
+            {"inbox/march.txt": "paid\n"},
+        ),
+        Story(MAIL, "incident", TRIAGE, TRIAGE_PLAN, TRIAGE_TURNS, NOW - timedelta(minutes=6), triage),
+        Story(
+            AT_WORK,
+            "exports-2",
+            CONVERT,
+            CONVERT_PLAN,
+            CONVERT_TURNS,
+            NOW - timedelta(seconds=20),
+            exports,
+            upto=at_write,
         ),
     ]
 
@@ -306,7 +323,7 @@ def _rows(stage: Stage, story: Story) -> list[dict[str, Any]]:
     objects = stage.journal.objects
     assert isinstance(objects, MemoryObjects)
     return [
-        {"run": story.id, "workspace": f"/home/you/{story.id}", "at": story.begun.isoformat()},
+        {"run": story.id, "workspace": f"/home/you/{story.folder}", "at": story.begun.isoformat()},
         *({"run": story.id, "object": base64.b85encode(x).decode()} for _, x in sorted(objects.data.items())),
         *({"run": story.id, **each} for each in json.loads(text)),
     ]
@@ -322,7 +339,7 @@ def _kept(entries: Iterable[Entry], is_last: Callable[[Entry], bool] | None) -> 
 def _stored(entry: Entry, story: Story) -> dict[str, Any]:
     event = entry.event
     if isinstance(event, RunStarted):
-        event = event.model_copy(update={"workspace": f"/home/you/{story.id}"})
+        event = event.model_copy(update={"workspace": f"/home/you/{story.folder}"})
     elif isinstance(event, OwnerChanged):
         event = event.model_copy(update={"holder": "host:1"})
     elif isinstance(event, CallEnded):
