@@ -43,6 +43,7 @@ from autoagent.tui.questions.screen import QuestionScreen
 from autoagent.tui.run.screen import RunScreen
 from autoagent.tui.runs.overview import UNREAD, Seen
 from autoagent.tui.runs.screen import RunsScreen
+from autoagent.tui.sweeping import LOOK_S, Sweeping
 from autoagent.tui.watching import Heard, Watch
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class Cockpit(App[None]):
         self.has_looked = False
         """Whether all runs were read at least once."""
         self._is_leaving = False
+        self._sweeping = Sweeping()
         self.typing, self._quiet_s = Typing(), quiet_s
         self._opened: set[tuple[str, str]] = set()
         """The questions that were on screen: left for later, they come back by a key alone."""
@@ -147,6 +149,8 @@ class Cockpit(App[None]):
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self._watch.start()
         self._attendant.start()
+        self._sweeping.begin()
+        self.set_interval(LOOK_S, lambda: self._sweeping.look(self.typing.quiet_s))
         self.set_interval(0.3, self._hear_carrier)
         if not self.is_headless and _has_terminal():
             self.set_interval(1, self._leave_with_the_terminal)
@@ -156,6 +160,7 @@ class Cockpit(App[None]):
     async def on_unmount(self) -> None:
         self.titled("")
         self._is_leaving = True
+        self._sweeping.end()
         if not self.is_web:
             asyncio.get_running_loop().remove_signal_handler(signal.SIGTERM)
         # they may be waiting for this very loop to hear them
