@@ -19,6 +19,18 @@ from autoagent.tui.drawing.view import Row
 _TONES = ("plain", "dim", "good", "bad", "attention", "accent", "outside", "gone")
 
 
+class _OfRow(Message):
+    """Something about the row under the cursor."""
+
+    def __init__(self, lines: Lines, key: str) -> None:
+        super().__init__()
+        self.lines, self.key = lines, key
+
+    @property
+    def control(self) -> Lines:
+        return self.lines
+
+
 class Lines(ScrollView, can_focus=True):
     """Rows with a cursor. Following, it stays at the end until somebody scrolls up."""
 
@@ -47,27 +59,11 @@ class Lines(ScrollView, can_focus=True):
         Binding("enter", "choose", "open", show=False, id="lines.open"),
     ]
 
-    class Chosen(Message):
+    class Chosen(_OfRow):
         """Enter, or a click, on a row that stands for something."""
 
-        def __init__(self, lines: Lines, key: str) -> None:
-            super().__init__()
-            self.lines, self.key = lines, key
-
-        @property
-        def control(self) -> Lines:
-            return self.lines
-
-    class Moved(Message):
+    class Moved(_OfRow):
         """The cursor stands elsewhere."""
-
-        def __init__(self, lines: Lines, key: str) -> None:
-            super().__init__()
-            self.lines, self.key = lines, key
-
-        @property
-        def control(self) -> Lines:
-            return self.lines
 
     def __init__(
         self,

@@ -21,7 +21,6 @@ from autoagent.settings import load
 from autoagent.state import RunState, advance
 from autoagent.tui.drawing.drawn import drawn
 from autoagent.tui.drawing.footer import Keys
-from autoagent.tui.drawing.jumping import JumpScreen
 from autoagent.tui.drawing.lines import Lines
 from autoagent.tui.drawing.news import News
 from autoagent.tui.drawing.view import plan_rows
@@ -289,15 +288,6 @@ class PastScreen(Leading):
 
     def action_unanswered(self) -> None:
         self.tell("Nothing is answered from the past; esc leads back to now.")
-
-    def action_jump(self) -> None:
-        self.app.push_screen(JumpScreen.over(self), lambda pane: pane.focus() if pane is not None else None)
-
-    def action_whole(self) -> None:
-        if self.maximized is not None:
-            self.minimize()
-        elif self.focused is not None:
-            self.maximize(self.focused, container=False)
 
     def action_back_to_now(self) -> None:
         if self.maximized is not None:

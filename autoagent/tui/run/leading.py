@@ -1,4 +1,4 @@
-"""A screen about one run that can say what led to something in it."""
+"""A screen of several panes about one run: goes from pane to pane, and says what led to something in it."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from textual.screen import Screen
 
 from autoagent.console.line import Line
 from autoagent.errors import AutoagentError
+from autoagent.tui.drawing.jumping import JumpScreen
 from autoagent.tui.drawing.news import News
 from autoagent.tui.pages.reading import ReadScreen
 from autoagent.tui.run.closer import led_to
@@ -29,6 +30,15 @@ class Leading(Screen[None]):
 
     def tell(self, news: str) -> None:
         self.query_one(News).say(news)
+
+    def action_jump(self) -> None:
+        self.app.push_screen(JumpScreen.over(self), lambda pane: pane.focus() if pane is not None else None)
+
+    def action_whole(self) -> None:
+        if self.maximized is not None:
+            self.minimize()
+        elif self.focused is not None:
+            self.maximize(self.focused, container=False)
 
     def lead_to(self, what: str) -> None:
         """Show what led to an entry, a path, a call."""

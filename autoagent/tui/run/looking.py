@@ -11,7 +11,6 @@ from textual.worker import get_current_worker
 
 from autoagent.console.line import line
 from autoagent.errors import AutoagentError
-from autoagent.tui.drawing.jumping import JumpScreen
 from autoagent.tui.drawing.lines import Lines
 from autoagent.tui.pages.reading import ReadScreen
 from autoagent.tui.run.activity import Item
@@ -157,15 +156,6 @@ class LookingCloser(WatchedRun):
         )
 
     # --- panes ----------------------------------------------------------------------------------------------
-
-    def action_jump(self) -> None:
-        self.app.push_screen(JumpScreen.over(self), lambda pane: pane.focus() if pane is not None else None)
-
-    def action_whole(self) -> None:
-        if self.maximized is not None:
-            self.minimize()
-        elif self.focused is not None:
-            self.maximize(self.focused, container=False)
 
     def action_view(self, name: str) -> None:
         self.set_class(name == "plan", "planned")
